@@ -1,0 +1,140 @@
+"""TABLE FIELDS: every field of the UnionPay POS dialect (CUP 2).
+
+One row a field: number, name, element, what a person must not see, and the clause. Outside this file fields go by
+their name in ``F``, never by a bare number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from types import MappingProxyType
+from typing import Final
+
+from protocol.elements import ASCII, CHINESE, DIGITS, DIGITS_RIGHT, OCTETS, TRACK, Body, Element, Fixed, ll, lll
+
+
+class F(IntEnum):
+    """The fields by name."""
+
+    MTI = 0
+    PAN = 2
+    PROCESSING_CODE = 3
+    AMOUNT = 4
+    STAN = 11
+    LOCAL_TIME = 12
+    LOCAL_DATE = 13
+    EXPIRY = 14
+    SETTLEMENT_DATE = 15
+    ENTRY_MODE = 22
+    PAN_SEQUENCE = 23
+    CONDITION_CODE = 25
+    PIN_CAPTURE = 26
+    ACQUIRER = 32
+    TRACK2 = 35
+    TRACK3 = 36
+    RRN = 37
+    AUTH_ID = 38
+    RESPONSE_CODE = 39
+    TERMINAL_ID = 41
+    MERCHANT_ID = 42
+    ADDITIONAL_RESPONSE = 44
+    ISSUER_DATA = 47
+    TOTALS = 48
+    CURRENCY = 49
+    PIN_BLOCK = 52
+    SECURITY = 53
+    ADDITIONAL_AMOUNT = 54
+    ICC = 55
+    PRIVATE57 = 57
+    PRIVATE58 = 58
+    DEVICE = 59
+    CONTROL = 60
+    ORIGINAL = 61
+    PAYLOAD = 62
+    TEXT = 63
+    MAC = 64
+
+
+class Mask(Enum):
+    """What of a value a person may see unless they typed ``--unmask``."""
+
+    OPEN = "everything"
+    PAN = "the first six and the last four digits"
+    HIDDEN = "only its length"
+    UPLOAD_ITEMS = "the items of a batch upload with their PANs masked"
+
+
+class Form(Enum):
+    """How a value stands in JSON."""
+
+    DIGITS = "digits"
+    TRACK = "track digits"
+    TEXT = "text"
+    HEX = "upper-case hex"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A row of FIELDS. ``length`` is in units of the element: digits, characters or bytes."""
+
+    number: int
+    name: str
+    chinese: str
+    element: Element
+    clause: str
+    mask: Mask = Mask.OPEN
+
+    @property
+    def form(self) -> Form:
+        """How the value stands in JSON."""
+        coding = self.element.coding
+        if coding is OCTETS:
+            return Form.HEX
+        if coding is TRACK:
+            return Form.TRACK
+        return Form.DIGITS if coding in (DIGITS, DIGITS_RIGHT) else Form.TEXT
+
+
+_ROWS: Final = (
+    FieldSpec(F.PAN, "primary account number", "主账号", ll(DIGITS, 19), "CUP 2", Mask.PAN),
+    FieldSpec(F.PROCESSING_CODE, "processing code", "交易处理码", Fixed(DIGITS, 6), "CUP 3.1"),
+    FieldSpec(F.AMOUNT, "amount, fen", "交易金额", Fixed(DIGITS, 12), "CUP 2"),
+    FieldSpec(F.STAN, "system trace audit number", "受卡方系统跟踪号", Fixed(DIGITS, 6), "CUP 7.8"),
+    FieldSpec(F.LOCAL_TIME, "local time hhmmss", "受卡方所在地时间", Fixed(DIGITS, 6), "CUP 2"),
+    FieldSpec(F.LOCAL_DATE, "local date MMDD", "受卡方所在地日期", Fixed(DIGITS, 4), "CUP 2"),
+    FieldSpec(F.EXPIRY, "expiry YYMM", "卡有效期", Fixed(DIGITS, 4), "CUP 2", Mask.HIDDEN),
+    FieldSpec(F.SETTLEMENT_DATE, "settlement date MMDD", "清算日期", Fixed(DIGITS, 4), "CUP 2"),
+    FieldSpec(F.ENTRY_MODE, "entry mode", "服务点输入方式码", Fixed(DIGITS, 3), "CUP 2.1"),
+    FieldSpec(F.PAN_SEQUENCE, "PAN sequence number", "卡序列号", Fixed(DIGITS_RIGHT, 3), "CUP 2"),
+    FieldSpec(F.CONDITION_CODE, "condition code", "服务点条件码", Fixed(DIGITS, 2), "CUP 2.2"),
+    FieldSpec(F.PIN_CAPTURE, "longest PIN", "服务点PIN获取码", Fixed(DIGITS, 2), "CUP 2"),
+    FieldSpec(F.ACQUIRER, "acquirer id", "受理方标识码", ll(DIGITS, 11), "CUP 2"),
+    FieldSpec(F.TRACK2, "track 2", "2磁道数据", ll(TRACK, 37), "CUP 2", Mask.HIDDEN),
+    FieldSpec(F.TRACK3, "track 3", "3磁道数据", lll(TRACK, 104), "CUP 2", Mask.HIDDEN),
+    FieldSpec(F.RRN, "retrieval reference number", "检索参考号", Fixed(ASCII, 12), "CUP 2"),
+    FieldSpec(F.AUTH_ID, "authorisation id", "授权标识应答码", Fixed(ASCII, 6), "CUP 2"),
+    FieldSpec(F.RESPONSE_CODE, "response code", "应答码", Fixed(ASCII, 2), "CUP 4"),
+    FieldSpec(F.TERMINAL_ID, "terminal id", "受卡机终端标识码", Fixed(ASCII, 8), "CUP 2"),
+    FieldSpec(F.MERCHANT_ID, "merchant id", "受卡方标识码", Fixed(ASCII, 15), "CUP 2"),
+    FieldSpec(F.ADDITIONAL_RESPONSE, "issuer and acquirer of the reply", "附加响应数据", ll(ASCII, 25), "CUP 2"),
+    FieldSpec(F.ISSUER_DATA, "private group of an acquirer", "终端信息", lll(OCTETS, 999), "CUP 2.9"),
+    FieldSpec(F.TOTALS, "totals and batch items", "附加数据", lll(DIGITS, 322), "CUP 2.8"),
+    FieldSpec(F.CURRENCY, "currency", "交易货币代码", Fixed(ASCII, 3), "CUP 2"),
+    FieldSpec(F.PIN_BLOCK, "PIN block", "个人标识码数据", Fixed(OCTETS, 8), "CUP 5.3", Mask.HIDDEN),
+    FieldSpec(F.SECURITY, "security control", "安全控制信息", Fixed(DIGITS, 16), "CUP 2.3"),
+    FieldSpec(F.ADDITIONAL_AMOUNT, "balance or tip", "附加金额", lll(ASCII, 20), "CUP 2.4"),
+    FieldSpec(F.ICC, "chip data", "IC卡数据域", lll(OCTETS, 255), "CUP 2", Mask.HIDDEN),
+    FieldSpec(F.PRIVATE57, "private 57", "自定义域57", lll(OCTETS, 999), "CUP 2.9"),
+    FieldSpec(F.PRIVATE58, "private 58", "自定义域58", lll(OCTETS, 100), "CUP 2"),
+    FieldSpec(F.DEVICE, "device information", "自定义域59", lll(OCTETS, 999), "CUP 2.9"),
+    FieldSpec(F.CONTROL, "type, batch, network management", "自定义域60", lll(DIGITS, 17), "CUP 2.5"),
+    FieldSpec(F.ORIGINAL, "original transaction", "原始信息域", lll(DIGITS, 29), "CUP 2.6"),
+    FieldSpec(F.PAYLOAD, "payload of the kind", "自定义域62", lll(OCTETS, 999), "CUP 3.7"),
+    FieldSpec(F.TEXT, "operator, organisation, text", "自定义域63", lll(CHINESE, 163), "CUP 2.7"),
+    FieldSpec(F.MAC, "message authentication code", "报文鉴别码", Fixed(OCTETS, 8), "CUP 5.4"),
+)
+
+FIELDS: Final[Mapping[int, FieldSpec]] = MappingProxyType({row.number: row for row in _ROWS})
+BODY: Final = Body({number: row.element for number, row in FIELDS.items()})
