@@ -58,9 +58,14 @@ def seal(message: Message, mac: MacMaker | None = None) -> bytes:
 
 
 def unseal(payload: bytes) -> Unsealed:
-    """The message in a payload. Raises DecodeError; offsets count from the MTI."""
+    """The message in a payload. Raises DecodeError; offsets count from the MTI, negative in TPDU and header."""
     if len(payload) < ENVELOPE_BYTES:
-        raise DecodeError(f"{len(payload)} bytes are too few for TPDU and header", raw=payload, code="truncated")
+        raise DecodeError(
+            f"{len(payload)} bytes are too few for TPDU and header",
+            offset=len(payload) - ENVELOPE_BYTES,
+            raw=payload,
+            code="truncated",
+        )
     tpdu, header = Tpdu.parse(payload[:TPDU_BYTES]), Header.parse(payload[TPDU_BYTES:ENVELOPE_BYTES])
     body = payload[ENVELOPE_BYTES:]
     message = unpack(body)

@@ -1,39 +1,38 @@
 """Signed remote commands: what the host tells one terminal and only the host can say (product decision 10).
 
-Rules owned here: TABLE COMMAND_KINDS; a command is bound to one serial number, one counter and one expiry; a document is
-the canonical JSON of the command and the Ed25519 signature over it, and fits in one field 62.
+Rules owned here: TABLE COMMAND_KINDS; a command is bound to one serial number, one counter and one expiry; a document
+is the canonical JSON of the command and the Ed25519 signature over it, and fits in one field 62.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from protocol.crypto import signing
+from protocol.crypto.document import Form, Nested, Text, Whole, fault, read_document, write_document
 from protocol.errors import DecodeError, EncodeError, SignatureError
-from protocol.image import SHA256_PATTERN, VERSION_PATTERN
+from protocol.image import SHA256, VERSION
 
 DOCUMENT_BYTES_MAX = 900
 COUNTER_MAX = 0xFFFFFFFF
+EPOCH_S_MAX = 0xFFFFFFFF
 
-_TEXT = r"(?s:.*)"
+_ANY_TEXT = Text(r"(?s:.*)")
 
-# kind -> body key -> pattern of its whole value; a body has exactly these keys
-COMMAND_KINDS: Mapping[str, Mapping[str, str]] = {
-    "notice": {
-        "title_zh": _TEXT,
-        "title_en": _TEXT,
-        "text_zh": _TEXT,
-        "text_en": _TEXT,
-        "reason": _TEXT,
-        "stop_at": _TEXT,
-    },
-    "update_firmware": {
-        "version": VERSION_PATTERN,
-        "size": r"[1-9][0-9]{0,8}",
-        "sha256": SHA256_PATTERN,
-    },
+# kind -> the exact keys of its body, each with the form of its value
+COMMAND_KINDS: Mapping[str, Mapping[str, Text]] = {
+    "notice": dict.fromkeys(("title_zh", "title_en", "text_zh", "text_en", "reason", "stop_at"), _ANY_TEXT),
+    "update_firmware": {"version": VERSION, "size": Text(r"[1-9][0-9]{0,8}"), "sha256": SHA256},
+}
+
+_FORM: Form = {
+    "kind": Text("|".join(COMMAND_KINDS)),
+    "serial_number": Text(),
+    "counter": Whole(1, COUNTER_MAX),
+    "issued_at": Whole(0, EPOCH_S_MAX),
+    "expires_at": Whole(0, EPOCH_S_MAX),
+    "body": Nested(),
 }
 
 
@@ -49,26 +48,15 @@ class RemoteCommand:
     body: Mapping[str, str]
 
 
-_TYPES: Mapping[str, type] = {
-    "kind": str,
-    "serial_number": str,
-    "counter": int,
-    "issued_at": int,
-    "expires_at": int,
-    "body": dict,
-}
-
-
 def sign_command(command: RemoteCommand, private_key: bytes) -> bytes:
     """Return the document: canonical UTF-8 JSON, then the 64-byte signature over it.
 
     Raises EncodeError when the command breaks COMMAND_KINDS or the document is longer than 900 bytes, KeyLoadError on a
     key that is not 32 bytes.
     """
-    document = asdict(command) | {"body": dict(command.body)}
-    if fault := _fault(document):
-        raise EncodeError(fault)
-    signed = signing.write_canonical(document)
+    signed = write_document({name: getattr(command, name) for name in _FORM} | {"body": dict(command.body)}, _FORM)
+    if broken := _fault(command):
+        raise EncodeError(broken)
     size = len(signed) + signing.SIGNATURE_BYTES
     if size > DOCUMENT_BYTES_MAX:
         raise EncodeError(
@@ -103,39 +91,16 @@ def open_command(
 
 def _read(signed: bytes) -> RemoteCommand:
     try:
-        document = signing.read_canonical(signed)
+        command = RemoteCommand(**read_document(signed, _FORM))
     except DecodeError as error:
-        raise SignatureError(error.message, code="malformed") from None
-    if fault := _fault(document):
-        raise SignatureError(fault, code="malformed")
-    return RemoteCommand(**document)  # type: ignore[arg-type]  # _fault has checked every type
+        raise SignatureError(f"no command: {error.message}", code="malformed") from None
+    if broken := _fault(command):
+        raise SignatureError(f"no command: {broken}", code="malformed")
+    return command
 
 
-def _fault(document: Mapping[str, object]) -> str:
-    """Return what keeps ``document`` from being a command, "" if nothing does."""
-    if document.keys() != _TYPES.keys():
-        return "a command has other keys"
-    # not isinstance: True is an int, and has another spelling than 1
-    if wrong := [name for name, kind in _TYPES.items() if type(document[name]) is not kind]:
-        return f"{wrong[0]} has another type"
-    kind, body = document["kind"], document["body"]
-    counter, issued_at, expires_at = document["counter"], document["issued_at"], document["expires_at"]
-    assert isinstance(kind, str)
-    assert isinstance(body, dict)
-    assert isinstance(counter, int)
-    assert isinstance(issued_at, int)
-    assert isinstance(expires_at, int)
-    if kind not in COMMAND_KINDS:
-        return f"no command kind {kind!r}"
-    forms = COMMAND_KINDS[kind]
-    if body.keys() != forms.keys():
-        return f"the body of {kind} has other keys than {', '.join(forms)}"
-    if wrong := [key for key, form in forms.items() if type(body[key]) is not str or not re.fullmatch(form, body[key])]:
-        return f"{wrong[0]} of {kind} has another form"
-    if not document["serial_number"]:
-        return "a command needs a serial number"
-    if not 1 <= counter <= COUNTER_MAX:
-        return f"a counter is 1 to {COUNTER_MAX}"
-    if not 0 <= issued_at < expires_at:
-        return "a command expires after it is issued"
-    return ""
+def _fault(command: RemoteCommand) -> str:
+    """Return what a form cannot tell: a body of another kind, an expiry before the issue; "" when all is well."""
+    if command.expires_at <= command.issued_at:
+        return "expires_at is not after issued_at"
+    return fault(command.body, COMMAND_KINDS[command.kind])

@@ -45,6 +45,8 @@ class FrameError(ProtocolError):
 class DecodeError(ProtocolError):
     """Bytes that are not a message; ``offset`` counts bytes from the MTI, ``field`` is 0 for MTI and bitmap.
 
+    TPDU and header stand before the MTI: their offsets are negative.
+
     ``raw`` holds the offending bytes and is never printed: they may be card data.
     """
 

@@ -58,12 +58,15 @@ class F(IntEnum):
 
 
 class Mask(Enum):
-    """What of a value a person may see unless they typed ``--unmask``."""
+    """What of a value a person may see unless they typed ``--unmask``.
+
+    Private fields are hidden until a kind says what is in them: they may hold keys, PIN blocks or digits of the PAN.
+    """
 
     OPEN = "everything"
     PAN = "the first six and the last four digits"
     HIDDEN = "only its length"
-    UPLOAD_ITEMS = "the items of a batch upload with their PANs masked"
+    UPLOAD_ITEMS = "the items of a batch upload with their PANs masked, nothing of anything else"
 
 
 class Form(Enum):
@@ -119,19 +122,19 @@ _ROWS: Final = (
     FieldSpec(F.TERMINAL_ID, "terminal id", "受卡机终端标识码", Fixed(ASCII, 8), "CUP 2"),
     FieldSpec(F.MERCHANT_ID, "merchant id", "受卡方标识码", Fixed(ASCII, 15), "CUP 2"),
     FieldSpec(F.ADDITIONAL_RESPONSE, "issuer and acquirer of the reply", "附加响应数据", ll(ASCII, 25), "CUP 2"),
-    FieldSpec(F.ISSUER_DATA, "private group of an acquirer", "终端信息", lll(OCTETS, 999), "CUP 2.9"),
-    FieldSpec(F.TOTALS, "totals and batch items", "附加数据", lll(DIGITS, 322), "CUP 2.8"),
+    FieldSpec(F.ISSUER_DATA, "private group of an acquirer", "终端信息", lll(OCTETS, 999), "CUP 2.9", Mask.HIDDEN),
+    FieldSpec(F.TOTALS, "totals and batch items", "附加数据", lll(DIGITS, 322), "CUP 2.8", Mask.UPLOAD_ITEMS),
     FieldSpec(F.CURRENCY, "currency", "交易货币代码", Fixed(ASCII, 3), "CUP 2"),
     FieldSpec(F.PIN_BLOCK, "PIN block", "个人标识码数据", Fixed(OCTETS, 8), "CUP 5.3", Mask.HIDDEN),
     FieldSpec(F.SECURITY, "security control", "安全控制信息", Fixed(DIGITS, 16), "CUP 2.3"),
     FieldSpec(F.ADDITIONAL_AMOUNT, "balance or tip", "附加金额", lll(ASCII, 20), "CUP 2.4"),
     FieldSpec(F.ICC, "chip data", "IC卡数据域", lll(OCTETS, 255), "CUP 2", Mask.HIDDEN),
-    FieldSpec(F.PRIVATE57, "private 57", "自定义域57", lll(OCTETS, 999), "CUP 2.9"),
-    FieldSpec(F.PRIVATE58, "private 58", "自定义域58", lll(OCTETS, 100), "CUP 2"),
-    FieldSpec(F.DEVICE, "device information", "自定义域59", lll(OCTETS, 999), "CUP 2.9"),
+    FieldSpec(F.PRIVATE57, "private 57", "自定义域57", lll(OCTETS, 999), "CUP 2.9", Mask.HIDDEN),
+    FieldSpec(F.PRIVATE58, "private 58", "自定义域58", lll(OCTETS, 100), "CUP 2", Mask.HIDDEN),
+    FieldSpec(F.DEVICE, "device information", "自定义域59", lll(OCTETS, 999), "CUP 2.9", Mask.HIDDEN),
     FieldSpec(F.CONTROL, "type, batch, network management", "自定义域60", lll(DIGITS, 17), "CUP 2.5"),
     FieldSpec(F.ORIGINAL, "original transaction", "原始信息域", lll(DIGITS, 29), "CUP 2.6"),
-    FieldSpec(F.PAYLOAD, "payload of the kind", "自定义域62", lll(OCTETS, 999), "CUP 3.7"),
+    FieldSpec(F.PAYLOAD, "payload of the kind", "自定义域62", lll(OCTETS, 999), "CUP 3.7", Mask.HIDDEN),
     FieldSpec(F.TEXT, "operator, organisation, text", "自定义域63", lll(CHINESE, 163), "CUP 2.7"),
     FieldSpec(F.MAC, "message authentication code", "报文鉴别码", Fixed(OCTETS, 8), "CUP 5.4"),
 )

@@ -47,6 +47,7 @@ class Tpdu:
         if not _DIGITS10.fullmatch(digits):
             raise DecodeError(
                 "no TPDU of five bytes that begins with 60",
+                offset=-ENVELOPE_BYTES,
                 raw=raw,
                 code="tpdu",
                 hint="is the TPDU missing, or two length bytes too many?",
@@ -82,7 +83,7 @@ class Header:
         if not _HEX12.fullmatch(digits):
             raise DecodeError(
                 "no header of six bytes that begins with an application class 60 to 63",
-                offset=TPDU_BYTES,
+                offset=-HEADER_BYTES,
                 raw=raw,
                 code="header",
                 hint="is the header missing after the TPDU?",

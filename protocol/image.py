@@ -14,10 +14,10 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from protocol.crypto import signing
+from protocol.crypto.document import Form, Text, Whole, read_document, write_document
 from protocol.errors import DecodeError, EncodeError, ProtocolError, SignatureError
 
 PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
@@ -25,8 +25,16 @@ MANIFEST_BYTES_MAX = 512
 SECURITY_COUNTER_MAX = 0xFFFFFFFF
 
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-VERSION_PATTERN = rf"{_BYTE}\.{_BYTE}\.{_BYTE}"
-SHA256_PATTERN = r"[0-9a-f]{64}"
+VERSION = Text(rf"{_BYTE}\.{_BYTE}\.{_BYTE}")
+SHA256 = Text(r"[0-9a-f]{64}")
+
+_FORM: Form = {
+    "model": Text(),
+    "version": VERSION,
+    "security_counter": Whole(0, SECURITY_COUNTER_MAX),
+    "size": Whole(1, PAYLOAD_BYTES_MAX),
+    "sha256": SHA256,
+}
 
 _MAGIC = b"PLF1"
 _HEAD = struct.Struct(">4sHI")
@@ -52,15 +60,10 @@ class Image:
     payload: bytes = field(repr=False)
 
 
-_TYPES: Mapping[str, type] = {"model": str, "version": str, "security_counter": int, "size": int, "sha256": str}
-
-
 def build_image(*, model: str, version: str, security_counter: int, payload: bytes, private_key: bytes) -> bytes:
     """Return the signed image of ``payload``; raises EncodeError on a value or size no image carries."""
     manifest = Manifest(model, version, security_counter, len(payload), hashlib.sha256(payload).hexdigest())
-    if fault := _fault(asdict(manifest)):
-        raise EncodeError(fault)
-    stated = signing.write_canonical(asdict(manifest))
+    stated = write_document(asdict(manifest), _FORM)
     if len(stated) > MANIFEST_BYTES_MAX:
         raise EncodeError(f"a manifest of {len(stated)} bytes", hint=f"at most {MANIFEST_BYTES_MAX}")
     signed = _HEAD.pack(_MAGIC, len(stated), len(payload)) + stated
@@ -90,7 +93,7 @@ def open_image(image: bytes, public_key: bytes, *, model: str) -> Image:
 
 def parse_version(version: str) -> tuple[int, int, int]:
     """Return "1.2.0" as (1, 2, 0), for comparing; raises ProtocolError "version" unless three numbers 0 to 255."""
-    if not re.fullmatch(VERSION_PATTERN, version):
+    if not VERSION.admits(version):
         raise ProtocolError(
             f"no version: {version!r}", hint='three dotted numbers 0 to 255, like "1.2.0"', code="version"
         )
@@ -126,32 +129,6 @@ def _lengths(image: bytes) -> tuple[int, int]:
 
 def _read(stated: bytes) -> Manifest:
     try:
-        document = signing.read_canonical(stated)
+        return Manifest(**read_document(stated, _FORM))
     except DecodeError as error:
-        raise SignatureError(error.message, code="malformed") from None
-    if fault := _fault(document):
-        raise SignatureError(fault, code="malformed")
-    return Manifest(**document)  # type: ignore[arg-type]  # _fault has checked every type
-
-
-def _fault(document: Mapping[str, object]) -> str:
-    """Return what keeps ``document`` from being a manifest, "" if nothing does."""
-    if document.keys() != _TYPES.keys():
-        return "a manifest has other keys"
-    # not isinstance: True is an int, and has another spelling than 1
-    if wrong := [name for name, kind in _TYPES.items() if type(document[name]) is not kind]:
-        return f"{wrong[0]} has another type"
-    size, counter = document["size"], document["security_counter"]
-    assert isinstance(size, int)
-    assert isinstance(counter, int)
-    if not document["model"]:
-        return "an image needs a model"
-    if not re.fullmatch(VERSION_PATTERN, str(document["version"])):
-        return "version is not three dotted numbers 0 to 255"
-    if not re.fullmatch(SHA256_PATTERN, str(document["sha256"])):
-        return "sha256 is not 64 hex digits"
-    if not 1 <= size <= PAYLOAD_BYTES_MAX:
-        return f"a payload has 1 to {PAYLOAD_BYTES_MAX} bytes"
-    if not 0 <= counter <= SECURITY_COUNTER_MAX:
-        return f"a security counter is 0 to {SECURITY_COUNTER_MAX}"
-    return ""
+        raise SignatureError(f"no manifest: {error.message}", code="malformed") from None

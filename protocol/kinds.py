@@ -7,7 +7,7 @@ decisions 10 and 12); a peer that does not know them never meets them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -92,10 +92,12 @@ _NETWORK_REPLY: Final = Presence(_MANAGEMENT, _REPLY_MAY)
 _BATCH_REPLY: Final = Presence((F.STAN, *_STAMP, *_MANAGEMENT), (F.ACQUIRER, F.RRN, F.TOTALS, F.TEXT))
 
 
-def _extension(name: str, chinese: str, english: str, network: str) -> Kind:
+def _extension(name: str, chinese: str, english: str, network: str, *, has_mac: bool = True) -> Kind:
+    must = (*_MANAGEMENT, F.MAC) if has_mac else _MANAGEMENT
     return Kind(
-        name, chinese, english, "0800", "00", (network,), Presence(_MANAGEMENT, (F.DEVICE, F.PAYLOAD)), _NETWORK_REPLY,
-        advances_stan=False, extension=True, clause="extension",
+        name, chinese, english, "0800", "00", (network,), Presence(must, (F.DEVICE, F.PAYLOAD)),
+        Presence(_MANAGEMENT, (*_REPLY_MAY, F.MAC)), has_mac=has_mac, advances_stan=False, extension=True,
+        masks=((F.PAYLOAD, Mask.OPEN),), clause="extension",
     )  # fmt: skip
 
 
@@ -104,7 +106,6 @@ _ROWS: Final = (
         "sign_in", "签到", "sign-on", "0800", "00", ("001", "003", "004"),
         Presence((F.STAN, *_MANAGEMENT, F.TEXT), (*_STAMP, F.DEVICE, F.PAYLOAD)),
         Presence((F.STAN, *_STAMP, *_MANAGEMENT), (F.ACQUIRER, F.RRN, F.PAYLOAD, F.TEXT)),
-        masks=((F.PAYLOAD, Mask.HIDDEN),),
     ),
     Kind(
         "sign_off", "签退", "sign-off", "0820", "00", ("002",),
@@ -117,6 +118,7 @@ _ROWS: Final = (
     Kind(
         "status_upload", "状态上送", "status upload", "0820", "00", ("362",),
         Presence((*_MANAGEMENT, F.PAYLOAD), (F.DEVICE,)), _NETWORK_REPLY, advances_stan=False,
+        masks=((F.PAYLOAD, Mask.OPEN),),
     ),
     Kind(
         "sale", "消费", "sale", "0200", "22", ("000", ""), _PURCHASE, _FINANCIAL_REPLY,
@@ -143,17 +145,17 @@ _ROWS: Final = (
         "settlement", "批结算", "batch settlement", "0500", "00", ("201",),
         Presence((F.STAN, *_MANAGEMENT, F.TOTALS, F.CURRENCY, F.TEXT), (F.DEVICE, F.PAYLOAD)),
         Presence((F.STAN, *_STAMP, *_MANAGEMENT, F.TOTALS), (F.SETTLEMENT_DATE, F.ACQUIRER, F.RRN, F.CURRENCY, F.TEXT)),
+        masks=((F.TOTALS, Mask.OPEN), (F.PAYLOAD, Mask.OPEN)),
     ),
     Kind(
         "batch_upload", "批上送", "batch upload", "0320", "00", ("201",),
         Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE,)), _BATCH_REPLY,
-        masks=((F.TOTALS, Mask.UPLOAD_ITEMS),),
     ),
     Kind(
         "batch_end", "批上送结束", "end of batch upload", "0320", "00", ("202", "207"),
-        Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE,)), _BATCH_REPLY,
+        Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE,)), _BATCH_REPLY, masks=((F.TOTALS, Mask.OPEN),),
     ),
-    _extension("why", "查询拒绝原因", "why query", "902"),
+    _extension("why", "查询拒绝原因", "why query", "902", has_mac=False),
     _extension("command_fetch", "取远程指令", "fetch commands", "910"),
     _extension("command_ack", "指令回执", "acknowledge a command", "911"),
     _extension("firmware_query", "固件查询", "firmware query", "930"),
@@ -201,15 +203,16 @@ def identify(message: Message) -> Identity | None:
 
 def missing_fields(identity: Identity, message: Message) -> list[int]:
     """The fields that must be there and are not, in order."""
-    return [number for number in sorted(identity.presence.must) if not message.has(number)]
+    must = {*identity.presence.must, *_answer(identity)}
+    return [number for number in sorted(must) if not message.has(number)]
 
 
 def foreign_fields(identity: Identity, message: Message) -> list[int]:
     """The fields that are there and that the kind does not name, in order."""
-    known = set(_flat(identity.presence)) | {F.RESPONSE_CODE}
+    known = {*identity.presence.must, *identity.presence.may, *_answer(identity)}
     return [number for number in sorted(message.fields) if number not in known]
 
 
-def _flat(presence: Presence) -> Iterable[int]:
-    yield from presence.must
-    yield from presence.may
+def _answer(identity: Identity) -> tuple[int, ...]:
+    """Every reply answers with field 39, no request does unless its row says so."""
+    return () if identity.is_request else (F.RESPONSE_CODE,)

@@ -1,8 +1,8 @@
 """The sub-fields of the private fields: 48, 59, 60, 61, 62 and 63 (CUP 2.5 to 2.9 and 3.7).
 
 Each shape reads itself from a field's value with ``parse`` and writes itself with ``str`` or ``bytes``; ``parse``
-raises DecodeError with the field. Lists of tagged values (two ASCII characters, a length of three ASCII digits, the value; the
-form of field 59) also carry our extensions in field 62.
+raises DecodeError with the field. Lists of tagged values (two ASCII characters, a length of three ASCII digits, the
+value; the form of field 59) also carry our extensions in field 62.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class KeyUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkingKeys:
-    """The clear keys of one sign-on: PIN, MAC and, in the 60-byte layout, track data; 8 or 16 bytes each, never shown."""
+    """The clear keys of one sign-on for PIN, MAC and, in the 60-byte layout, track data; 8 or 16 bytes, never shown."""
 
     pik: bytes = field(repr=False)
     mak: bytes = field(repr=False)

@@ -31,7 +31,7 @@ def encrypt_pin_block(pik: bytes, pin: str, pan: str) -> bytes:
 def decrypt_pin_block(pik: bytes, block: bytes, pan: str) -> str:
     """Return the PIN in the 8 bytes of field 52 (CUP 5.3).
 
-    Raises DecodeError "pin_block" when they are no PIN block for this key and PAN, EncodeError when the PAN is malformed.
+    Raises DecodeError "pin_block" when they are no PIN block for this key and PAN, EncodeError on a malformed PAN.
     """
     if len(block) != tdes.BLOCK_BYTES:
         raise _no_pin_block()

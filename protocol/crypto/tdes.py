@@ -29,13 +29,13 @@ def expand(key: bytes) -> bytes:
 @lru_cache(maxsize=CONTEXTS_HELD)
 def encryptor(key: bytes) -> Callable[[bytes], bytes]:
     """Return the held encryption of ``key``; callers pass whole blocks only: a part of one would stay inside."""
-    return Cipher(TripleDES(expand(key)), modes.ECB()).encryptor().update
+    return Cipher(TripleDES(expand(key)), modes.ECB()).encryptor().update  # noqa: S305  CUP asks for ECB
 
 
 @lru_cache(maxsize=CONTEXTS_HELD)
 def decryptor(key: bytes) -> Callable[[bytes], bytes]:
     """Return the held decryption of ``key``; callers pass whole blocks only: a part of one would stay inside."""
-    return Cipher(TripleDES(expand(key)), modes.ECB()).decryptor().update
+    return Cipher(TripleDES(expand(key)), modes.ECB()).decryptor().update  # noqa: S305  CUP asks for ECB
 
 
 def encrypt(key: bytes, blocks: bytes) -> bytes:

@@ -1,0 +1,165 @@
+"""The board: every device of one power epoch, wired; and the hardware that outlives it.
+
+Rules owned here: a board is made from the hardware alone, so whatever a program knew is gone with its board; the secure
+entry is known to the keypad and the secure module only; the factory image is written once, into a device without one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from firmware_sim.boot import boot
+from firmware_sim.card_reader import CardReader
+from firmware_sim.cards import Card
+from firmware_sim.chips import Chips
+from firmware_sim.clock import BoardClock
+from firmware_sim.display import Display, Shown
+from firmware_sim.errors import DeviceError
+from firmware_sim.faults import Faults
+from firmware_sim.flash import Flash, FlashRecord, SlotState
+from firmware_sim.keypad import Keypad, SecureEntry
+from firmware_sim.line import Direction, Line, Traffic
+from firmware_sim.models import Model
+from firmware_sim.nvram import Nvram
+from firmware_sim.power import Power
+from firmware_sim.secure_module import SecureModule
+from firmware_sim.update import Update
+from protocol.image import open_image
+
+RESERVE_BYTES = 4 * 1024
+"""Room in the journal that ordinary records leave to reversals."""
+
+
+def _unheard(direction: Direction, payload: bytes) -> None:
+    """Nobody records the traffic."""
+
+
+@dataclass
+class Hardware:
+    """What survives a power cut, and what the laboratory keeps of the device.
+
+    ``now`` is aware time, ``fresh(n)`` gives n random bytes, ``url`` is the host's endpoint. ``on_traffic``, ``faults``
+    and ``shown`` are the laboratory's; they may be changed and read at any time.
+    """
+
+    model: Model
+    serial_number: str
+    chips: Chips
+    vendor_public_key: bytes
+    url: str
+    now: Callable[[], datetime] = field(repr=False)
+    fresh: Callable[[int], bytes] = field(repr=False)
+    on_traffic: Traffic = field(default=_unheard, repr=False)
+    power: Power = field(default_factory=Power)
+    faults: Faults = field(default_factory=Faults)
+    card_slot: deque[Card] = field(default_factory=deque)
+    shown: list[Shown] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def make(
+        cls,
+        model: Model,
+        serial_number: str,
+        *,
+        factory_image: bytes,
+        vendor_public_key: bytes,
+        url: str,
+        now: Callable[[], datetime],
+        fresh: Callable[[int], bytes],
+        directory: Path | None = None,
+    ) -> Hardware:
+        """Return a device as the factory ships it, or, from ``directory``, as it was left there.
+
+        Raises SignatureError when the vendor did not sign ``factory_image`` for this model, ChipError and ChipInUse.
+        """
+        chips = Chips.in_memory(model, fresh) if directory is None else Chips.open(directory, model, fresh)
+        try:
+            _install(chips, factory_image, vendor_public_key, model)
+        except Exception:
+            chips.close()
+            raise
+        return cls(model, serial_number, chips, vendor_public_key, url, now, fresh)
+
+    def power_on(self) -> Board:
+        """Boot and return the board of a new power epoch.
+
+        Raises BootFailed, NvramCorrupt or SecureModuleError when the device cannot start, PowerLost when a planned cut
+        falls into the boot; the power is off again then.
+        """
+        self.power.switch_on()
+        try:
+            return Board(self)
+        except Exception:
+            self.power.cut()
+            raise
+
+    def cut_power(self) -> None:
+        """End the power epoch now: the old board is dead, its connection is torn down."""
+        self.power.cut()
+
+    def close(self) -> None:
+        """Cut the power and let go of the files."""
+        self.power.cut()
+        self.chips.close()
+
+
+class Board:
+    """The devices of one power epoch; ``running`` is the firmware that booted."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        power, model, chips = hardware.power, hardware.model, hardware.chips
+        self.model = model
+        self.serial_number = hardware.serial_number
+        flash = Flash(chips.slots, chips.slot_record, power)
+        self.running = boot(flash, vendor_public_key=hardware.vendor_public_key, model=model.id)
+        self.update = Update(
+            flash,
+            self.running,
+            vendor_public_key=hardware.vendor_public_key,
+            model=model.id,
+            update_in_place=model.update_in_place,
+        )
+        self.nvram = Nvram(chips.journal, power, reserve_bytes=RESERVE_BYTES)
+        secure_entry = SecureEntry()
+        self.secure_module = SecureModule(
+            power,
+            chips.keys,
+            fuse_key=chips.fuse_key,
+            serial_number=self.serial_number,
+            secure_entry=secure_entry,
+            fresh=hardware.fresh,
+        )
+        self.keypad = Keypad(power, secure_entry)
+        self.clock = BoardClock(power, hardware.now)
+        self.display = Display(power, hardware.shown)
+        self.card_reader = CardReader(power, hardware.card_slot, contactless=model.contactless)
+        self.line = Line(
+            power,
+            hardware.faults,
+            hardware.url,
+            lambda direction, payload: hardware.on_traffic(direction, payload),
+        )
+
+
+def _install(chips: Chips, image: bytes, vendor_public_key: bytes, model: Model) -> None:
+    """Write the factory image, confirmed, into a device that has no firmware yet."""
+    manifest = open_image(image, vendor_public_key, model=model.id).manifest
+    factory = Power()
+    factory.switch_on()
+    flash = Flash(chips.slots, chips.slot_record, factory)
+    if flash.record != FlashRecord():
+        return
+    if len(image) > flash.slot_bytes:
+        raise DeviceError(f"a factory image of {len(image)} bytes, a slot has {flash.slot_bytes}")
+    flash.write(0, 0, image)
+    flash.save(
+        FlashRecord(
+            slots=(SlotState.CONFIRMED, SlotState.EMPTY),
+            sizes=(len(image), 0),
+            security_counter=manifest.security_counter,
+        )
+    )

@@ -1,0 +1,124 @@
+"""Everything that a device can fail at, one tree.
+
+    DeviceError                         code, message, hint
+    ├── ChipError                       a chip whose file cannot be used or written
+    │   └── ChipInUse                   another process runs this device
+    ├── NvramFull                       no room for a record: nothing was written
+    ├── NvramCorrupt                    content that no power cut explains
+    ├── SecureModuleError               a key that is absent or malformed, storage of another device
+    ├── EntryTimeout                    nobody pressed a key or presented a card in time
+    ├── EntryCancelled                  the cancel key
+    ├── LineError
+    │   ├── LineDown                    no connection to the host, or it ended
+    │   └── LineSilent                  the host did not answer in time
+    ├── BootFailed                      no slot holds an image that may run
+    ├── UpdateRefused                   code says which rule of the update refused
+    └── UnknownName                     a model, card or fault point that no table has
+
+``PowerLost`` (``firmware_sim.power``) is not among them: a power cut is no error that a program can handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class DeviceError(Exception):
+    """Base of the tree. ``code`` is for machines, ``message`` and ``hint`` for people."""
+
+    code = "device"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ChipError(DeviceError):
+    """A chip whose file cannot be used; after a failed write its content is unknown until it is opened again."""
+
+    code = "chip"
+
+
+class ChipInUse(ChipError):
+    """Another process holds the chip: one device cannot run twice."""
+
+    code = "chip_in_use"
+
+
+class NvramFull(DeviceError):
+    """A record that does not fit; raised before anything is written."""
+
+    code = "nvram_full"
+
+
+class NvramCorrupt(DeviceError):
+    """Stored bytes that are neither records nor the torn tail of a power cut."""
+
+    code = "nvram_corrupt"
+
+
+class SecureModuleError(DeviceError):
+    """A key that is not there or has the wrong length, or protected storage that is not this device's."""
+
+    code = "secure_module"
+
+
+class EntryTimeout(DeviceError):
+    """Nobody pressed a key or presented a card in time."""
+
+    code = "entry_timeout"
+
+
+class EntryCancelled(DeviceError):
+    """The cancel key ended the entry."""
+
+    code = "entry_cancelled"
+
+
+class LineError(DeviceError):
+    """No reply: the outcome of what was sent is unknown."""
+
+    code = "line"
+
+
+class LineDown(LineError):
+    """There is no connection to the host, or it ended."""
+
+    code = "line_down"
+
+
+class LineSilent(LineError):
+    """The host did not answer in time."""
+
+    code = "line_silent"
+
+
+class BootFailed(DeviceError):
+    """No slot holds an image that may run."""
+
+    code = "boot_failed"
+
+
+class UpdateRefused(DeviceError):
+    """An update step that may not be done now; ``code`` names the rule."""
+
+    code = "update_refused"
+
+
+class UnknownName(DeviceError):
+    """A name that its table does not have."""
+
+    code = "unknown_name"
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"one of {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name!r}", hint=hint)

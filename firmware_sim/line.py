@@ -1,0 +1,177 @@
+"""The line to the host: payloads out, payloads in, over any transport.
+
+Rules owned here: nothing is sent or taken without power, and a cut tears the connection down; a half frame has
+FRAME_DEADLINE_S to become whole; ``on_traffic`` sees what the terminal says and what reaches it, with the armed faults
+of the line in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+
+from firmware_sim.errors import LineDown, LineSilent
+from firmware_sim.faults import Faults, Place
+from firmware_sim.inbox import Inbox
+from firmware_sim.power import Power, Powered
+from protocol.errors import FrameError, TransportError
+from protocol.framing import Framer
+from protocol.transport import Endpoint, connect
+
+FRAME_DEADLINE_S = 10.0
+
+
+class Direction(Enum):
+    """Which way a payload goes, seen from the terminal."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+
+
+Traffic = Callable[[Direction, bytes], None]
+
+
+class Line(Powered):
+    """One connection at a time to the endpoint ``url``; a payload is TPDU, header and body without a frame."""
+
+    def __init__(self, power: Power, faults: Faults, url: str, on_traffic: Traffic) -> None:
+        super().__init__(power)
+        self._faults = faults
+        self._endpoint = Endpoint.parse(url)
+        self._on_traffic = on_traffic
+        self._wire: _Wire | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection that nobody has ended."""
+        self._check()
+        return self._wire is not None and self._wire.is_open
+
+    async def open(self, timeout_s: float | None = None) -> None:
+        """Connect, if there is no connection; raises LineDown and PowerLost."""
+        if self.is_open:
+            return
+        inbox: Inbox[bytes] = Inbox(self._power)
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, wire = await connect(
+                    self._endpoint.url, lambda: _Wire(self._endpoint.framer(), inbox, self._from_wire)
+                )
+        except TransportError as error:
+            raise LineDown(error.message, hint=error.hint) from error
+        except TimeoutError as error:
+            raise LineDown(f"{self._endpoint.url!r} does not answer") from error
+        if not self._power.is_alive(self._epoch):
+            wire.abort()
+        self._check()
+        self._power.on_cut(wire.abort)
+        self._wire = wire
+
+    async def send(self, payload: bytes) -> None:
+        """Send ``payload`` in a frame; raises LineDown, PowerLost, and FrameError when no frame can carry it."""
+        wire = self._connected()
+        self._on_traffic(Direction.SENT, payload)
+        self._check()
+        self._faults.carry(Place.REQUEST, payload, wire.send)
+        await asyncio.sleep(0)  # the bytes leave in a turn of the loop, in which the power may go
+        self._check()
+
+    async def receive(self, timeout_s: float) -> bytes:
+        """Return the next payload from the host; raises LineSilent after ``timeout_s``, LineDown, PowerLost."""
+        try:
+            return await self._connected().inbox.take(timeout_s)
+        except TimeoutError as error:
+            self._check()
+            raise LineSilent(f"no reply in {timeout_s:g} s") from error
+
+    def close(self) -> None:
+        """End the connection, if there is one; raises PowerLost."""
+        self._check()
+        if self._wire is not None:
+            self._power.forget(self._wire.abort)
+            self._wire.close()
+            self._wire = None
+
+    def _connected(self) -> _Wire:
+        self._check()
+        if self._wire is None:
+            raise LineDown("the line is not open")
+        return self._wire
+
+    def _from_wire(self, inbox: Inbox[bytes], payload: bytes) -> None:
+        self._faults.carry(Place.REPLY, payload, lambda reply: self._arrive(inbox, reply))
+
+    def _arrive(self, inbox: Inbox[bytes], payload: bytes) -> None:
+        if self._power.is_alive(self._epoch):
+            self._on_traffic(Direction.RECEIVED, payload)
+        if self._power.is_alive(self._epoch):
+            inbox.put(payload)
+
+
+class _Wire(asyncio.Protocol):
+    """One connection: bytes to payloads and back."""
+
+    def __init__(self, framer: Framer, inbox: Inbox[bytes], on_payload: Callable[[Inbox[bytes], bytes], None]) -> None:
+        self.inbox = inbox
+        self.is_open = False
+        self._framer = framer
+        self._on_payload = on_payload
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        self._take(lambda: self._framer.feed(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end("the host ended the connection" if exc is None else f"the connection broke: {exc}")
+
+    def send(self, payload: bytes) -> None:
+        if not self.is_open:
+            raise LineDown("the connection has ended")
+        self._transport.write(self._framer.wrap(payload))
+
+    def close(self) -> None:
+        self._end("the line was closed")
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._end("the power went")
+        self._transport.abort()
+
+    def _take(self, feed: Callable[[], list[bytes]]) -> None:
+        """Hand on the payloads that the framer makes out; when it cannot go on, the connection ends."""
+        try:
+            payloads = feed()
+            self._transport.write(self._framer.outgoing())
+            self._watch_half_frame(is_new=bool(payloads))
+            for payload in payloads:
+                self._on_payload(self.inbox, payload)
+            if payloads:
+                self._take(lambda: self._framer.feed(b""))
+        except FrameError as error:
+            self._end(f"the host does not speak our framing: {error}")
+            self._transport.abort()
+
+    def _watch_half_frame(self, *, is_new: bool) -> None:
+        if self._deadline is not None and (is_new or not self._framer.waiting):
+            self._deadline.cancel()
+            self._deadline = None
+        if self._deadline is None and self._framer.waiting:
+            self._deadline = asyncio.get_running_loop().call_later(FRAME_DEADLINE_S, self._expire)
+
+    def _expire(self) -> None:
+        self._deadline = None
+        self._take(self._framer.expire)
+
+    def _end(self, reason: str) -> None:
+        if not self.is_open:
+            return
+        self.is_open = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.inbox.end(LineDown(reason))

@@ -1,0 +1,180 @@
+"""Records that survive a power cut: two banks of one chip, one of them live.
+
+    bank      header 12: "NVB1", generation 4, CRC-32 4      then records, then BLANK up to the end
+    record    "RC", length 2, CRC-32 4, payload              integers big-endian
+
+Rules owned here:
+- ``append`` is durable on return and is one write. Each CRC covers the CRC in front of it, so no stale byte of another
+  life of the bank can pass for a record.
+- What stands after the last good record is BLANK or the torn part of one record. A torn tail is dropped, and the good
+  records move to the other bank before anything is written again: torn bytes never get a second chance.
+- ``rewrite`` writes the other bank, then its header with the next generation, then blanks the old bank. A cut anywhere
+  leaves the old content or the new one; a blanked bank keeps no secret of the past.
+- A bad record with more behind it than one torn write explains is NvramCorrupt: money is not dropped silently.
+- Room is checked before writing. ``reserve_bytes`` are kept for records that must find room (reversals).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from zlib import crc32
+
+from firmware_sim.chip import BLANK, Chip, Port
+from firmware_sim.errors import NvramCorrupt, NvramFull
+from firmware_sim.power import Power, Powered
+
+BANKS = 2
+BANK_BYTES = 256 * 1024
+PAYLOAD_BYTES_MAX = 0xFFFF
+
+_BANK_MAGIC = b"NVB1"
+_BANK_HEADER = struct.Struct(">4sII")
+_RECORD_MAGIC = b"RC"
+_RECORD_HEADER = struct.Struct(">2sHI")
+RECORD_OVERHEAD_BYTES = _RECORD_HEADER.size
+
+
+class Nvram(Powered):
+    """The records on one chip, whose halves are the banks; opening formats a blank chip and repairs a torn tail.
+
+    Raises NvramCorrupt on content that no power cut explains.
+    """
+
+    def __init__(self, chip: Chip, power: Power, *, reserve_bytes: int = 0) -> None:
+        super().__init__(power)
+        self._bank_bytes = chip.size_bytes // BANKS
+        self._reserve_bytes = reserve_bytes
+        self._port = Port(chip, power)
+        self._records: list[bytes] = []
+        self._end = _BANK_HEADER.size
+        self._crc = 0
+        self._bank, self._generation = self._live_bank()
+        self._open()
+
+    def records(self) -> tuple[bytes, ...]:
+        """Return the payloads in the order of writing; raises PowerLost."""
+        self._check()
+        return tuple(self._records)
+
+    @property
+    def room_bytes(self) -> int:
+        """The longest payload that an ordinary ``append`` takes now, 0 when there is no room."""
+        return max(0, self._room(reserved=False))
+
+    @property
+    def reserved_room_bytes(self) -> int:
+        """The longest payload that ``append(…, reserved=True)`` takes now, 0 when there is no room."""
+        return max(0, self._room(reserved=True))
+
+    def append(self, payload: bytes, *, reserved: bool = False) -> None:
+        """Add a record, durable on return; ``reserved`` may use the reserve.
+
+        Raises NvramFull before anything is written, PowerLost, ChipError.
+        """
+        if len(payload) > self._room(reserved=reserved):
+            raise NvramFull(f"no room for a record of {len(payload)} bytes", hint="settle the batch to make room")
+        record, crc = _pack(payload, self._crc)
+        self._port.write(self._offset(self._bank) + self._end, record)
+        self._records.append(payload)
+        self._end += len(record)
+        self._crc = crc
+
+    def rewrite(self, payloads: Iterable[bytes]) -> None:
+        """Replace all records; a cut leaves the old ones or the new ones. Raises as ``append``; may use the reserve."""
+        kept = list(payloads)
+        end = _BANK_HEADER.size + sum(_RECORD_HEADER.size + len(payload) for payload in kept)
+        if end > self._bank_bytes or any(len(payload) > PAYLOAD_BYTES_MAX for payload in kept):
+            raise NvramFull(f"no room for {len(kept)} records that take {end} bytes of {self._bank_bytes}")
+        header, crc = _pack_header(self._generation + 1)
+        body = bytearray()
+        for payload in kept:
+            record, crc = _pack(payload, crc)
+            body += record
+        old, new = self._bank, 1 - self._bank
+        self._port.write(self._offset(new), (BLANK * len(header) + body).ljust(self._bank_bytes, BLANK))
+        self._port.write(self._offset(new), header)
+        self._bank, self._generation = new, self._generation + 1
+        self._records, self._end, self._crc = kept, end, crc
+        self._blank(old)
+
+    def _room(self, *, reserved: bool) -> int:
+        self._check()
+        free = self._bank_bytes - self._end - _RECORD_HEADER.size - (0 if reserved else self._reserve_bytes)
+        return min(free, PAYLOAD_BYTES_MAX)
+
+    def _offset(self, bank: int) -> int:
+        return bank * self._bank_bytes
+
+    def _read_bank(self, bank: int) -> bytes:
+        return self._port.read(self._offset(bank), self._bank_bytes)
+
+    def _blank(self, bank: int) -> None:
+        self._port.write(self._offset(bank), BLANK * self._bank_bytes)
+
+    def _live_bank(self) -> tuple[int, int]:
+        """Return (bank, generation) of the newest header; formats a chip on which nothing was ever recorded."""
+        headers = [_read_header(self._read_bank(bank)) for bank in range(BANKS)]
+        live = max((generation, bank) for bank, generation in enumerate(headers))
+        if live[0] > 0:
+            return live[1], live[0]
+        if any(self._read_bank(bank)[_BANK_HEADER.size :].strip(BLANK) for bank in range(BANKS)):
+            raise NvramCorrupt("neither bank has a header, yet there is something in them")
+        self._port.write(self._offset(0), _pack_header(1)[0])
+        return 0, 1
+
+    def _open(self) -> None:
+        bank = self._read_bank(self._bank)
+        self._records, self._end, self._crc = _read_records(bank)
+        tail = bank[self._end :].rstrip(BLANK)
+        if tail:
+            if not _is_torn(tail, len(bank) - self._end):
+                raise NvramCorrupt(f"a damaged record after {len(self._records)} good ones")
+            self.rewrite(self._records)
+        elif self._read_bank(1 - self._bank).strip(BLANK):
+            self._blank(1 - self._bank)  # an interrupted rewrite left half of the new content or some of the old
+
+
+def _pack_header(generation: int) -> tuple[bytes, int]:
+    crc = crc32(generation.to_bytes(4, "big"), crc32(_BANK_MAGIC))
+    return _BANK_HEADER.pack(_BANK_MAGIC, generation, crc), crc
+
+
+def _read_header(bank: bytes) -> int:
+    """Return the generation, 0 when there is no whole header."""
+    magic, generation, _ = _BANK_HEADER.unpack_from(bank)
+    return generation if bank.startswith(_pack_header(generation)[0]) and magic == _BANK_MAGIC else 0
+
+
+def _pack(payload: bytes, crc_before: int) -> tuple[bytes, int]:
+    length = len(payload).to_bytes(2, "big")
+    crc = crc32(payload, crc32(length, crc_before))
+    return _RECORD_HEADER.pack(_RECORD_MAGIC, len(payload), crc) + payload, crc
+
+
+def _read_records(bank: bytes) -> tuple[list[bytes], int, int]:
+    """Return the good records from the front, the offset behind them and the last CRC."""
+    end = _BANK_HEADER.size
+    crc = _pack_header(_read_header(bank))[1]
+    records: list[bytes] = []
+    while end + _RECORD_HEADER.size <= len(bank):
+        _, length, _ = _RECORD_HEADER.unpack_from(bank, end)
+        payload = bank[end + _RECORD_HEADER.size : end + _RECORD_HEADER.size + length]
+        if len(payload) < length:
+            break
+        record, next_crc = _pack(payload, crc)
+        if bank[end : end + len(record)] != record:
+            break
+        records.append(payload)
+        end, crc = end + len(record), next_crc
+    return records, end, crc
+
+
+def _is_torn(tail: bytes, room: int) -> bool:
+    """Whether ``tail``, its blank end cut off, is the front of one record that a cut interrupted."""
+    if not _RECORD_MAGIC.startswith(tail[: len(_RECORD_MAGIC)]):
+        return False
+    if len(tail) < _RECORD_HEADER.size:
+        return True
+    _, length, _ = _RECORD_HEADER.unpack_from(tail)
+    return bool(len(tail) <= _RECORD_HEADER.size + length <= room)

@@ -1,0 +1,142 @@
+"""One request before the engine: what came, what the store knows of it, and what the rules may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from host.keys import KeyDesk, MacCheck
+from host.policy import Policy
+from host.records import (
+    Batch,
+    DeviceModel,
+    FirmwareRelease,
+    Hold,
+    Merchant,
+    PendingCommand,
+    Plan,
+    StoredReply,
+    Terminal,
+    Transaction,
+)
+from protocol.fields import F
+from protocol.kinds import KINDS, Kind
+from protocol.message import Message
+from protocol.private import Control, DeviceInfo, unpack_sequence_number
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of a known kind; ``fingerprint`` stands for its content, ``device`` is who it says that it is.
+
+    ``firmware`` is the dotted version that a device of ours tells, else empty.
+    """
+
+    kind: Kind
+    message: Message
+    control: Control
+    device: DeviceInfo
+    fingerprint: bytes
+    firmware: str = ""
+
+    @property
+    def key(self) -> dict[str, object]:
+        """Terminal id, batch and STAN: what names a transaction (invariants, vocabulary)."""
+        return {"terminal_id": self.terminal_id, "batch": self.control.batch, "stan": self.stan}
+
+    @property
+    def terminal_id(self) -> str:
+        """Field 41."""
+        return self.message.text(F.TERMINAL_ID)
+
+    @property
+    def serial_number(self) -> str:
+        """Who the device says that it is: field 59, else field 62 of a sign-on; empty where it does not say."""
+        told = self.message.octets(F.PAYLOAD) if self.kind.name == "sign_in" else b""
+        return self.device.serial_number or unpack_sequence_number(told)
+
+    @property
+    def stan(self) -> str:
+        """Field 11."""
+        return self.message.text(F.STAN)
+
+    @property
+    def amount_fen(self) -> int:
+        """Field 4."""
+        return int(self.message.text(F.AMOUNT) or 0)
+
+    @property
+    def pan(self) -> str:
+        """The card's number from field 2, else from track 2 left of the separator; empty where neither came."""
+        return self.message.text(F.PAN) or self.message.text(F.TRACK2).partition("D")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the store knows of a request, read in the transaction that will write the decision.
+
+    ``tenant`` is the device that the terminal id belongs to, where that is not the device that speaks. ``number`` is
+    unique and becomes RRN and authorisation id.
+    """
+
+    terminal: Terminal | None = None
+    tenant: Terminal | None = None
+    merchant: Merchant | None = None
+    model: DeviceModel | None = None
+    holds: tuple[Hold, ...] = ()
+    plan: Plan | None = None
+    stored: StoredReply | None = None
+    existing: Transaction | None = None
+    original: Transaction | None = None
+    refunded_fen: int = 0
+    turnover_fen: int = 0
+    batch: Batch | None = None
+    rows: tuple[Transaction, ...] = ()
+    uploaded: tuple[tuple[str, int], ...] = ()
+    commands: tuple[PendingCommand, ...] = ()
+    release: FirmwareRelease | None = None
+    read_image: Callable[[str, int, int], bytes] = field(default=lambda version, offset, size: b"", repr=False)
+    signing_key: bytes = field(default=b"", repr=False)
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that a gate or a handler may look at. ``now`` is aware; nothing here reads a clock."""
+
+    request: Request
+    snapshot: Snapshot
+    mac: MacCheck
+    policy: Policy
+    keys: KeyDesk
+    now: datetime
+
+    @property
+    def at(self) -> int:
+        """``now`` in epoch seconds."""
+        return int(self.now.timestamp())
+
+    @property
+    def terminal(self) -> Terminal:
+        """The terminal; gates have made sure that there is one."""
+        if self.snapshot.terminal is None:
+            raise LookupError("a handler was asked before the gates")
+        return self.snapshot.terminal
+
+    @property
+    def merchant(self) -> Merchant:
+        """The merchant; gates have made sure that there is one."""
+        if self.snapshot.merchant is None:
+            raise LookupError("a handler was asked before the gates")
+        return self.snapshot.merchant
+
+    @property
+    def firmware(self) -> str:
+        """The firmware version that runs, as the device says under a good MAC, else as it last said."""
+        told = self.request.firmware
+        return told if told and self.mac.good else self.terminal.firmware
+
+    def asked_as(self, kind: str) -> Case:
+        """The same case, had it been a request of another kind."""
+        return replace(self, request=replace(self.request, kind=KINDS[kind]))

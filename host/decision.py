@@ -1,0 +1,56 @@
+"""What the engine answers: a code, the reply's own fields, and the rows to write in the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from host.refusals import Refused
+from protocol.elements import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """A new row of a table. With ``replace``, a row of the same key gives way."""
+
+    table: str
+    row: Mapping[str, object] = field(repr=False)
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Changes to the rows of a table whose columns equal ``key``."""
+
+    table: str
+    key: Mapping[str, object]
+    changes: Mapping[str, object] = field(repr=False)
+
+
+Write = Insert | Update
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one request.
+
+    ``refused`` gives code and texts; without it the code is 00. ``fields`` are put into the reply over what every
+    reply of the kind carries. ``remember`` stores the reply under the request's key. ``turnover_fen`` is what the
+    decision adds to the net captured turnover.
+    """
+
+    refused: Refused | None = None
+    fields: Mapping[int, Value] = field(default_factory=dict, repr=False)
+    writes: tuple[Write, ...] = ()
+    turnover_fen: int = 0
+    remember: bool = True
+
+    @property
+    def code(self) -> str:
+        """Field 39."""
+        return self.refused.code if self.refused else "00"
+
+
+def refuse(reason: str, **words: str) -> Decision:
+    """A refusal that changes nothing but is remembered under the request's key."""
+    return Decision(Refused(reason, words))

@@ -1,0 +1,73 @@
+"""The acquirer's mind: ``decide`` turns one request and what is known of it into a Decision. Pure.
+
+Order: identity gates, the stored reply of a repeated request, permission gates, the kind's handler, and what follows
+from every decision (activation, the update command for a refused firmware, the version that the device told).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from host.case import Case
+from host.decision import Decision, Update, Write
+from host.gates import Stage, first_refusal, gates_of
+from host.handlers import HANDLERS
+from host.handlers.commands import enqueue_update
+from host.keys import MacCheck
+from host.lifecycle import Event, State, step
+from host.refusals import Refused
+
+_IDENTITY: Final = gates_of(Stage.IDENTITY)
+_PERMISSION: Final = gates_of(Stage.PERMISSION)
+
+
+def decide(case: Case) -> Decision:
+    """The answer to a request that no stored reply answers. Changes nothing itself."""
+    if refused := first_refusal(case, _IDENTITY):
+        return Decision(refused, remember=False)
+    if case.snapshot.stored:
+        return Decision(Refused("request.key_reused"), remember=False)
+    if refused := first_refusal(case, _PERMISSION):
+        decision = Decision(refused)
+    else:
+        decision = HANDLERS[case.request.kind.name](case)
+    return _with_consequences(case, decision)
+
+
+def repeats(case: Case) -> bytes:
+    """The stored reply of a request that came before with the same content, else nothing."""
+    stored = case.snapshot.stored
+    if stored is None or stored.fingerprint != case.request.fingerprint or first_refusal(case, _IDENTITY):
+        return b""
+    return stored.reply
+
+
+def _with_consequences(case: Case, decision: Decision) -> Decision:
+    writes: list[Write] = [*_learn(case), *_activate(case, decision)]
+    if decision.refused and decision.refused.reason == "firmware.too_old":
+        writes += enqueue_update(case)
+    return replace(decision, writes=(*decision.writes, *writes)) if writes else decision
+
+
+def _learn(case: Case) -> list[Write]:
+    """The firmware that an authenticated device says it runs; old keys die at the first good frame under the new."""
+    if case.snapshot.terminal is None or not case.mac.good:
+        return []
+    terminal, changes = case.terminal, dict[str, object]()
+    if case.firmware != terminal.firmware:
+        changes["firmware"] = case.firmware
+    if case.mac is MacCheck.CURRENT and terminal.previous_keys:
+        changes["previous_keys"] = b""
+    return [Update("terminals", {"serial_number": terminal.serial_number}, changes)] if changes else []
+
+
+def _activate(case: Case, decision: Decision) -> list[Write]:
+    """Net captured turnover activates once and for ever (product decision 1)."""
+    if decision.turnover_fen <= 0 or case.terminal.activated_at is not None:
+        return []
+    if case.snapshot.turnover_fen + decision.turnover_fen < case.policy.activation_fen:
+        return []
+    state = step(case.terminal.state, Event.ACTIVATE) or case.terminal.state
+    changes: dict[str, object] = {"activated_at": case.at, "state": State(state)}
+    return [Update("terminals", {"serial_number": case.terminal.serial_number}, changes)]

@@ -1,0 +1,40 @@
+"""TABLE FEES: the merchant's fee by card type (product table M; decision 8).
+
+Integers in fen, a transaction at a time, rounded half up. The rates come from the merchant's signed contract; the rows
+here are what a contract begins with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from host.records import Merchant
+
+BASIS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``rate_bp`` basis points of the amount, at most ``cap_fen`` where there is a cap."""
+
+    rate_bp: int
+    cap_fen: int | None = None
+
+    def fee_fen(self, amount_fen: int) -> int:
+        """The fee of one transaction, half up."""
+        fee_fen = (amount_fen * self.rate_bp * 2 + BASIS) // (BASIS * 2)
+        return fee_fen if self.cap_fen is None else min(fee_fen, self.cap_fen)
+
+
+FEES: Final[Mapping[str, Rate]] = MappingProxyType(
+    {"credit": Rate(60), "debit": Rate(50, 2500), "scan": Rate(38), "unionpay_qr": Rate(60)}
+)
+
+
+def contract_rate(merchant: Merchant, card_type: str) -> Rate:
+    """The rate that the merchant signed for a card type."""
+    signed = {"credit": Rate(merchant.credit_bp), "debit": Rate(merchant.debit_bp, merchant.debit_cap_fen)}
+    return signed.get(card_type) or FEES[card_type]

@@ -1,0 +1,187 @@
+"""TABLE GATES: who is refused, in order of precedence; the first hit wins.
+
+A gate is a row: a name, when it is asked, which kinds it spares, and a test that gives a refusal or None. Identity
+gates come before a repeated request finds its stored reply, permission gates after it: what was answered once is
+answered so again, whatever happened to the terminal since. For the same reason the batch is compared after the MAC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from host.case import Case
+from host.lifecycle import (
+    ABSENT,
+    ALL_KINDS,
+    DRAIN,
+    HOLDS,
+    NEEDS_ACTIVATION,
+    NEW_BUSINESS,
+    PERMITS,
+    REVERSALS,
+    UNREGISTERED,
+    State,
+)
+from host.refusals import Refused
+from protocol.fields import FIELDS
+from protocol.image import parse_version
+from protocol.kinds import Identity, missing_fields
+
+
+class Stage(Enum):
+    """When a gate is asked."""
+
+    IDENTITY = "before a repeated request is recognised"
+    PERMISSION = "after it"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A row of GATES."""
+
+    name: str
+    stage: Stage
+    spares: frozenset[str]
+    test: Callable[[Case], Refused | None]
+
+
+def yuan(amount_fen: int) -> str:
+    """Fen as people write yuan: ``60.00``."""
+    return f"{amount_fen // 100}.{amount_fen % 100:02d}"
+
+
+def _malformed(case: Case) -> Refused | None:
+    missing = missing_fields(Identity(case.request.kind, is_request=True), case.request.message)
+    names = ", ".join(f"field {number} ({FIELDS[number].name})" for number in missing)
+    return Refused("message.malformed", {"what": f"{names} missing"}) if missing else None
+
+
+def _unknown(case: Case) -> Refused | None:
+    known = case.snapshot.terminal or case.snapshot.tenant
+    return None if known else Refused("terminal.unknown")
+
+
+def _unregistered(case: Case) -> Refused | None:
+    terminal = case.snapshot.terminal
+    if terminal is None or terminal.state not in UNREGISTERED:
+        return None
+    return Refused("terminal.not_registered", {"state": terminal.state})
+
+
+def _merchant(case: Case) -> Refused | None:
+    merchant = case.snapshot.merchant
+    if merchant is None:
+        return Refused("merchant.unknown")
+    return None if merchant.active else Refused("merchant.inactive")
+
+
+def _bound_elsewhere(case: Case) -> Refused | None:
+    terminal, request = case.snapshot.terminal, case.request
+    if terminal is None or terminal.terminal_id != request.terminal_id:
+        return Refused("terminal.other_device")
+    if request.kind.name == "sign_in" and terminal.bound and not request.serial_number:
+        return Refused("terminal.other_device")
+    if case.snapshot.tenant and terminal.state not in ABSENT:
+        return Refused("terminal.other_device")
+    if case.snapshot.merchant and terminal.merchant_id != case.snapshot.merchant.merchant_id:
+        return Refused("terminal.other_merchant")
+    return None
+
+
+def _absent(case: Case) -> Refused | None:
+    terminal = case.terminal
+    if terminal.state not in ABSENT or case.request.kind.name in PERMITS[terminal.state]:
+        return None
+    return Refused(f"terminal.{terminal.state}", {"successor": terminal.replaced_by})
+
+
+def _not_signed_on(case: Case) -> Refused | None:
+    terminal, name = case.terminal, case.request.kind.name
+    if terminal.working_keys and (terminal.signed_on or name in REVERSALS):
+        return None
+    return Refused("terminal.not_signed_on")
+
+
+def _wrong_mac(case: Case) -> Refused | None:
+    return None if case.mac.good else Refused("message.mac")
+
+
+def _wrong_batch(case: Case) -> Refused | None:
+    batch = case.terminal.batch
+    return None if case.request.control.batch == batch else Refused("terminal.wrong_batch", {"batch": batch})
+
+
+def _stopped(case: Case) -> Refused | None:
+    terminal = case.terminal
+    return Refused("terminal.stopped", {"why": terminal.why}) if terminal.state is State.STOPPED else None
+
+
+def _held(case: Case) -> Refused | None:
+    reasons = [HOLDS[hold.reason] for hold in case.snapshot.holds]
+    return Refused(f"hold.{min(reasons, key=lambda row: row.rank).reason}") if reasons else None
+
+
+def _model(case: Case) -> Refused | None:
+    model = case.snapshot.model
+    if model is None:
+        return Refused("model.unknown")
+    over = model.retired_at is not None and case.at >= model.retired_at
+    return Refused("model.retired", {"model": model.model}) if over else None
+
+
+def _firmware(case: Case) -> Refused | None:
+    required = case.snapshot.model.min_firmware if case.snapshot.model else ""
+    running = case.firmware
+    if not required or (running and parse_version(running) >= parse_version(required)):
+        return None
+    return Refused("firmware.too_old", {"version": running or "unknown", "required": required})
+
+
+def _not_activated(case: Case) -> Refused | None:
+    if case.terminal.activated_at is not None:
+        return None
+    words = {"turnover": yuan(case.snapshot.turnover_fen), "required": yuan(case.policy.activation_fen)}
+    return Refused("terminal.not_activated", words)
+
+
+_WHY: Final = frozenset({"why"})
+_NEED_SIGN_ON: Final = NEW_BUSINESS | REVERSALS | {"settlement", "batch_upload", "batch_end", "sign_off"} | {
+    "command_fetch", "command_ack", "firmware_query", "firmware_chunk", "firmware_report",
+}  # fmt: skip
+_NEED_MAC: Final = _NEED_SIGN_ON - {"settlement", "batch_upload", "batch_end", "sign_off"}
+_IN_OPEN_BATCH: Final = NEW_BUSINESS | {"settlement"}
+_I, _P = Stage.IDENTITY, Stage.PERMISSION
+
+GATES: Final = (
+    Gate("malformed", _I, frozenset(), _malformed),
+    Gate("unknown terminal", _I, _WHY, _unknown),
+    Gate("not registered", _I, _WHY, _unregistered),
+    Gate("merchant", _I, _WHY, _merchant),
+    Gate("bound elsewhere", _I, _WHY, _bound_elsewhere),
+    Gate("replaced, retired, lost or tampered", _I, _WHY, _absent),
+    Gate("not signed on", _I, ALL_KINDS - _NEED_SIGN_ON, _not_signed_on),
+    Gate("MAC", _I, ALL_KINDS - _NEED_MAC, _wrong_mac),
+    Gate("wrong batch", _P, ALL_KINDS - _IN_OPEN_BATCH, _wrong_batch),
+    Gate("stopped", _P, DRAIN, _stopped),
+    Gate("held", _P, DRAIN, _held),
+    Gate("model", _P, DRAIN, _model),
+    Gate("firmware", _P, DRAIN, _firmware),
+    Gate("not activated", _P, ALL_KINDS - NEEDS_ACTIVATION, _not_activated),
+)
+
+
+def first_refusal(case: Case, gates: Iterable[Gate]) -> Refused | None:
+    """The refusal of the first gate that does not let the case through."""
+    name = case.request.kind.name
+    for gate in gates:
+        if name not in gate.spares and (refused := gate.test(case)):
+            return refused
+    return None
+
+
+def gates_of(stage: Stage) -> tuple[Gate, ...]:
+    """The gates of one stage, in order."""
+    return tuple(gate for gate in GATES if gate.stage is stage)

@@ -1,0 +1,95 @@
+"""Answers to the why query (product decision 12) and to the fetching of signed commands (decision 10)."""
+
+from __future__ import annotations
+
+from host.case import Case
+from host.decision import Decision, Insert, Update, Write
+from host.gates import GATES, first_refusal
+from host.records import FirmwareRelease, Terminal
+from protocol.command import RemoteCommand, sign_command
+from protocol.fields import F
+from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
+
+ASKED_KIND = "sale"
+_WHY_TAGS = {
+    "reason": "RC",
+    "code": "CD",
+    "zh": "ZH",
+    "en": "EN",
+    "remedy_zh": "RZ",
+    "remedy_en": "RE",
+    "contact_zh": "CZ",
+    "contact_en": "CE",
+}
+_SPARED_BY_WHY = frozenset({"malformed", "not signed on", "MAC", "wrong batch"})
+
+
+def why(case: Case) -> Decision:
+    """What a sale would be told now, in full; an empty answer means that it would be let through."""
+    gates = [gate for gate in GATES if gate.name not in _SPARED_BY_WHY]
+    refused = first_refusal(case.asked_as(ASKED_KIND), gates)
+    texts = refused.texts() if refused else {}
+    tags = [(tag, texts[name].encode(TEXT_CHARSET)) for name, tag in _WHY_TAGS.items() if texts.get(name)]
+    return Decision(fields={F.PAYLOAD: pack_tags(tags)} if tags else {}, remember=False)
+
+
+def fetch(case: Case) -> Decision:
+    """The oldest command that waits, as it was signed."""
+    if not case.snapshot.commands:
+        return Decision(remember=False)
+    command = case.snapshot.commands[0]
+    key = {"serial_number": command.serial_number, "counter": command.counter}
+    return Decision(
+        fields={F.PAYLOAD: pack_tags([("CM", command.document)])},
+        writes=(Update("commands", key, {"state": "delivered"}),),
+        remember=False,
+    )
+
+
+def acknowledge(case: Case) -> Decision:
+    """What the device did with a command; a refused one does not come again."""
+    tags = unpack_tags(case.request.message.octets(F.PAYLOAD), field=F.PAYLOAD)
+    counter = text_tag(tags, "CN")
+    key = {"serial_number": case.terminal.serial_number, "counter": int(counter) if counter.isdecimal() else 0}
+    changes = {"state": "acknowledged", "result": text_tag(tags, "RS")[:40]}
+    return Decision(writes=(Update("commands", key, changes),), remember=False)
+
+
+def enqueue(
+    terminal: Terminal, kind: str, body: dict[str, str], *, signing_key: bytes, at: int, ttl_s: int
+) -> list[Write]:
+    """Sign a command for one device under its next counter and leave it to be fetched. Raises EncodeError."""
+    counter = terminal.command_counter + 1
+    command = RemoteCommand(kind, terminal.serial_number, counter, at, at + ttl_s, body)
+    row = {
+        "serial_number": terminal.serial_number,
+        "counter": counter,
+        "kind": kind,
+        "document": sign_command(command, signing_key),
+        "state": "waiting",
+        "created_at": at,
+        "expires_at": command.expires_at,
+        "result": "",
+    }
+    key = {"serial_number": terminal.serial_number}
+    return [Insert("commands", row), Update("terminals", key, {"command_counter": counter})]
+
+
+def enqueue_update(case: Case) -> list[Write]:
+    """Command the update that a refused firmware needs, once, where an image is published for it."""
+    release = case.snapshot.release
+    if release is None or any(command.kind == "update_firmware" for command in case.snapshot.commands):
+        return []
+    return enqueue(
+        case.terminal,
+        "update_firmware",
+        update_body(release),
+        signing_key=case.keys.signing_key(case.snapshot.signing_key),
+        at=case.at,
+        ttl_s=case.policy.command_ttl_s,
+    )
+
+
+def update_body(release: FirmwareRelease) -> dict[str, str]:
+    """The body of an update command."""
+    return {"version": release.version, "size": str(release.size), "sha256": release.sha256}

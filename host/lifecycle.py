@@ -1,0 +1,146 @@
+"""The administrative life of a terminal and its holds: TABLE TRANSITIONS, TABLE PERMITS, TABLE HOLDS.
+
+Three axes are kept apart (product decision 11): the administrative state lives here as one state machine, the holds are
+a set beside it, and connectivity is only observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from protocol.kinds import KINDS
+
+
+class State(StrEnum):
+    """Where a terminal stands."""
+
+    ORDERED = "ordered"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    SUBMITTED = "submitted"
+    REJECTED = "rejected"
+    REGISTERED = "registered"
+    ACTIVATED = "activated"
+    RETIRING = "retiring"
+    STOPPED = "stopped"
+    RETIRED = "retired"
+    REPLACED = "replaced"
+    LOST = "lost"
+    TAMPERED = "tampered"
+
+
+class Event(StrEnum):
+    """What moves it."""
+
+    SHIP = "ship"
+    DELIVER = "deliver"
+    SUBMIT = "submit"
+    REJECT = "reject"
+    APPROVE = "approve"
+    ACTIVATE = "activate"
+    PLAN = "plan"
+    STOP = "stop"
+    RETIRE = "retire"
+    REPLACE = "replace"
+    TAKE_OVER = "take over"
+    LOSE = "lose"
+    TAMPER = "tamper"
+
+
+_OUT_OF_SERVICE: Final = {Event.REPLACE: State.REPLACED, Event.LOSE: State.LOST, Event.TAMPER: State.TAMPERED}
+
+TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
+    {
+        State.ORDERED: {Event.SHIP: State.SHIPPED},
+        State.SHIPPED: {Event.DELIVER: State.DELIVERED},
+        State.DELIVERED: {Event.SUBMIT: State.SUBMITTED, Event.TAKE_OVER: State.REGISTERED},
+        State.SUBMITTED: {Event.REJECT: State.REJECTED, Event.APPROVE: State.REGISTERED},
+        State.REJECTED: {Event.SUBMIT: State.SUBMITTED},
+        State.REGISTERED: {
+            Event.ACTIVATE: State.ACTIVATED,
+            Event.PLAN: State.RETIRING,
+            Event.STOP: State.STOPPED,
+            **_OUT_OF_SERVICE,
+        },
+        State.ACTIVATED: {Event.PLAN: State.RETIRING, Event.STOP: State.STOPPED, **_OUT_OF_SERVICE},
+        State.RETIRING: {Event.STOP: State.STOPPED, **_OUT_OF_SERVICE},
+        State.STOPPED: {Event.RETIRE: State.RETIRED, **_OUT_OF_SERVICE},
+        State.RETIRED: {},
+        State.REPLACED: {},
+        State.LOST: {Event.REPLACE: State.REPLACED},
+        State.TAMPERED: {Event.REPLACE: State.REPLACED},
+    }
+)
+
+
+def step(state: State, event: Event) -> State | None:
+    """The next state, or None where the event has no place in this state."""
+    return TRANSITIONS[state].get(event)
+
+
+REVERSALS: Final = frozenset(name for name, kind in KINDS.items() if kind.undoes)
+ALL_KINDS: Final = frozenset(KINDS)
+NEEDS_ACTIVATION: Final = frozenset({"refund"})
+NEW_BUSINESS: Final = frozenset({"sale", "sale_void", "refund"})
+DRAIN: Final = ALL_KINDS - NEW_BUSINESS
+"""What a suspended or stopped terminal may still send (product decision 5)."""
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+PERMITS: Final[Mapping[State, frozenset[str]]] = MappingProxyType(
+    {
+        State.ORDERED: _NOTHING,
+        State.SHIPPED: _NOTHING,
+        State.DELIVERED: _NOTHING,
+        State.SUBMITTED: _NOTHING,
+        State.REJECTED: _NOTHING,
+        State.REGISTERED: ALL_KINDS - NEEDS_ACTIVATION,
+        State.ACTIVATED: ALL_KINDS,
+        State.RETIRING: ALL_KINDS,
+        State.STOPPED: DRAIN,
+        State.RETIRED: REVERSALS,
+        State.REPLACED: REVERSALS,
+        State.LOST: REVERSALS,
+        State.TAMPERED: REVERSALS,
+    }
+)
+
+UNREGISTERED: Final = frozenset(state for state, kinds in PERMITS.items() if not kinds)
+ABSENT: Final = frozenset({State.RETIRED, State.REPLACED, State.LOST, State.TAMPERED})
+IN_SERVICE: Final = frozenset({State.REGISTERED, State.ACTIVATED, State.RETIRING})
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReason:
+    """A row of HOLDS; the gravest hold (lowest ``rank``) is the one that a refusal names."""
+
+    reason: str
+    rank: int
+    chinese: str
+    english: str
+    remedy_chinese: str
+    remedy_english: str
+
+
+HOLDS: Final[Mapping[str, HoldReason]] = MappingProxyType(
+    {
+        row.reason: row
+        for row in (
+            HoldReason(
+                "fraud", 1, "涉嫌欺诈", "suspected fraud", "请配合收单机构调查", "help the acquirer with its inquiry"
+            ),
+            HoldReason("security", 2, "安全漏洞", "security defect", "请完成固件更新", "complete the firmware update"),
+            HoldReason("dispute", 3, "交易争议", "a dispute", "请提交争议材料", "hand in the papers of the dispute"),
+            HoldReason("arrears", 4, "欠费", "arrears", "请缴清欠费", "pay what is owed"),
+            HoldReason("documents", 5, "资料过期", "papers out of date", "请更新商户资料", "renew the merchant papers"),
+            HoldReason(
+                "retirement", 6, "机型退役", "the model retires", "请办理换机", "arrange the replacement device"
+            ),
+            HoldReason("fault", 7, "设备故障", "a device fault", "请报修", "report the fault"),
+            HoldReason("merchant", 8, "商户自行暂停", "the merchant's own pause", "请自行恢复", "resume it yourself"),
+        )
+    }
+)

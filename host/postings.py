@@ -1,0 +1,83 @@
+"""TABLE POSTINGS: how money moves between accounts; every movement is a debit and a credit of the same fen (M6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from host.decision import Insert, Write
+from host.records import Transaction
+
+SCHEME: Final = "scheme:receivable"
+FEE_INCOME: Final = "acquirer:fees"
+BANK: Final = "bank:settlement"
+
+
+def payable(merchant_id: str) -> str:
+    """The account of what the acquirer owes a merchant."""
+    return f"merchant:{merchant_id}:payable"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A row of POSTINGS: accounts by role, and which amount of the transaction moves."""
+
+    debit: str
+    credit: str
+    amount: str
+
+
+POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = MappingProxyType(
+    {
+        "sale": (Posting("scheme", "merchant", "amount_fen"), Posting("merchant", "fees", "fee_fen")),
+        "refund": (Posting("merchant", "scheme", "amount_fen"),),
+        "sale_void": (),
+    }
+)
+
+
+def capture(row: Transaction, at: int) -> tuple[Write, ...]:
+    """The postings by which a captured row moves money; fee and amount of zero move nothing."""
+    return _post(row, "capture", at, undone=False)
+
+
+def undo(row: Transaction, at: int) -> tuple[Write, ...]:
+    """The same postings the other way round."""
+    return _post(row, "undo", at, undone=True)
+
+
+def payout(merchant_id: str, amount_fen: int, batch: str, terminal_id: str, at: int) -> Write:
+    """What the bank pays for a settled batch."""
+    return _row(terminal_id, batch, "", "payout", payable(merchant_id), BANK, amount_fen, at)
+
+
+def _post(row: Transaction, reason: str, at: int, *, undone: bool) -> tuple[Write, ...]:
+    accounts = {"scheme": SCHEME, "merchant": payable(row.merchant_id), "fees": FEE_INCOME}
+    amounts = {"amount_fen": row.amount_fen, "fee_fen": row.fee_fen}
+    writes = []
+    for posting in POSTINGS[row.kind]:
+        debit, credit = accounts[posting.debit], accounts[posting.credit]
+        if amounts[posting.amount]:
+            ends = (credit, debit) if undone else (debit, credit)
+            writes.append(_row(row.terminal_id, row.batch, row.stan, reason, *ends, amounts[posting.amount], at))
+    return tuple(writes)
+
+
+def _row(
+    terminal_id: str, batch: str, stan: str, reason: str, debit: str, credit: str, amount_fen: int, at: int
+) -> Write:
+    return Insert(
+        "postings",
+        {
+            "terminal_id": terminal_id,
+            "batch": batch,
+            "stan": stan,
+            "reason": reason,
+            "debit": debit,
+            "credit": credit,
+            "amount_fen": amount_fen,
+            "at": at,
+        },
+    )

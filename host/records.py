@@ -1,0 +1,183 @@
+"""What the store holds, as frozen rows: one class a table, the same names as its columns.
+
+Amounts are int fen, instants epoch seconds, batches and STANs six digits. Sealed keys and replies stay out of ``repr``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from host.lifecycle import State
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A merchant and the rates signed at registration, in basis points and fen (product decision 8)."""
+
+    merchant_id: str
+    name: str = ""
+    contact: str = ""
+    telephone: str = ""
+    address: str = ""
+    active: bool = False
+    credit_bp: int = 60
+    debit_bp: int = 50
+    debit_cap_fen: int = 2500
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceModel:
+    """A model of the catalogue; ``retired_at`` is when it may no longer sell."""
+
+    model: str
+    brand: str
+    family: str
+    min_firmware: str = ""
+    retired_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A device by its serial number. ``bound`` asks the device to name that number at sign-on."""
+
+    serial_number: str
+    model: str
+    merchant_id: str
+    terminal_id: str
+    state: State
+    bound: bool = True
+    firmware: str = ""
+    extended: bool = False
+    batch: str = "000001"
+    signed_on: bool = False
+    why: str = ""
+    tmk: bytes = field(default=b"", repr=False)
+    working_keys: bytes = field(default=b"", repr=False)
+    previous_keys: bytes = field(default=b"", repr=False)
+    command_counter: int = 0
+    replaced_by: str = ""
+    activated_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One reason for which a terminal may not sell; ``released_at`` ends it."""
+
+    number: int
+    serial_number: str
+    reason: str
+    note: str
+    actor: str
+    since: int
+    released_at: int | None = None
+    released_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The dated end of a terminal: notice, grace, then stop."""
+
+    serial_number: str
+    reason: str
+    notice_at: int
+    grace_until: int
+    stop_at: int
+    done_at: int | None = None
+
+
+class TransactionState(StrEnum):
+    """Where a transaction stands in the host's book."""
+
+    CAPTURED = "captured"
+    VOIDED = "voided"
+    REVERSED = "reversed"
+    DECLINED = "declined"
+    TOMBSTONE = "tombstone"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One row of the ledger, by (terminal id, batch, STAN). The card is a mask and a token, never a PAN."""
+
+    terminal_id: str
+    batch: str
+    stan: str
+    serial_number: str
+    merchant_id: str
+    kind: str
+    state: TransactionState
+    amount_fen: int
+    fee_fen: int = 0
+    code: str = "00"
+    card: str = ""
+    card_token: str = ""
+    card_type: str = ""
+    foreign_card: bool = False
+    rrn: str = ""
+    auth_id: str = ""
+    original_batch: str = ""
+    original_stan: str = ""
+    at: int = 0
+
+
+class BatchState(StrEnum):
+    """A batch is open until its totals are compared; where they disagree it waits for the upload."""
+
+    OPEN = "open"
+    UPLOADING = "uploading"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A settled or settling batch; ``paid_at`` is when its net was paid to the merchant."""
+
+    terminal_id: str
+    batch: str
+    merchant_id: str
+    state: BatchState
+    balanced: bool = False
+    settled_at: int | None = None
+    paid_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """The answer that a repeated request gets again, byte for byte (product decision 9)."""
+
+    terminal_id: str
+    batch: str
+    stan: str
+    mti: str
+    fingerprint: bytes
+    reply: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCommand:
+    """A signed command that waits for its terminal."""
+
+    serial_number: str
+    counter: int
+    kind: str
+    document: bytes
+    state: str
+    created_at: int
+    expires_at: int
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareRelease:
+    """A published image of a model."""
+
+    model: str
+    version: str
+    size: int
+    sha256: str
+
+
+def columns(row: Transaction | Batch | Terminal | Merchant | DeviceModel) -> dict[str, object]:
+    """A row as column values."""
+    return {name: getattr(row, name) for name in row.__slots__}

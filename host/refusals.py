@@ -1,0 +1,112 @@
+"""TABLE REFUSALS: every business reason for which the host says no (product decision 12).
+
+A row gives field 39, a reason for machines, Chinese and English text, and the remedy. Words in braces are filled from the
+case at hand. Gates and handlers name a row; nobody else writes texts or chooses codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from host.lifecycle import HOLDS
+
+CONTACT: Final = {"zh": "收单机构客服", "en": "the acquirer's service desk"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row of REFUSALS."""
+
+    reason: str
+    code: str
+    chinese: str
+    english: str
+    remedy_chinese: str
+    remedy_english: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal of one request: the row's reason and the words that its texts want."""
+
+    reason: str
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def row(self) -> Refusal:
+        """The row of REFUSALS."""
+        return REFUSALS[self.reason]
+
+    @property
+    def code(self) -> str:
+        """Field 39."""
+        return self.row.code
+
+    def texts(self) -> dict[str, str]:
+        """Reason, code, both texts, both remedies and the contact, with the words filled in."""
+        row = self.row
+        return {
+            "reason": self.reason,
+            "code": row.code,
+            "zh": row.chinese.format_map(self.words),
+            "en": row.english.format_map(self.words),
+            "remedy_zh": row.remedy_chinese.format_map(self.words),
+            "remedy_en": row.remedy_english.format_map(self.words),
+            "contact_zh": CONTACT["zh"],
+            "contact_en": CONTACT["en"],
+        }
+
+
+_CALL = ("请联系收单机构", "call the acquirer")
+_SIGN_ON = ("请重新签到", "sign on again")
+_ROWS: Final = (
+    Refusal("message.malformed", "30", "报文错误：{what}", "malformed message: {what}", "请检查终端程序", "check the terminal's program"),
+    Refusal("message.unsupported", "40", "不支持的交易", "this kind of message is not supported", *_CALL),
+    Refusal("terminal.unknown", "97", "终端号未登记", "no such terminal", "请先登记终端", "register the terminal first"),
+    Refusal("terminal.not_registered", "97", "终端未注册（{state}）", "the terminal is not registered ({state})", "请提交注册资料并等待审核", "submit the registration and wait for its review"),
+    Refusal("merchant.unknown", "03", "商户未登记", "no such merchant", *_CALL),
+    Refusal("merchant.inactive", "03", "商户已停用", "the merchant is inactive", *_CALL),
+    Refusal("terminal.other_merchant", "97", "终端不属于该商户", "the terminal belongs to another merchant", "请核对商户号", "check the merchant id"),
+    Refusal("terminal.other_device", "97", "终端号绑定了其他设备", "the terminal id is bound to another device", "请使用登记的设备", "use the registered device"),
+    Refusal("terminal.replaced", "97", "本机已由{successor}替换", "this device was replaced by {successor}", "请使用新终端{successor}", "use the new terminal {successor}"),
+    Refusal("terminal.retired", "97", "终端已退役", "the terminal is retired", "请使用新终端", "use a new terminal"),
+    Refusal("terminal.lost", "97", "终端已挂失", "the terminal is reported lost", *_CALL),
+    Refusal("terminal.tampered", "97", "终端被拆动", "the terminal was tampered with", *_CALL),
+    Refusal("terminal.not_signed_on", "77", "终端未签到", "the terminal is not signed on", *_SIGN_ON),
+    Refusal("terminal.wrong_batch", "77", "批次号不符（应为{batch}）", "wrong batch, {batch} is open", *_SIGN_ON),
+    Refusal("message.mac", "A0", "MAC校验错", "the MAC is wrong", *_SIGN_ON),
+    Refusal("request.key_reused", "94", "流水号重复且内容不同", "the same STAN came with other content", "请重新签到后再试", "sign on again, then repeat with a new STAN"),
+    Refusal("terminal.stopped", "58", "终端已停用（{why}）", "the terminal is stopped ({why})", "请结算后换机", "settle, then take the replacement device"),
+    *(
+        Refusal(f"hold.{row.reason}", "58", f"终端暂停：{row.chinese}", f"on hold: {row.english}", row.remedy_chinese, row.remedy_english)
+        for row in HOLDS.values()
+    ),
+    Refusal("model.unknown", "58", "机型不在目录中", "the model is not in the catalogue", *_CALL),
+    Refusal("model.retired", "58", "机型{model}已退役", "the model {model} is retired", "请办理换机", "arrange the replacement device"),
+    Refusal("firmware.too_old", "58", "固件{version}低于要求的{required}", "firmware {version} is below the required {required}", "请更新固件", "update the firmware"),
+    Refusal("terminal.not_activated", "58", "终端未激活（累计{turnover}元，需{required}元）", "not activated yet: {turnover} of {required} yuan", "请先完成激活交易额", "reach the activation turnover first"),
+    Refusal("amount.zero", "13", "金额为零", "the amount is zero", "请输入金额", "enter an amount"),
+    Refusal("amount.over_limit", "61", "金额超过单笔限额{limit}元", "above the single limit of {limit} yuan", "请减少金额", "use a smaller amount"),
+    Refusal("currency.unsupported", "12", "不支持的币种", "only currency 156 is accepted", "请使用人民币", "use renminbi"),
+    Refusal("card.unknown", "14", "无效卡号", "no issuer knows this card", "请换卡", "use another card"),
+    Refusal("card.stolen", "43", "被窃卡", "the card is reported stolen", "请没收卡片", "keep the card"),
+    Refusal("card.expired", "54", "过期的卡", "the card is expired", "请换卡", "use another card"),
+    Refusal("card.no_funds", "51", "余额不足", "insufficient funds", "请换卡", "use another card"),
+    Refusal("card.wrong_pin", "55", "密码错", "wrong PIN", "请重新输入密码", "enter the PIN again"),
+    Refusal("card.pin_block", "99", "PIN格式错", "the PIN block cannot be read", *_SIGN_ON),
+    Refusal("original.not_found", "25", "未找到原交易", "the original transaction is not found", "请核对原交易信息", "check the original's details"),
+    Refusal("original.other_amount", "64", "原始金额不正确", "the amount is not the original's", "请核对金额", "check the amount"),
+    Refusal("original.undone", "12", "原交易已{state}", "the original is already {state}", "无需重复操作", "nothing is left to undo"),
+    Refusal("original.other_card", "25", "与原交易卡号不符", "not the card of the original", "请使用原卡", "use the original card"),
+    Refusal("refund.above_rest", "64", "退货金额超过可退金额{rest}元", "only {rest} yuan are left to refund", "请减少金额", "refund a smaller amount"),
+    Refusal("refund.manual", "57", "退货不得手工输入卡号", "a refund needs the card itself", "请刷卡", "present the card"),
+    Refusal("transaction.reversed", "12", "该流水已冲正", "this STAN was reversed before it came", "请重新交易", "start a new transaction"),
+    Refusal("settlement.unbalanced", "95", "对账不平", "the totals disagree", "请批上送", "upload the batch"),
+    Refusal("upload.incomplete", "95", "批上送不完整（{got}/{due}）", "{got} of {due} rows were uploaded", "请重新批上送", "upload the batch again"),
+    Refusal("host.failure", "96", "系统异常", "the host could not store the transaction", "请稍后再试", "try again later"),
+)  # fmt: skip
+
+REFUSALS: Final[Mapping[str, Refusal]] = MappingProxyType({row.reason: row for row in _ROWS})

@@ -1,0 +1,92 @@
+"""Builds replies: what of the request comes back, what the host adds, and the refusal in field 63."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from host.case import Case
+from host.decision import Decision
+from host.refusals import Refused
+from protocol.elements import Value
+from protocol.errors import DecodeError
+from protocol.fields import F
+from protocol.header import ENVELOPE_BYTES, FETCH_COMMANDS, NO_REQUIREMENT, TPDU_BYTES, Header, Tpdu
+from protocol.kinds import REQUEST_MTIS
+from protocol.message import Message
+from protocol.private import RefusalText
+
+ECHOED: Final = frozenset(
+    {
+        F.PROCESSING_CODE, F.AMOUNT, F.STAN, F.CONDITION_CODE, F.TERMINAL_ID, F.MERCHANT_ID, F.CURRENCY, F.CONTROL,
+    }
+)  # fmt: skip
+ORGANISATION: Final = "CUP"
+
+
+def build_reply(case: Case, decision: Decision) -> Message:
+    """The reply to a request of a known kind; its MAC is made when it is sealed."""
+    kind, request, now = case.request.kind, case.request.message, case.now
+    due = (*kind.reply.must, *kind.reply.may)
+    fields: dict[int, Value] = {
+        number: request.fields[number] for number in due if number in ECHOED & request.fields.keys()
+    }
+    fields |= {F.LOCAL_TIME: f"{now:%H%M%S}", F.LOCAL_DATE: f"{now:%m%d}", F.RESPONSE_CODE: decision.code}
+    if F.RRN in due and case.snapshot.number:
+        fields[F.RRN] = f"{case.snapshot.number:012d}"
+    if F.ACQUIRER in due:
+        fields[F.ACQUIRER] = case.policy.acquirer_id
+    if F.SETTLEMENT_DATE in due:
+        fields[F.SETTLEMENT_DATE] = f"{now:%m%d}"
+    if decision.refused:
+        fields[F.TEXT] = refusal_text(decision.refused)
+    elif kind.moves_money:
+        fields[F.TEXT] = ORGANISATION
+    fields |= decision.fields
+    return _answer(request, kind.reply_mti, fields, requirement(case, decision))
+
+
+def requirement(case: Case, decision: Decision) -> str:
+    """The processing requirement: commands wait, and the terminal knows how to fetch them (product decision 10)."""
+    terminal = case.snapshot.terminal
+    if terminal is None or not terminal.extended:
+        return NO_REQUIREMENT
+    waiting = len(case.snapshot.commands) - (case.request.kind.name == "command_ack")
+    waiting += sum(write.table == "commands" and "document" in getattr(write, "row", {}) for write in decision.writes)
+    return FETCH_COMMANDS if waiting > 0 else NO_REQUIREMENT
+
+
+def unsupported_reply(request: Message, now: datetime, refused: Refused) -> Message:
+    """The refusal of a message whose kind the host does not know."""
+    fields = {number: value for number, value in request.fields.items() if number in ECHOED}
+    return _answer(request, f"{int(request.mti) + 10:04d}", {**fields, **_refusal_fields(now, refused)}, NO_REQUIREMENT)
+
+
+def malformed_reply(payload: bytes, error: DecodeError, now: datetime) -> Message | None:
+    """The refusal of bytes that begin like a request and do not decode; None where they do not begin so."""
+    mti = payload[ENVELOPE_BYTES : ENVELOPE_BYTES + 2].hex()
+    if mti not in REQUEST_MTIS:
+        return None
+    tpdu, header = Tpdu.parse(payload[:TPDU_BYTES]), Header.parse(payload[TPDU_BYTES:ENVELOPE_BYTES])
+    refused = Refused("message.malformed", {"what": str(error)})
+    return _answer(
+        Message(mti, {}, tpdu, header), f"{int(mti) + 10:04d}", _refusal_fields(now, refused), NO_REQUIREMENT
+    )
+
+
+def refusal_text(refused: Refused) -> str:
+    """Field 63 of a refusal."""
+    return str(RefusalText(refused.reason, refused.texts()["zh"], ORGANISATION))
+
+
+def _refusal_fields(now: datetime, refused: Refused) -> dict[int, Value]:
+    return {
+        F.LOCAL_TIME: f"{now:%H%M%S}",
+        F.LOCAL_DATE: f"{now:%m%d}",
+        F.RESPONSE_CODE: refused.code,
+        F.TEXT: refusal_text(refused),
+    }
+
+
+def _answer(request: Message, mti: str, fields: dict[int, Value], nibble: str) -> Message:
+    return Message(mti, fields, (request.tpdu or Tpdu()).reply(), (request.header or Header()).reply(nibble))

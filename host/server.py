@@ -1,0 +1,144 @@
+"""The shell on the wire: accept, deframe, hand to the acquirer, reply after the commit.
+
+A connection that cannot be framed is closed with one log line; a half frame has a deadline; a connection that asks
+faster than the store commits is read no further until it has caught up. The other connections never notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from concurrent.futures import Future
+from typing import Final
+
+from host.acquirer import Acquirer, Answer
+from host.errors import HostError
+from protocol.errors import FrameError, ProtocolError
+from protocol.framing import Framer
+from protocol.transport import Endpoint, Listener, serve
+
+log = logging.getLogger("poslab.host")
+FRAME_DEADLINE_S: Final = 30.0
+REQUESTS_IN_FLIGHT: Final = 64
+CONNECTIONS: Final = 10_000
+
+
+class HostConnection(asyncio.Protocol):
+    """One line to one terminal. Replies leave in the order of their requests."""
+
+    def __init__(self, acquirer: Acquirer, framer: Framer, connections: set[HostConnection]) -> None:
+        self._acquirer = acquirer
+        self._framer = framer
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[bytes, Future[Answer]]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._peer = "?"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A terminal has come."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._peer = str(transport.get_extra_info("peername") or "serial line")
+        if len(self._connections) >= CONNECTIONS:
+            self._give_up(f"{CONNECTIONS} connections are open already")
+            return
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come, split and merged as they please."""
+        try:
+            payloads = self._framer.feed(data)
+        except FrameError as error:
+            self._give_up(str(error))
+            return
+        self._send(self._framer.outgoing())
+        for payload in payloads:
+            future = self._acquirer.submit(payload)
+            self._waiting.append((payload, future))
+            future.add_done_callback(self._committed)
+        self._watch_half_frame()
+        if len(self._waiting) > REQUESTS_IN_FLIGHT and self._transport:
+            self._transport.pause_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The line is gone; what was submitted is committed all the same."""
+        self._connections.discard(self)
+        self._transport = None
+        if self._deadline:
+            self._deadline.cancel()
+
+    def close(self) -> None:
+        """Let the terminal go."""
+        if self._transport:
+            self._transport.close()
+
+    def _committed(self, future: Future[Answer]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._reply)
+
+    def _reply(self) -> None:
+        while self._waiting and self._waiting[0][1].done():
+            payload, future = self._waiting.popleft()
+            answer = self._answer_of(payload, future)
+            log.info("%s %s", self._peer, answer.line)
+            if answer.payload:
+                self._send(self._framer.wrap(answer.payload))
+        if len(self._waiting) <= REQUESTS_IN_FLIGHT // 2 and self._transport:
+            self._transport.resume_reading()
+
+    def _answer_of(self, payload: bytes, future: Future[Answer]) -> Answer:
+        try:
+            return future.result()
+        except (HostError, ProtocolError) as error:
+            log.error("%s %s", self._peer, error)
+            failure = error if isinstance(error, HostError) else HostError(str(error))
+            return self._acquirer.failure(payload, failure)
+        except Exception:  # a defect of ours must not take the line, and must be seen
+            log.exception("%s a request could not be answered", self._peer)
+            return self._acquirer.failure(payload, HostError("internal error"))
+
+    def _send(self, data: bytes) -> None:
+        if data and self._transport and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _watch_half_frame(self) -> None:
+        if not self._framer.waiting:
+            if self._deadline:
+                self._deadline.cancel()
+                self._deadline = None
+        elif self._deadline is None:
+            self._deadline = self._loop.call_later(FRAME_DEADLINE_S, self._late)
+
+    def _late(self) -> None:
+        self._give_up(f"half a frame, and no more for {FRAME_DEADLINE_S:.0f} s")
+
+    def _give_up(self, why: str) -> None:
+        log.warning("%s closed: %s", self._peer, why)
+        if self._transport:
+            self._transport.abort()
+
+
+class Server:
+    """The host on its endpoints."""
+
+    def __init__(self, acquirer: Acquirer) -> None:
+        self._acquirer = acquirer
+        self._connections: set[HostConnection] = set()
+        self._listeners: list[Listener] = []
+
+    async def listen(self, url: str) -> str:
+        """Serve an endpoint; returns its real URL. Raises TransportError, EndpointInUse among it."""
+        endpoint = Endpoint.parse(url)
+        listener = await serve(url, lambda: HostConnection(self._acquirer, endpoint.framer(), self._connections))
+        self._listeners.append(listener)
+        return listener.url
+
+    async def close(self) -> None:
+        """Stop listening and let every terminal go."""
+        for listener in self._listeners:
+            await listener.close()
+        for connection in tuple(self._connections):
+            connection.close()

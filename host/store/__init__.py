@@ -1,0 +1,1 @@
+"""The durable store: the only SQL and the only knowledge of SQLAlchemy."""

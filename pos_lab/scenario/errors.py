@@ -1,0 +1,64 @@
+"""Everything that can be wrong with a scenario file.
+
+    ScenarioErrors                      all the mistakes of one file, by position
+    └── errors: ScenarioError           file, line, column, path, message, hint
+
+Both are about what somebody wrote: the file is to be corrected, nothing has been run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+VALUE_SHOWN_MAX = 40
+"""Characters of a wrong value that an error repeats."""
+
+_CARD_NUMBER = re.compile(r"(?<!\d)(\d{6})(\d{3,9})(\d{4})(?!\d)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioError:
+    """One mistake. ``line`` and ``column`` count from 1; line 0 means the file as a whole could not be read."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{where}: {self.message} ({self.hint})" if self.hint else f"{where}: {self.message}"
+
+
+class ScenarioErrors(Exception):
+    """All mistakes of one file, sorted by position; ``str()`` has one line for each."""
+
+    def __init__(self, errors: Iterable[ScenarioError]) -> None:
+        self.errors = tuple(sorted(errors, key=lambda error: (error.line, error.column)))
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+    def document(self) -> dict[str, object]:
+        """The shape that ``check --json`` prints: ``{"ok": false, "errors": [...]}``."""
+        return {"ok": False, "errors": [asdict(error) for error in self.errors]}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'sale'?`` for the nearest known word; when none is near, the list of them all; "" without any."""
+    by_fold = {name.casefold(): name for name in known}
+    if not by_fold:
+        return ""
+    near = difflib.get_close_matches(word.casefold(), by_fold, n=1)
+    return f"did you mean '{by_fold[near[0]]}'?" if near else f"known here: {', '.join(sorted(by_fold.values()))}"
+
+
+def shown(value: str) -> str:
+    """A wrong value as an error may repeat it: quoted, escaped, short, and without anything like a card number."""
+    masked = _CARD_NUMBER.sub(lambda found: found[1] + "*" * len(found[2]) + found[3], value)
+    clipped = masked if len(masked) <= VALUE_SHOWN_MAX else masked[: VALUE_SHOWN_MAX - 1] + "…"
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clipped)
+    return f"'{escaped}'"

@@ -1,0 +1,145 @@
+"""Endpoints as URLs: ``tcp://127.0.0.1:8583``, ``serial:///dev/ttyUSB0?baud=115200``, ``memory:NAME``, ``pty:``.
+
+Rules owned here: what the URL of each scheme looks like (TABLE FORMS), the options and their values (TABLE OPTIONS).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from protocol.errors import TransportError
+from protocol.framing import FRAMINGS, Framer
+
+Setting = str | int | float | bool
+
+
+class Form(NamedTuple):
+    """How a scheme is written (``address`` matches what stands between scheme and options) and framed by default."""
+
+    address: re.Pattern[str]
+    framing: str
+    example: str
+
+
+FORMS: Mapping[str, Form] = {
+    "memory": Form(re.compile(r"(?P<address>[\w.-]+)", re.ASCII), "len2", "memory:NAME"),
+    "pty": Form(re.compile(r"(?P<address>)"), "stx", "pty:"),
+    "serial": Form(re.compile(r"//(?P<address>[^\s]+)"), "stx", "serial:///dev/ttyUSB0?baud=115200"),
+    "serial+": Form(re.compile(r"//(?P<address>[^\s]*)"), "stx", "serial+socket://127.0.0.1:4001"),
+    "tcp": Form(
+        re.compile(r"//(?P<address>(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5}))/?", re.ASCII),
+        "len2",
+        "tcp://127.0.0.1:8583",
+    ),
+}
+"""``serial+`` stands for ``serial+`` before any URL that pyserial understands."""
+
+EVERYWHERE = frozenset(FORMS)
+SERIAL = frozenset({"serial", "serial+"})
+YES_NO: Mapping[str, Setting] = {"yes": True, "no": False}
+
+
+class Option(NamedTuple):
+    """Spelled value to setting, or a range of whole numbers; the schemes that take it."""
+
+    values: Mapping[str, Setting] | range
+    default: Setting
+    schemes: frozenset[str]
+
+
+OPTIONS: Mapping[str, Option] = {
+    "ack": Option(YES_NO, True, EVERYWHERE),
+    "baud": Option(range(50, 4_000_001), 9600, SERIAL),
+    "bytesize": Option(range(5, 9), 8, SERIAL),
+    "framing": Option({name: name for name in FRAMINGS}, "", EVERYWHERE),
+    "parity": Option({"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}, "N", SERIAL),
+    "rtscts": Option(YES_NO, False, SERIAL),
+    "stopbits": Option({"1": 1, "1.5": 1.5, "2": 2}, 1, SERIAL),
+    "xonxoff": Option(YES_NO, False, SERIAL),
+}
+"""A line is 9600,8,n,1 unless it says otherwise (CUP 9); ``framing`` is the scheme's unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A parsed URL. ``address`` is what the scheme opens: host:port, name, device, or a URL of pyserial."""
+
+    url: str
+    scheme: str
+    address: str
+    host: str
+    port: int
+    options: Mapping[str, Setting] = field(default_factory=dict)
+    query: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> Endpoint:
+        """Read ``url``; TransportError, with a hint, for an unknown scheme or option, or a value it cannot have."""
+        name, colon, rest = url.partition(":")
+        scheme, plus, inner = name.partition("+")
+        form = FORMS.get(scheme + plus)
+        if not colon or form is None or bool(plus) != bool(inner):
+            raise _bad(url, f"unknown scheme {name!r}" if colon else "no scheme", _meant(name, sorted(FORMS)))
+        rest, _, query = rest.partition("?")
+        match = form.address.fullmatch(rest)
+        if match is None:
+            raise _bad(url, "the address does not fit its scheme", f"write it as {form.example}")
+        groups = match.groupdict()
+        port = int(groups.get("port", "0"))
+        if port > 65535:
+            raise _bad(url, f"bad port {port}", "0 to 65535")
+        ours, others = _read_options(url, scheme + plus, query)
+        options = {name: option.default for name, option in OPTIONS.items()} | {"framing": form.framing} | ours
+        if "ack" in ours and options["framing"] != "stx":
+            raise _bad(url, "option 'ack' without framing=stx", "only stx frames are acknowledged")
+        address = f"{inner}:{rest}{'?' * bool(others)}{others}" if inner else groups["address"]
+        return cls(url, scheme, address, groups.get("host", "").strip("[]"), port, options, query)
+
+    def framer(self) -> Framer:
+        """A new framer for one connection of this endpoint."""
+        if self.options["framing"] == "stx":
+            return FRAMINGS["stx"](ack=self.options["ack"])
+        return FRAMINGS[str(self.options["framing"])]()
+
+    def at(self, place: str) -> str:
+        """The URL ``place`` (scheme and address) with the options of this one."""
+        return f"{place}?{self.query}" if self.query else place
+
+
+def _read_options(url: str, scheme: str, query: str) -> tuple[dict[str, Setting], str]:
+    """Our options by name, and the rest of the query, which only a URL of pyserial may have."""
+    ours: dict[str, Setting] = {}
+    others: list[str] = []
+    known = sorted(name for name, option in OPTIONS.items() if scheme in option.schemes)
+    for pair in filter(None, query.split("&")):
+        name, _, text = pair.partition("=")
+        if name not in known:
+            if scheme == "serial+" and not get_close_matches(name, known):
+                others.append(pair)
+                continue
+            raise _bad(url, f"unknown option {name!r}", _meant(name, known))
+        if name in ours:
+            raise _bad(url, f"option {name!r} is given twice")
+        values = OPTIONS[name].values
+        if isinstance(values, range):
+            if not re.fullmatch(r"[0-9]{1,7}", text) or int(text) not in values:
+                raise _bad(url, f"bad {name} {text!r}", f"{values[0]} to {values[-1]}")
+            ours[name] = int(text)
+        elif text in values:
+            ours[name] = values[text]
+        else:
+            raise _bad(url, f"bad {name} {text!r}", _meant(text, list(values)))
+    return ours, "&".join(others)
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(known)}"
+
+
+def _bad(url: str, what: str, hint: str = "") -> TransportError:
+    return TransportError(f"{url!r}: {what}", url=url, hint=hint)

@@ -1,0 +1,57 @@
+"""The two doors to every transport, ``connect`` and ``serve``; TABLE SCHEMES says who opens what.
+
+One asyncio.Protocol class serves TCP, serial lines and memory alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol, TypeVar
+
+from protocol.transport import memory, pty_line, serial_line, tcp
+from protocol.transport.endpoint import Endpoint
+from protocol.transport.listener import Listener
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+
+class Connect(Protocol):
+    async def __call__(self, endpoint: Endpoint, factory: Callable[[], P], /) -> tuple[asyncio.Transport, P]: ...
+
+
+class Serve(Protocol):
+    async def __call__(self, endpoint: Endpoint, factory: Callable[[], asyncio.Protocol], /) -> Listener: ...
+
+
+class Scheme(NamedTuple):
+    """How the endpoints of one scheme are opened at either end."""
+
+    connect: Connect
+    serve: Serve
+
+
+SCHEMES: Mapping[str, Scheme] = {
+    "memory": Scheme(memory.connect, memory.serve),
+    "pty": Scheme(pty_line.connect, pty_line.serve),
+    "serial": Scheme(serial_line.connect, serial_line.serve),
+    "tcp": Scheme(tcp.connect, tcp.serve),
+}
+
+
+async def connect(url: str, factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
+    """Open ``url`` for one protocol, whose ``connection_made`` has been called on return.
+
+    TransportError: the URL is wrong, or nothing answers there; EndpointInUse: another program holds the line.
+    """
+    endpoint = Endpoint.parse(url)
+    return await SCHEMES[endpoint.scheme].connect(endpoint, factory)
+
+
+async def serve(url: str, factory: Callable[[], asyncio.Protocol]) -> Listener:
+    """Serve ``url``: a protocol for each connection, or one for a serial line.
+
+    TransportError: the URL is wrong, or cannot be served; EndpointInUse: somebody else does.
+    """
+    endpoint = Endpoint.parse(url)
+    return await SCHEMES[endpoint.scheme].serve(endpoint, factory)

@@ -1,0 +1,79 @@
+"""Armed faults: each point fires, once, counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from firmware_sim.errors import DeviceError, UnknownName
+from firmware_sim.faults import FAULT_POINTS, Action, Faults, Hold, Place
+
+# fault point -> an action it takes, and what of the payload b"one" is delivered at once
+DELIVERED: dict[str, tuple[Action, list[bytes]]] = {
+    "line.drop_request": (None, []),
+    "line.drop_reply": (None, []),
+    "line.hold_reply": (Hold(), []),
+    "line.replace_reply": (bytes.upper, [b"ONE"]),
+}
+
+
+def test_every_point_has_a_case() -> None:
+    """A fault that no test fires may never fire in a scenario either."""
+    assert DELIVERED.keys() == FAULT_POINTS.keys()
+
+
+@pytest.mark.parametrize("name", FAULT_POINTS)
+def test_a_fault_fires_once_at_its_place_and_is_counted(name: str) -> None:
+    """A lost reply would be lost for ever, or a scenario pass without its fault."""
+    action, expected = DELIVERED[name]
+    faults, delivered = Faults(), list[bytes]()
+    place = FAULT_POINTS[name].place
+    (other,) = set(Place) - {place}
+    faults.arm(name, action)
+    faults.carry(other, b"elsewhere", delivered.append)
+    assert (delivered, faults.armed, faults.fired[name]) == ([b"elsewhere"], (name,), 0)
+    delivered.clear()
+    faults.carry(place, b"one", delivered.append)
+    assert (delivered, faults.armed, faults.fired[name]) == (expected, (), 1)
+    faults.carry(place, b"two", delivered.append)
+    assert delivered == [*expected, b"two"]
+
+
+def test_when_picks_the_payload() -> None:
+    """The reply of the echo would be lost instead of the reply of the sale."""
+    faults, delivered = Faults(), list[bytes]()
+    faults.arm("line.drop_reply", when=lambda payload: payload == b"sale")
+    for payload in (b"echo", b"sale", b"sale"):
+        faults.carry(Place.REPLY, payload, delivered.append)
+    assert delivered == [b"echo", b"sale"]
+
+
+async def test_a_held_reply_is_handed_on_once() -> None:
+    """A reply that was held would come twice, or not at all."""
+    faults, delivered, hold = Faults(), list[bytes](), Hold()
+    faults.arm("line.hold_reply", hold)
+    faults.carry(Place.REPLY, b"late", delivered.append)
+    await hold.caught()
+    assert not delivered
+    hold.release()
+    hold.release()
+    assert delivered == [b"late"]
+
+
+def test_a_hold_released_early_holds_nothing() -> None:
+    """A scenario that gave up waiting would block the line for ever."""
+    faults, delivered, hold = Faults(), list[bytes](), Hold()
+    faults.arm("line.hold_reply", hold)
+    hold.release()
+    faults.carry(Place.REPLY, b"reply", delivered.append)
+    assert delivered == [b"reply"]
+
+
+def test_wrong_use_is_told() -> None:
+    """A mistyped fault would never happen, and the scenario pass."""
+    faults = Faults()
+    with pytest.raises(UnknownName, match=r"did you mean 'line\.drop_reply'"):
+        faults.arm("line.drop_replay")
+    for name, action in (("line.hold_reply", None), ("line.replace_reply", None), ("line.drop_reply", Hold())):
+        with pytest.raises(DeviceError, match="cannot be armed"):
+            faults.arm(name, action)
+    assert faults.armed == ()

@@ -1,0 +1,179 @@
+"""Working keys in field 62."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.crypto import keys
+from protocol.crypto.keys import KEY_LAYOUTS, KeyUse, WorkingKeys
+from protocol.errors import KeyLoadError
+from tests.vectors import shared_vector
+
+TMK = bytes.fromhex("11" * 16)
+PIK, MAK, TDK = bytes.fromhex("22" * 16), bytes.fromhex("33" * 8), bytes.fromhex("44" * 16)
+FIELD62_60 = bytes.fromhex(
+    "950973182317F80B950973182317F80B00962B60F679786E2411E3DE0000000000000000ADC67D84"
+    "A0C45C59F1E549BBA0C45C59F1E549BBE2F24340"
+)
+# 60.3 -> where each key and each check value stands
+PLACES = {
+    "001": {KeyUse.PIK: (0, 8, 12), KeyUse.MAK: (12, 20, 24)},
+    "003": {KeyUse.PIK: (0, 16, 20), KeyUse.MAK: (20, 36, 40)},
+    "004": {KeyUse.PIK: (0, 16, 20), KeyUse.MAK: (20, 36, 40), KeyUse.TDK: (40, 56, 60)},
+}
+
+
+def made(network: str, seed: int = 1) -> WorkingKeys:
+    return keys.make_working_keys(network, random.Random(seed).randbytes)
+
+
+@pytest.mark.parametrize(("key", "value"), [(PIK, "00962B60"), (MAK, "ADC67D84"), (TDK, "E2F24340")])
+def test_check_value(key: bytes, value: str) -> None:
+    """Every sign-on would fail with a right key."""
+    assert keys.check_value(key).hex().upper() == value
+
+
+@pytest.mark.parametrize(
+    ("working", "field62"),
+    [
+        (WorkingKeys(PIK, MAK), FIELD62_60[:40]),
+        (WorkingKeys(PIK, MAK, TDK), FIELD62_60),
+        (WorkingKeys(PIK[:8], MAK), FIELD62_60[:8] + bytes.fromhex("00962B60") + FIELD62_60[20:28] + FIELD62_60[36:40]),
+    ],
+)
+def test_golden_chain(working: WorkingKeys, field62: bytes) -> None:
+    """A terminal in the field could not load what the host issues."""
+    assert keys.pack_working_keys(TMK, working) == field62
+    assert keys.unpack_working_keys(TMK, field62) == working
+
+
+@pytest.mark.parametrize("name", ["kcv-code456-pik", "kcv-code456-mak", "kcv-npp-pik", "kcv-npp-mak", "kcv-npp-tdk"])
+def test_shared_check_values(name: str) -> None:
+    """Keys of a real host would be refused."""
+    vector = shared_vector(name)
+    key = keys.unwrap_key(bytes.fromhex(vector["inputs"]["tmk"]), bytes.fromhex(vector["hex"]))
+    assert key == bytes.fromhex(vector["computed"]["clear_key"])
+    assert keys.check_value(key).hex().upper() == vector["expected"]
+
+
+def test_shared_key() -> None:
+    """A MAC key of a real host would be unwrapped wrongly."""
+    vector = shared_vector("key-zhu-mak")
+    tmk, clear = bytes.fromhex(vector["inputs"]["tmk"]), bytes.fromhex(vector["expected"])
+    assert keys.unwrap_key(tmk, bytes.fromhex(vector["hex"])) == clear
+    assert keys.wrap_key(tmk, clear) == bytes.fromhex(vector["hex"])
+
+
+def test_shared_field62() -> None:
+    """The sign-on reply of a real host would load no keys."""
+    vector = shared_vector("key-code456-f62")
+    tmk, field62 = bytes.fromhex(vector["inputs"]["tmk"]), bytes.fromhex(vector["hex"])
+    working = keys.unpack_working_keys(tmk, field62)
+    assert working.pik == bytes.fromhex(vector["expected"]["pik"])
+    assert working.mak == bytes.fromhex(vector["expected"]["mak"])
+    assert working.tdk is None
+    assert keys.pack_working_keys(tmk, working) == field62
+
+
+def test_shared_sign_on_reply() -> None:
+    """The 60-byte sign-on reply of a real host would load no keys."""
+    field62 = bytes.fromhex(shared_vector("signin-rsp-npp")["fields"]["62"])
+    assert keys.unpack_working_keys(TMK, field62) == WorkingKeys(PIK, MAK, TDK)
+
+
+@pytest.mark.parametrize(("network", "lengths"), [("001", (8, 8, 0)), ("003", (16, 16, 0)), ("004", (16, 16, 16))])
+def test_made_keys(network: str, lengths: tuple[int, int, int]) -> None:
+    """A host would issue half-length MAC keys, or keys that a strict terminal refuses for their parity."""
+    working = made(network)
+    held = (working.pik, working.mak, working.tdk or b"")
+    assert tuple(len(key) for key in held) == lengths
+    assert all(byte.bit_count() % 2 for key in held for byte in key)
+    assert made(network, seed=2) != working
+
+
+def test_unknown_network_code() -> None:
+    """A sign-on of a kind we do not know would get keys of a length that its terminal cannot load."""
+    with pytest.raises(KeyLoadError):
+        made("006")
+
+
+@given(
+    network=st.sampled_from(sorted(KEY_LAYOUTS)),
+    seed=st.integers(0, 2**32),
+    single=st.booleans(),
+    tmk=st.binary(min_size=16, max_size=16),
+)
+def test_round_trip(network: str, seed: int, single: bool, tmk: bytes) -> None:
+    """Terminal and host would hold different keys after a sign-on that both think went well."""
+    working = made(network, seed)
+    if single:
+        working = WorkingKeys(working.pik, working.mak[:8], working.tdk)
+    field62 = keys.pack_working_keys(tmk, working)
+    assert len(field62) == {"001": 24, "003": 40, "004": 60}[network]
+    assert keys.unpack_working_keys(tmk, field62) == working
+
+
+@pytest.mark.parametrize("length", [0, 1, 23, 25, 39, 41, 56, 59, 61, 75, 84, 100])
+def test_wrong_length_refused(length: int) -> None:
+    """Half a download would be loaded as keys."""
+    with pytest.raises(KeyLoadError) as caught:
+        keys.unpack_working_keys(TMK, (FIELD62_60 * 2)[:length])
+    assert caught.value.code == "key_length"
+
+
+@pytest.mark.parametrize("network", sorted(PLACES))
+def test_every_flipped_bit_of_a_check_value_is_refused(network: str) -> None:
+    """A damaged key would be loaded, and every sale after it would be answered A0."""
+    field62 = keys.pack_working_keys(TMK, made(network))
+    for use, (_, value_at, end) in PLACES[network].items():
+        for bit in range(8 * value_at, 8 * end):
+            damaged = bytearray(field62)
+            damaged[bit // 8] ^= 1 << bit % 8
+            with pytest.raises(KeyLoadError, match=use) as caught:
+                keys.unpack_working_keys(TMK, bytes(damaged))
+            assert caught.value.code == "key_check_value"
+
+
+@pytest.mark.parametrize("network", sorted(PLACES))
+def test_every_damaged_byte_of_a_key_is_refused(network: str) -> None:
+    """A damaged key would be loaded, and every sale after it would be answered A0."""
+    field62 = keys.pack_working_keys(TMK, made(network))
+    for use, (start, value_at, _) in PLACES[network].items():
+        for at in range(start, value_at):
+            damaged = bytearray(field62)
+            damaged[at] ^= 0xFF
+            with pytest.raises(KeyLoadError, match=use):
+                keys.unpack_working_keys(TMK, bytes(damaged))
+
+
+def test_other_master_key_refused() -> None:
+    """A terminal with another merchant's master key would load rubbish as keys."""
+    with pytest.raises(KeyLoadError, match="PIK"):
+        keys.unpack_working_keys(TDK, FIELD62_60)
+
+
+@pytest.mark.parametrize(
+    "working",
+    [
+        WorkingKeys(PIK, b""),
+        WorkingKeys(PIK[:8], MAK * 2),
+        WorkingKeys(PIK[:8], MAK, TDK),
+        WorkingKeys(PIK, MAK, TDK[:8]),
+        WorkingKeys(PIK + MAK, MAK),
+    ],
+)
+def test_lengths_without_a_layout(working: WorkingKeys) -> None:
+    """The host would send a field 62 that no terminal can take apart."""
+    with pytest.raises(KeyLoadError) as caught:
+        keys.pack_working_keys(TMK, working)
+    assert caught.value.code == "key_length"
+
+
+def test_keys_are_never_shown() -> None:
+    """A key in a log file is a key lost."""
+    shown = repr(WorkingKeys(PIK, MAK, TDK))
+    assert shown == "WorkingKeys()"

@@ -1,0 +1,111 @@
+"""The X9.8 PIN block with PAN."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.crypto import tdes
+from protocol.crypto.pinblock import clear_pin_block, decrypt_pin_block, encrypt_pin_block
+from protocol.errors import DecodeError, EncodeError, KeyLoadError
+from tests.vectors import shared_vector
+
+PIK = bytes.fromhex("22" * 16)
+PAN = "6200000100000004"
+OTHER_PAN = "6200000200000003"
+digits = st.characters(min_codepoint=ord("0"), max_codepoint=ord("9"))
+
+
+@pytest.mark.parametrize(
+    ("pin", "pan", "clear"),
+    [
+        ("123456", PAN, "06123456EFFFFFFF"),
+        ("1234", PAN, "041234FFEFFFFFFF"),
+        ("123456789012", PAN, "0C123456689012FF"),
+        ("0000", "6200000100000", "040062FFFFFEFFFF"),
+        ("000000", "0000000000000000000", "06000000FFFFFFFF"),
+    ],
+)
+def test_clear_block(pin: str, pan: str, clear: str) -> None:
+    """Every PIN typed at the terminal would be wrong at the issuer."""
+    assert clear_pin_block(pin, pan).hex().upper() == clear
+    assert encrypt_pin_block(PIK, pin, pan) == tdes.encrypt(PIK, bytes.fromhex(clear))
+
+
+@pytest.mark.parametrize("name", ["pin-x98-1", "pin-x98-3"])
+def test_shared_vectors(name: str) -> None:
+    """Every PIN typed at the terminal would be wrong at a real issuer."""
+    vector = shared_vector(name)
+    assert clear_pin_block(**vector["inputs"]).hex().upper() == vector["expected"]
+
+
+@given(
+    pik=st.sampled_from([8, 16]).flatmap(lambda n: st.binary(min_size=n, max_size=n)),
+    pin=st.text(digits, min_size=4, max_size=12),
+    pan=st.text(digits, min_size=13, max_size=19),
+)
+def test_round_trip(pik: bytes, pin: str, pan: str) -> None:
+    """A right PIN of some length would be refused as wrong."""
+    assert decrypt_pin_block(pik, encrypt_pin_block(pik, pin, pan), pan) == pin
+
+
+@pytest.mark.parametrize("pin", ["", "123", "1234567890123", "12a4", "１２３４", "12 4", "+123", "1_34"])
+def test_malformed_pin_refused(pin: str) -> None:
+    """A PIN that no keypad can type would reach the issuer, or an error on the screen would show it."""
+    with pytest.raises(EncodeError) as caught:
+        clear_pin_block(pin, PAN)
+    assert caught.value.field == 52
+    assert not pin or pin not in str(caught.value)
+
+
+@pytest.mark.parametrize("pan", ["", "6" * 12, "6" * 20, "62000001000000x4", "６" * 16, "620000 100000004"])
+def test_malformed_pan_refused(pan: str) -> None:
+    """A PIN block bound to half a card number would open with another card."""
+    for use in (lambda: clear_pin_block("1234", pan), lambda: decrypt_pin_block(PIK, bytes(8), pan)):
+        with pytest.raises(EncodeError) as caught:
+            use()
+        assert not pan or pan not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [
+        "03123FFFFFFFFFFF",  # three digits
+        "0D1234567890123F",  # thirteen
+        "16123456FFFFFFFF",  # another format
+        "0612345AFFFFFFFF",  # a letter among the digits
+        "06123456FFFFFFF0",  # not filled with F
+        "0612345FFFFFFFFF",  # shorter than it says
+        "0000000000000000",
+    ],
+)
+def test_no_pin_block(clear: str) -> None:
+    """A block under yesterday's key would be taken for a wrong PIN, and three of them lock the card."""
+    bound = int(clear, 16) ^ int("000010000000", 16)
+    with pytest.raises(DecodeError) as caught:
+        decrypt_pin_block(PIK, tdes.encrypt(PIK, bound.to_bytes(8, "big")), PAN)
+    assert (caught.value.code, caught.value.field, caught.value.raw) == ("pin_block", 52, b"")
+
+
+def test_other_card_or_key() -> None:
+    """A PIN block lifted from one card's message would be accepted in another's."""
+    block = encrypt_pin_block(PIK, "123456", PAN)
+    with pytest.raises(DecodeError):
+        decrypt_pin_block(PIK, block, OTHER_PAN)
+    with pytest.raises(DecodeError):
+        decrypt_pin_block(bytes.fromhex("44" * 16), block, PAN)
+
+
+@pytest.mark.parametrize("length", [0, 7, 9, 16])
+def test_block_length_refused(length: int) -> None:
+    """A block of another length would spoil the held cipher for the next customers."""
+    with pytest.raises(DecodeError):
+        decrypt_pin_block(PIK, bytes(length), PAN)
+    assert decrypt_pin_block(PIK, encrypt_pin_block(PIK, "123456", PAN), PAN) == "123456"
+
+
+def test_key_length_refused() -> None:
+    """A PIN would leave the terminal under an empty key."""
+    with pytest.raises(KeyLoadError):
+        encrypt_pin_block(b"", "123456", PAN)
