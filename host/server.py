@@ -22,14 +22,16 @@ log = logging.getLogger("poslab.host")
 FRAME_DEADLINE_S: Final = 30.0
 REQUESTS_IN_FLIGHT: Final = 64
 CONNECTIONS: Final = 10_000
+RECONNECTING: Final = frozenset({"tcp", "memory"})
 
 
 class HostConnection(asyncio.Protocol):
     """One line to one terminal. Replies leave in the order of their requests."""
 
-    def __init__(self, acquirer: Acquirer, framer: Framer, connections: set[HostConnection]) -> None:
+    def __init__(self, acquirer: Acquirer, endpoint: Endpoint, connections: set[HostConnection]) -> None:
         self._acquirer = acquirer
-        self._framer = framer
+        self._endpoint = endpoint
+        self._framer: Framer = endpoint.framer()
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[bytes, Future[Answer]]] = deque()
@@ -52,16 +54,9 @@ class HostConnection(asyncio.Protocol):
         try:
             payloads = self._framer.feed(data)
         except FrameError as error:
-            self._give_up(str(error))
+            self._unframed(error)
             return
-        self._send(self._framer.outgoing())
-        for payload in payloads:
-            future = self._acquirer.submit(payload)
-            self._waiting.append((payload, future))
-            future.add_done_callback(self._committed)
-        self._watch_half_frame()
-        if len(self._waiting) > REQUESTS_IN_FLIGHT and self._transport:
-            self._transport.pause_reading()
+        self._accept(payloads)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The line is gone; what was submitted is committed all the same."""
@@ -104,16 +99,39 @@ class HostConnection(asyncio.Protocol):
         if data and self._transport and not self._transport.is_closing():
             self._transport.write(data)
 
-    def _watch_half_frame(self) -> None:
-        if not self._framer.waiting:
-            if self._deadline:
-                self._deadline.cancel()
-                self._deadline = None
-        elif self._deadline is None:
+    def _accept(self, payloads: list[bytes]) -> None:
+        self._send(self._framer.outgoing())
+        for payload in payloads:
+            future = self._acquirer.submit(payload)
+            self._waiting.append((payload, future))
+            future.add_done_callback(self._committed)
+        self._watch_half_frame(restart=bool(payloads))
+        if len(self._waiting) > REQUESTS_IN_FLIGHT and self._transport:
+            self._transport.pause_reading()
+
+    def _watch_half_frame(self, *, restart: bool) -> None:
+        if self._deadline and (restart or not self._framer.waiting):
+            self._deadline.cancel()
+            self._deadline = None
+        if self._framer.waiting and self._deadline is None:
             self._deadline = self._loop.call_later(FRAME_DEADLINE_S, self._late)
 
     def _late(self) -> None:
-        self._give_up(f"half a frame, and no more for {FRAME_DEADLINE_S:.0f} s")
+        self._deadline = None
+        try:
+            payloads = self._framer.expire()
+        except FrameError as error:
+            self._unframed(error)
+            return
+        self._accept(payloads)
+
+    def _unframed(self, error: FrameError) -> None:
+        """The stream has lost its frames: a connection is closed, a fixed line begins afresh."""
+        if self._endpoint.scheme in RECONNECTING:
+            self._give_up(str(error))
+        else:
+            log.warning("%s begins afresh: %s", self._peer, error)
+            self._framer = self._endpoint.framer()
 
     def _give_up(self, why: str) -> None:
         log.warning("%s closed: %s", self._peer, why)
@@ -132,7 +150,7 @@ class Server:
     async def listen(self, url: str) -> str:
         """Serve an endpoint; returns its real URL. Raises TransportError, EndpointInUse among it."""
         endpoint = Endpoint.parse(url)
-        listener = await serve(url, lambda: HostConnection(self._acquirer, endpoint.framer(), self._connections))
+        listener = await serve(url, lambda: HostConnection(self._acquirer, endpoint, self._connections))
         self._listeners.append(listener)
         return listener.url
 

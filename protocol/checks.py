@@ -78,7 +78,10 @@ def warnings(message: Message, identity: Identity | None, view: View) -> list[Wa
         return sorted(found, key=lambda row: row.field)
     kind = view.say((identity.kind.chinese, identity.kind.english))
     if identity.is_request or response(message.text(F.RESPONSE_CODE)).approved:
-        found += [_presence(number, ("缺少该域", "is due and not there"), kind, view) for number in missing_fields(identity, message)]
+        found += [
+            _presence(number, ("缺少该域", "is due and not there"), kind, view)
+            for number in missing_fields(identity, message)
+        ]
     found += [
         _presence(number, ("该交易没有该域", "is there and not foreseen"), kind, view)
         for number in foreign_fields(identity, message)

@@ -240,11 +240,11 @@ class Books:
 
     # lists for people
 
-    def rows(self, name: str, *, limit: int = 10_000, **matches: object) -> list[dict[str, Any]]:
+    def rows(self, name: str, **matches: object) -> list[dict[str, Any]]:
         """Rows of a table whose columns equal ``matches``, by key, as column values."""
         table = _T[name]
         query = select(table).where(*(table.c[column] == value for column, value in matches.items()))
-        found = self._connection.execute(query.order_by(*table.primary_key).limit(limit))
+        found = self._connection.execute(query.order_by(*table.primary_key))
         return [dict(row._mapping) for row in found]
 
     def accounts(self) -> dict[str, int]:

@@ -21,7 +21,7 @@ def _text(name: str, *, key: bool = False) -> Column[str]:
 
 
 def _number(name: str, *, key: bool = False, may_lack: bool = False) -> Column[int]:
-    return Column(name, Integer, primary_key=key, nullable=may_lack, default=None if may_lack else 0)
+    return Column(name, Integer, primary_key=key, nullable=may_lack, default=None if may_lack or key else 0)
 
 
 def _flag(name: str) -> Column[bool]:

@@ -1,0 +1,64 @@
+"""TABLE ACTS: every administrative act by name. The command line and the scenario language are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from host.acquirer import CLOCK_OFFSET
+from host.admin import clock, ending, holds, lookup, money, orders, registration
+from host.admin.desk import Desk, Result
+from host.policy import Policy
+from host.store.books import Books
+from host.store.database import Store
+
+Act = Callable[..., Result]
+
+ACTS: Final[Mapping[str, Act]] = MappingProxyType(
+    {
+        act.__name__: act
+        for act in (
+            orders.order,
+            orders.ship,
+            orders.deliver,
+            orders.key_card,
+            registration.submit,
+            registration.review,
+            registration.register,
+            holds.hold,
+            holds.release,
+            ending.retire_model,
+            ending.stop,
+            ending.retire,
+            ending.replace,
+            ending.require_firmware,
+            ending.publish_firmware,
+            ending.add_model,
+            money.payout,
+            money.accounts,
+            money.verify,
+            lookup.terminals,
+            lookup.show,
+            lookup.transactions,
+            lookup.batches,
+            lookup.audit,
+            lookup.models,
+            clock.clock_advance,
+        )
+    }
+)
+
+
+def perform(
+    store: Store, name: str, now: datetime, *, policy: Policy | None = None, actor: str = "admin", **arguments: Any
+) -> Result:
+    """Carry out one act in a unit of its own and wait until it is durable. Raises AdminError and StoreError."""
+
+    def unit(books: Books) -> Result:
+        lab_now = now + timedelta(seconds=books.counter(CLOCK_OFFSET))
+        desk = Desk(books, store.keys, policy or Policy(), int(lab_now.timestamp()), actor)
+        return ACTS[name](desk, **arguments)
+
+    return store.run(unit)

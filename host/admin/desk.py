@@ -1,0 +1,77 @@
+"""Where an administrative act happens: one unit on the store, one actor, one instant.
+
+An act is a function ``act(desk, …) -> dict``; it checks, writes and leaves an audit row, or raises AdminError and
+leaves nothing. What it returns is JSON and, but for the key card, never holds a key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from host.decision import Insert, Update
+from host.errors import AdminError
+from host.keys import KeyDesk
+from host.lifecycle import Event, State, step
+from host.policy import Policy
+from host.records import DeviceModel, Terminal
+from host.retirement import audit, move
+from host.store.books import Books
+
+Result = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """``at`` is the instant in epoch seconds, ``actor`` who acts."""
+
+    books: Books
+    keys: KeyDesk
+    policy: Policy
+    at: int
+    actor: str = "admin"
+
+    def terminal(self, serial_number: str) -> Terminal:
+        """The terminal, or AdminError with the nearest serial numbers."""
+        terminal = self.books.terminal(serial_number)
+        if terminal is None:
+            known = [str(row["serial_number"]) for row in self.books.rows("terminals")]
+            raise AdminError(
+                f"no terminal {serial_number}", hint=_nearest(serial_number, known), code="unknown_terminal"
+            )
+        return terminal
+
+    def model(self, model: str) -> DeviceModel:
+        """The model of the catalogue, or AdminError with the nearest names."""
+        found = self.books.model(model)
+        if found is None:
+            known = [str(row["model"]) for row in self.books.rows("models")]
+            raise AdminError(f"no model {model} in the catalogue", hint=_nearest(model, known), code="unknown_model")
+        return found
+
+    def step(self, terminal: Terminal, event: Event, why: str = "", **changes: object) -> State:
+        """Move a terminal, or AdminError where the event has no place in its state."""
+        state = step(terminal.state, event)
+        if state is None:
+            raise AdminError(
+                f"{terminal.serial_number} is {terminal.state}: '{event}' has no place there", code="illegal_step"
+            )
+        self.books.apply(move(terminal, event, actor=self.actor, at=self.at, why=why, **changes))
+        return state
+
+    def change(self, terminal: Terminal, **changes: object) -> None:
+        """Change columns of a terminal that are not its state."""
+        self.books.write(Update("terminals", {"serial_number": terminal.serial_number}, changes))
+
+    def note(self, serial_number: str, act: str, detail: str) -> None:
+        """Leave an audit row."""
+        self.books.write(audit(self.actor, serial_number, act, detail, self.at))
+
+    def insert(self, table: str, **row: object) -> None:
+        """Write one new row."""
+        self.books.write(Insert(table, row))
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = get_close_matches(word, known, n=3, cutoff=0.5)
+    return f"did you mean {', '.join(near)}?" if near else "poslab admin terminals lists what there is"

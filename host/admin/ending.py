@@ -1,0 +1,130 @@
+"""The end of models and terminals: retirement lists, stops, required firmware, replacement (product G, T, X)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from host.admin.desk import Desk, Result
+from host.decision import Insert, Update
+from host.errors import AdminError
+from host.handlers.commands import enqueue
+from host.lifecycle import ABSENT, IN_SERVICE, Event, State
+from host.records import Plan, Terminal
+from protocol.image import parse_version
+
+DAY_S = 86_400
+
+
+def retire_model(
+    desk: Desk, model: str, grace_days: int = 90, stop_days: int = 97, reason: str = "model.retired"
+) -> Result:
+    """Put a model on the retirement list: every terminal in service gets a dated plan and a signed notice."""
+    if not 0 <= grace_days <= stop_days:
+        raise AdminError(
+            f"grace of {grace_days} days does not end before the stop on day {stop_days}", code="plan_dates"
+        )
+    stop_at = desk.at + stop_days * DAY_S
+    desk.model(model)
+    desk.books.write(Update("models", {"model": model}, {"retired_at": stop_at}))
+    planned = []
+    for row in desk.books.rows("terminals", model=model):
+        terminal = desk.terminal(str(row["serial_number"]))
+        if terminal.state in IN_SERVICE:
+            plan = Plan(terminal.serial_number, reason, desk.at, desk.at + grace_days * DAY_S, stop_at)
+            _plan(desk, terminal, plan)
+            planned.append(terminal.serial_number)
+    desk.note("", "retire model", f"{model}: {len(planned)} terminals, stop on {_day(stop_at)}")
+    return {"model": model, "planned": planned, "stop_at": _day(stop_at)}
+
+
+def stop(desk: Desk, serial_number: str, why: str = "ordered by the acquirer") -> Result:
+    """Stop a terminal at once: from now on it may only drain."""
+    return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.STOP, why=why)}
+
+
+def retire(desk: Desk, serial_number: str) -> Result:
+    """The end of a stopped terminal whose batch is settled."""
+    terminal = desk.terminal(serial_number)
+    _drained(desk, terminal)
+    return {"serial_number": serial_number, "state": desk.step(terminal, Event.RETIRE)}
+
+
+def replace(desk: Desk, serial_number: str, successor: str) -> Result:
+    """A delivered device takes over terminal id, merchant, rates and activation; the old one is answered 'replaced'."""
+    old, new = desk.terminal(serial_number), desk.terminal(successor)
+    _drained(desk, old)
+    retired_at = desk.model(new.model).retired_at
+    if retired_at is not None:
+        raise AdminError(f"{successor} is a {new.model}, which retires itself", code="model_retired")
+    desk.step(old, Event.REPLACE, why=f"replaced by {successor}", replaced_by=successor, signed_on=False)
+    following = f"{int(old.batch) % 999_999 + 1:06d}"
+    state = desk.step(
+        new,
+        Event.TAKE_OVER,
+        why=f"takes over from {serial_number}",
+        merchant_id=old.merchant_id,
+        terminal_id=old.terminal_id,
+        batch=following,
+    )
+    if old.activated_at is not None:
+        state = desk.step(desk.terminal(successor), Event.ACTIVATE, activated_at=old.activated_at)
+    return {"serial_number": serial_number, "successor": successor, "terminal_id": old.terminal_id, "state": state}
+
+
+def require_firmware(desk: Desk, model: str, version: str) -> Result:
+    """From now on no device of the model sells below this version."""
+    parse_version(version)
+    desk.model(model)
+    desk.books.write(Update("models", {"model": model}, {"min_firmware": version}))
+    desk.note("", "require firmware", f"{model} {version}")
+    return {"model": model, "min_firmware": version}
+
+
+def publish_firmware(desk: Desk, model: str, version: str, sha256: str, image: bytes) -> Result:
+    """Offer an image to the devices of a model; they verify the maker's signature themselves."""
+    parse_version(version)
+    desk.model(model)
+    row = {"model": model, "version": version, "size": len(image), "sha256": sha256, "image": image}
+    desk.books.write(Insert("firmware", row, replace=True))
+    desk.note("", "publish firmware", f"{model} {version}, {len(image)} bytes")
+    return {"model": model, "version": version, "size": len(image)}
+
+
+def add_model(desk: Desk, model: str, brand: str, family: str) -> Result:
+    """Enter a model in the catalogue; one that is there stays as it is."""
+    if desk.books.model(model) is None:
+        desk.insert("models", model=model, brand=brand, family=family)
+    return {"model": model}
+
+
+def _plan(desk: Desk, terminal: Terminal, plan: Plan) -> None:
+    desk.books.write(Insert("plans", {name: getattr(plan, name) for name in plan.__slots__}, replace=True))
+    if terminal.state is not State.RETIRING:
+        desk.step(terminal, Event.PLAN, why=plan.reason)
+    body = {
+        "title_zh": "终端退役通知",
+        "title_en": "Your terminal retires",
+        "text_zh": f"终端{terminal.serial_number}（{terminal.model}）将于{_day(plan.stop_at)}停用，请办理换机。",
+        "text_en": f"Terminal {terminal.serial_number} ({terminal.model}) stops on {_day(plan.stop_at)}: replace it.",
+        "reason": plan.reason,
+        "stop_at": _day(plan.stop_at),
+    }
+    key = desk.keys.signing_key(desk.books.secret("signing"))
+    desk.books.apply(enqueue(terminal, "notice", body, signing_key=key, at=desk.at, ttl_s=desk.policy.command_ttl_s))
+
+
+def _drained(desk: Desk, terminal: Terminal) -> None:
+    """No captured money may be left in a batch that nobody will settle (invariant W1)."""
+    if terminal.state in ABSENT:
+        return
+    left = desk.books.money_rows(terminal.terminal_id, terminal.batch)
+    if left:
+        raise AdminError(
+            f"{terminal.serial_number} has {len(left)} unsettled transactions in batch {terminal.batch}",
+            hint="settle first",
+            code="batch_open",
+        )
+
+
+def _day(at: int) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"

@@ -1,0 +1,53 @@
+"""What is there: terminals, ledger, batches, audit, the reason why a terminal may not sell."""
+
+from __future__ import annotations
+
+from host.admin.desk import Desk, Result
+from host.gates import yuan
+from host.store.books import columns_of
+
+_KEY_COLUMNS = ("tmk", "working_keys", "previous_keys")
+
+
+def terminals(desk: Desk) -> Result:
+    """Every terminal with its state."""
+    return {"terminals": columns_of(desk.books.rows("terminals"), *_KEY_COLUMNS)}
+
+
+def show(desk: Desk, serial_number: str) -> Result:
+    """One terminal: state, holds, plan, turnover, open batch, commands that wait."""
+    terminal = desk.terminal(serial_number)
+    rows = columns_of(desk.books.rows("terminals", serial_number=serial_number), *_KEY_COLUMNS)
+    turnover_fen = desk.books.turnover_fen(serial_number)
+    return {
+        **rows[0],
+        "holds": [held.reason for held in desk.books.holds(serial_number)],
+        "plan": desk.books.rows("plans", serial_number=serial_number),
+        "turnover_fen": turnover_fen,
+        "turnover": yuan(turnover_fen),
+        "unsettled": len(desk.books.money_rows(terminal.terminal_id, terminal.batch)),
+        "commands": [command.kind for command in desk.books.waiting_commands(serial_number, desk.at)],
+    }
+
+
+def transactions(desk: Desk, terminal_id: str = "", batch: str = "") -> Result:
+    """The ledger, of one terminal id or batch where given; cards are masked."""
+    matches = {name: value for name, value in (("terminal_id", terminal_id), ("batch", batch)) if value}
+    return {"transactions": columns_of(desk.books.rows("transactions", **matches), "card_token")}
+
+
+def batches(desk: Desk, terminal_id: str = "") -> Result:
+    """Settled and settling batches, with the rows on which the books differ."""
+    matches = {"terminal_id": terminal_id} if terminal_id else {}
+    return {"batches": desk.books.rows("batches", **matches), "differences": desk.books.rows("differences", **matches)}
+
+
+def audit(desk: Desk, serial_number: str = "") -> Result:
+    """Every administrative act, in order."""
+    matches = {"serial_number": serial_number} if serial_number else {}
+    return {"audit": desk.books.rows("audit", **matches)}
+
+
+def models(desk: Desk) -> Result:
+    """The catalogue of device models."""
+    return {"models": desk.books.rows("models")}

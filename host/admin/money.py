@@ -1,0 +1,61 @@
+"""Payout of settled batches, the accounts, and the proof that the ledger holds together (invariants M3, M6, S9)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from host import postings
+from host.admin.desk import Desk, Result
+from host.decision import Update
+from host.transactions import SIGNS
+
+
+def payout(desk: Desk, merchant_id: str) -> Result:
+    """Pay a merchant the net of every settled batch not paid yet, each once; a debt is carried, not clipped."""
+    paid = []
+    for batch in desk.books.unpaid_batches(merchant_id):
+        account = postings.payable(merchant_id)
+        net_fen = desk.books.balance_fen(account, terminal_id=batch.terminal_id, batch=batch.batch)
+        if net_fen < 0:
+            continue
+        if net_fen:
+            desk.books.write(postings.payout(merchant_id, net_fen, batch.batch, batch.terminal_id, desk.at))
+        key = {"terminal_id": batch.terminal_id, "batch": batch.batch}
+        desk.books.write(Update("batches", key, {"paid_at": desk.at}))
+        paid.append({**key, "net_fen": net_fen})
+    total_fen = sum(int(str(row["net_fen"])) for row in paid)
+    if paid:
+        desk.note("", "payout", f"{merchant_id}: {total_fen} fen for {len(paid)} batches")
+    return {"merchant_id": merchant_id, "batches": paid, "total_fen": total_fen}
+
+
+def accounts(desk: Desk) -> Result:
+    """Every account with its balance in fen, credits less debits; they sum to zero."""
+    balances = desk.books.accounts()
+    return {"accounts": balances, "sum_fen": sum(balances.values())}
+
+
+def verify(desk: Desk) -> Result:
+    """Hold every ledger row against its postings: a captured row moves its amount and fee once, any other nothing."""
+    moved: dict[tuple[str, str, str], int] = defaultdict(int)
+    for row in desk.books.rows("postings"):
+        if row["reason"] != "payout":
+            merchant = sum(_merchant_side(row[side]) * sign for side, sign in (("credit", 1), ("debit", -1)))
+            moved[row["terminal_id"], row["batch"], row["stan"]] += merchant * row["amount_fen"]
+    violations = []
+    checked = 0
+    for row in desk.books.rows("transactions"):
+        checked += 1
+        key = (row["terminal_id"], row["batch"], row["stan"])
+        counts = row["state"] == "captured"
+        due_fen = (SIGNS.get(row["kind"], 0) * row["amount_fen"] - row["fee_fen"]) if counts else 0
+        if moved.pop(key, 0) != due_fen:
+            violations.append(f"M3: {'/'.join(key)} is {row['state']} and its postings do not say so")
+    violations += [f"M3: postings of {'/'.join(key)} have no row" for key in moved]
+    if total_fen := sum(desk.books.accounts().values()):
+        violations.append(f"M6: the accounts sum to {total_fen} fen")
+    return {"checked": checked, "violations": violations}
+
+
+def _merchant_side(account: str) -> bool:
+    return account.startswith("merchant:")

@@ -1,0 +1,67 @@
+"""From order to counter: order, ship, deliver, and the key card that the depot loads (product R10)."""
+
+from __future__ import annotations
+
+import re
+
+from host.admin.desk import Desk, Result
+from host.errors import AdminError
+from host.lifecycle import Event, State
+from host.records import Terminal, columns
+
+_SHAPES = {"serial_number": r"[0-9A-Za-z-]{4,20}", "terminal_id": r"[0-9A-Za-z]{8}", "merchant_id": r"[0-9A-Za-z]{15}"}
+
+
+def order(
+    desk: Desk, serial_number: str, model: str, merchant_id: str = "", terminal_id: str = "", tmk: str = ""
+) -> Result:
+    """Order a device of a model for a merchant's till; its master key is made now, or given as 32 hex digits."""
+    _shape(serial_number=serial_number)
+    if terminal_id or merchant_id:
+        _shape(terminal_id=terminal_id, merchant_id=merchant_id)
+        tenant = desk.books.tenant(terminal_id)
+        if tenant and tenant.replaced_by == "":
+            raise AdminError(f"terminal id {terminal_id} belongs to {tenant.serial_number}", code="terminal_id_taken")
+    if desk.books.terminal(serial_number):
+        raise AdminError(f"{serial_number} is ordered already", code="serial_number_taken")
+    terminal = Terminal(
+        serial_number,
+        desk.model(model).model,
+        merchant_id,
+        terminal_id,
+        State.ORDERED,
+        tmk=desk.keys.new_tmk(serial_number, read_tmk(tmk)),
+    )
+    desk.insert("terminals", **columns(terminal))
+    desk.note(serial_number, "order", f"{model} for {merchant_id or 'stock'} {terminal_id}".strip())
+    return {"serial_number": serial_number, "state": State.ORDERED}
+
+
+def ship(desk: Desk, serial_number: str) -> Result:
+    """The depot has loaded the keys and sent the device."""
+    return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.SHIP)}
+
+
+def deliver(desk: Desk, serial_number: str) -> Result:
+    """The merchant has it."""
+    return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.DELIVER)}
+
+
+def key_card(desk: Desk, serial_number: str) -> Result:
+    """What the depot loads: the terminal master key and the host's public key. The only act that shows a key."""
+    terminal = desk.terminal(serial_number)
+    desk.note(serial_number, "key card", "issued")
+    return {"serial_number": serial_number, **desk.keys.key_card(terminal, desk.books.secret("signing"))}
+
+
+def read_tmk(tmk: str) -> bytes | None:
+    """A double-length key in hex, or None for a random one. Raises AdminError."""
+    if tmk and not re.fullmatch(r"[0-9A-Fa-f]{32}", tmk):
+        raise AdminError("a terminal master key is 32 hex digits", code="tmk")
+    return bytes.fromhex(tmk) if tmk else None
+
+
+def _shape(**values: str) -> None:
+    for name, value in values.items():
+        if not re.fullmatch(_SHAPES[name], value):
+            raise AdminError(f"{value!r} is no {name}: it is {_SHAPES[name]}", code=name)

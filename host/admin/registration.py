@@ -1,0 +1,117 @@
+"""Registration with review: TABLE FIELD_RULES says what a form must look like (product R2, R4, R5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from host.admin.desk import Desk, Result
+from host.admin.orders import deliver, order, ship
+from host.decision import Insert
+from host.errors import AdminError
+from host.lifecycle import Event, State
+from host.records import Merchant, columns
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """A row of FIELD_RULES: the shape that a field of the form must have, and what the merchant is told."""
+
+    field: str
+    shape: str
+    chinese: str
+    english: str
+
+
+FIELD_RULES: Final = (
+    FieldRule("name", r".{2,40}", "商户名称须为2至40字", "the merchant's name has 2 to 40 characters"),
+    FieldRule("contact", r".{2,20}", "联系人须为2至20字", "the contact's name has 2 to 20 characters"),
+    FieldRule(
+        "telephone",
+        r"1[0-9]{10}|0[0-9]{2,3}-[0-9]{7,8}",
+        "联系电话格式不正确",
+        "a telephone number has 11 digits beginning with 1, or area code-number",
+    ),
+    FieldRule("address", r".{6,80}", "地址须为6至80字", "the address has 6 to 80 characters"),
+)
+
+
+def submit(
+    desk: Desk,
+    serial_number: str,
+    name: str,
+    contact: str,
+    telephone: str,
+    address: str,
+    credit_bp: int = 60,
+    debit_bp: int = 50,
+    debit_cap_fen: int = 2500,
+) -> Result:
+    """Hand in the merchant's form for a delivered terminal, with the rates that the merchant signs."""
+    terminal = desk.terminal(serial_number)
+    if not terminal.terminal_id:
+        raise AdminError(
+            f"{serial_number} has no terminal id yet", hint="order it for a till, or replace a device by it"
+        )
+    form = {"name": name, "contact": contact, "telephone": telephone, "address": address}
+    merchant = desk.books.merchant(terminal.merchant_id)
+    if merchant is None or not merchant.active:
+        signed = Merchant(terminal.merchant_id, credit_bp=credit_bp, debit_bp=debit_bp, debit_cap_fen=debit_cap_fen)
+        row = columns(signed) | form
+        desk.books.write(Insert("merchants", row, replace=True))
+    number = desk.books.add("registration", 1)
+    desk.insert(
+        "registrations",
+        number=number,
+        serial_number=serial_number,
+        merchant_id=terminal.merchant_id,
+        at=desk.at,
+        **form,
+    )
+    state = desk.step(terminal, Event.SUBMIT)
+    low, high = desk.policy.fee_band_bp
+    warnings = [] if low <= credit_bp <= high else [f"credit rate {credit_bp} bp is outside {low} to {high}"]
+    return {"serial_number": serial_number, "registration": number, "state": state, "warnings": warnings}
+
+
+def review(desk: Desk, serial_number: str) -> Result:
+    """Hold the newest form against FIELD_RULES: approved, or rejected with every reason."""
+    terminal = desk.terminal(serial_number)
+    forms = desk.books.rows("registrations", serial_number=serial_number, verdict="")
+    if not forms:
+        raise AdminError(f"{serial_number} has no form to review", hint="submit one first", code="nothing_to_review")
+    form = forms[-1]
+    reasons = [
+        {"field": rule.field, "zh": rule.chinese, "en": rule.english}
+        for rule in FIELD_RULES
+        if not re.fullmatch(rule.shape, form[rule.field])
+    ]
+    verdict = "rejected" if reasons else "approved"
+    told = "; ".join(reason["en"] for reason in reasons)
+    state = desk.step(terminal, Event.REJECT if reasons else Event.APPROVE, why=told)
+    desk.books.write(Insert("registrations", {**form, "verdict": verdict, "reasons": told}, replace=True))
+    if not reasons:
+        merchant = desk.books.merchant(terminal.merchant_id) or Merchant(terminal.merchant_id)
+        desk.books.write(Insert("merchants", {**columns(merchant), "active": True}, replace=True))
+    return {"serial_number": serial_number, "verdict": verdict, "reasons": reasons, "state": state}
+
+
+def register(
+    desk: Desk,
+    terminal_id: str,
+    merchant_id: str,
+    serial_number: str = "",
+    model: str = "PX-E90",
+    tmk: str = "",
+    name: str = "Lab Shop",
+) -> Result:
+    """Order, deliver and approve in one go, to attach a device at hand; without a serial number none is asked for."""
+    serial = serial_number or f"TID{terminal_id}"
+    order(desk, serial, model, merchant_id, terminal_id, tmk)
+    ship(desk, serial)
+    deliver(desk, serial)
+    submit(desk, serial, name, "Lab Contact", "10000000000", "1 Laboratory Road")
+    desk.change(desk.terminal(serial), bound=bool(serial_number))
+    review(desk, serial)
+    return {"serial_number": serial, "terminal_id": terminal_id, "state": State.REGISTERED}

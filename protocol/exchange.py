@@ -1,0 +1,107 @@
+"""Sans-I/O matcher of one terminal's requests and replies.
+
+Rules owned here: one request is outstanding at a time; a reply belongs to it only if MTI + 10, STAN, terminal,
+merchant, amount, processing code, 60.1 and 60.3 all agree (CUP 7.7). STAN and amount count where the request has them.
+Time is a number of seconds of any clock that only goes forward; who waits asks ``expired`` when it has come.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from protocol.errors import ProtocolError
+from protocol.fields import F
+from protocol.message import Message
+
+REMEMBERED: Final = 64
+"""Closed requests whose late and repeated replies are told from those of strangers."""
+
+_ALWAYS: Final = (F.TERMINAL_ID, F.MERCHANT_ID, F.PROCESSING_CODE)
+_WHERE_ASKED: Final = (F.STAN, F.AMOUNT)
+
+
+class Event(Enum):
+    """What a message that arrived is to the one who waits."""
+
+    REPLY = "the reply to the outstanding request"
+    LATE = "the reply to a request that was given up"
+    DUPLICATE = "one more reply to a request that was answered"
+    FOREIGN = "no reply to anything that was asked"
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What request and reply have in common."""
+
+    reply_mti: str
+    kind: tuple[str, str]
+    always: tuple[str, ...]
+    where_asked: tuple[str, ...]
+
+    @classmethod
+    def of(cls, message: Message, reply_mti: str) -> _Key:
+        control = message.text(F.CONTROL)
+        return cls(
+            reply_mti,
+            (control[:2], control[8:11]),
+            tuple(message.text(number) for number in _ALWAYS),
+            tuple(message.text(number) for number in _WHERE_ASKED),
+        )
+
+    def is_answered_by(self, reply: _Key) -> bool:
+        same = (self.reply_mti, self.kind, self.always) == (reply.reply_mti, reply.kind, reply.always)
+        return same and all(
+            not asked or asked == got for asked, got in zip(self.where_asked, reply.where_asked, strict=True)
+        )
+
+
+class Exchange:
+    """The one outstanding request of a terminal, and the last ones that are closed."""
+
+    def __init__(self) -> None:
+        self._outstanding: _Key | None = None
+        self._deadline = 0.0
+        self._closed: deque[tuple[_Key, Event]] = deque(maxlen=REMEMBERED)
+
+    @property
+    def waiting(self) -> bool:
+        """Is a request outstanding?"""
+        return self._outstanding is not None
+
+    def begin(self, request: Message, deadline: float) -> None:
+        """``request`` is about to be sent; its reply is due before ``deadline`` in seconds.
+
+        The same request may be sent again after it was given up: its next reply is then the reply, whichever of the
+        two sendings it answers. Raises ProtocolError while another request is outstanding.
+        """
+        if self._outstanding:
+            raise ProtocolError("a request is outstanding", hint="wait for its reply or give it up", code="exchange")
+        key = _Key.of(request, f"{int(request.mti) + 10:04d}")
+        self._closed = deque((row for row in self._closed if row[0] != key), REMEMBERED)
+        self._outstanding, self._deadline = key, deadline
+
+    def receive(self, message: Message, now: float) -> Event:
+        """What ``message`` is; a reply closes the request, one at the deadline or after it is late."""
+        if self.expired(now):
+            self.give_up()
+        key = _Key.of(message, message.mti)
+        if self._outstanding and self._outstanding.is_answered_by(key):
+            self._close(Event.DUPLICATE)
+            return Event.REPLY
+        return next((event for asked, event in reversed(self._closed) if asked.is_answered_by(key)), Event.FOREIGN)
+
+    def expired(self, now: float) -> bool:
+        """Has the outstanding request's deadline come?"""
+        return self._outstanding is not None and now >= self._deadline
+
+    def give_up(self) -> None:
+        """Wait no longer: a reply from now on is late. Nothing happens where nothing is outstanding."""
+        self._close(Event.LATE)
+
+    def _close(self, afterwards: Event) -> None:
+        if self._outstanding:
+            self._closed.append((self._outstanding, afterwards))
+            self._outstanding = None
