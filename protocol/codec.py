@@ -36,8 +36,8 @@ def pack(message: Message) -> bytes:
 
 def unpack(body: bytes) -> Message:
     """A body without TPDU and header. Raises DecodeError with field and offset."""
-    mti, fields = BODY.parse(body)
-    if mti not in MTIS:
+    mti = body[:2].hex().upper()
+    if len(mti) == 4 and mti not in MTIS:
         raise DecodeError(
             f"the MTI {mti} is none of this dialect",
             field=0,
@@ -45,6 +45,7 @@ def unpack(body: bytes) -> Message:
             code="mti",
             hint="known: " + " ".join(sorted(MTIS)),
         )
+    mti, fields = BODY.parse(body)
     return Message(mti, fields)
 
 

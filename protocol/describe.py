@@ -28,7 +28,7 @@ __all__ = ["Frame", "describe", "document", "mask_pan", "message_from_document"]
 Document = Mapping[str, object]
 
 _BYTES_SHOWN: Final = 32
-_NAME_COLUMNS: Final = 34
+_NAME_COLUMNS: Final = 38
 _KEYS: Final = ("ok", "frame", "tpdu", "header", "mti", "bitmap", "kind", "fields", "details", "warnings")
 _TPDU_DIGITS: Final = {"id": 2, "destination": 4, "source": 4}
 _HEADER_DIGITS: Final = {"application_class": 2, "version": 2, "processing_requirement": 1, "sub_version": 6}

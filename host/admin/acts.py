@@ -52,13 +52,13 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
 
 
 def perform(
-    store: Store, name: str, now: datetime, *, policy: Policy | None = None, actor: str = "admin", **arguments: Any
+    store: Store, act: str, now: datetime, /, *, policy: Policy | None = None, actor: str = "admin", **arguments: Any
 ) -> Result:
     """Carry out one act in a unit of its own and wait until it is durable. Raises AdminError and StoreError."""
 
     def unit(books: Books) -> Result:
         lab_now = now + timedelta(seconds=books.counter(CLOCK_OFFSET))
         desk = Desk(books, store.keys, policy or Policy(), int(lab_now.timestamp()), actor)
-        return ACTS[name](desk, **arguments)
+        return ACTS[act](desk, **arguments)
 
     return store.run(unit)

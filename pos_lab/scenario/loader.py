@@ -141,3 +141,13 @@ def _names_of_cast(root: Entries) -> Collection[str]:
 def _nothing_as_mapping(node: Node) -> Node:
     """``- settle:`` with nothing after it means the verb without arguments."""
     return Entries(node.place) if isinstance(node, Scalar) and node.empty else node
+
+
+def load_mapping(path: str, model: type[Model]) -> Model:
+    """A YAML file that is one mapping, such as a host's policy. Raises ScenarioErrors with all mistakes."""
+    root, errors = compose(read_text(path), path)
+    loading = _Loading(path, {}, ScenarioModel, ())
+    read = loading.read(model, root)
+    if read is None or errors:
+        raise ScenarioErrors([*errors, *loading.errors])
+    return read

@@ -1,0 +1,129 @@
+"""``poslab``: the one program. Loads a command when it is called, and turns every foreseen error into an exit status.
+
+Rules owned here: TABLE COMMANDS, and which error means which status: 2 for what somebody wrote or asked, 3 for what the
+environment refused. An error that nobody foresaw is a defect and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from io import TextIOWrapper
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from pos_lab.commands.output import Status, new_app, print_error
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "demo": ("pos_lab.commands.demo", "Play one terminal's whole life and judge it."),
+        "run": ("pos_lab.commands.run", "Run scenarios and give a verdict."),
+        "check": ("pos_lab.commands.check", "Validate scenarios without running them."),
+        "host": ("pos_lab.commands.host", "Run the acquirer host."),
+        "terminal": ("pos_lab.commands.terminal", "Run one terminal."),
+        "admin": ("pos_lab.commands.admin", "Register, review, suspend, stop, replace terminals."),
+        "decode": ("pos_lab.commands.decode", "Explain a frame or message."),
+        "encode": ("pos_lab.commands.encode", "Turn the JSON of decode into hex."),
+        "bench": ("pos_lab.commands.bench", "Measure speed against peers."),
+    }
+)
+"""Name to module and one-line help."""
+
+_INTERRUPTED: Final = 130
+_READER_GONE: Final = 141
+
+
+class _LazyGroup(TyperGroup):
+    """A group whose commands are placeholders until one of them is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        ctx.obj = "--json" in rest
+        return name, _load(name) if name else None, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_READER_GONE) from None
+        except tuple(_statuses()) as error:
+            print_error(error, as_json=bool(ctx.obj))
+            raise typer.Exit(next(status for kind, status in _statuses().items() if isinstance(error, kind))) from None
+        return result
+
+
+def _load(name: str) -> Any:
+    module = importlib.import_module(COMMANDS[name][0])
+    command = typer.main.get_command(module.app)
+    command.name = name
+    return command
+
+
+def _statuses() -> Mapping[type[Exception], Status]:
+    """Error to exit status, first match wins; imported only once something has gone wrong, for a quick start."""
+    from host.errors import HostError, StoreError
+    from pos_lab.scenario.errors import ScenarioErrors
+    from protocol.errors import ProtocolError, TransportError
+
+    return {
+        TransportError: Status.ENVIRONMENT,
+        StoreError: Status.ENVIRONMENT,
+        OSError: Status.ENVIRONMENT,
+        ProtocolError: Status.WRONG,
+        HostError: Status.WRONG,
+        ScenarioErrors: Status.WRONG,
+    }
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"poslab {version('pos-lab')}")
+        raise typer.Exit(Status.DONE)
+
+
+app = new_app(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@app.callback()
+def _poslab(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """A laboratory for the whole life of a payment terminal.
+
+    Example:  poslab demo
+
+    Exit status: 0 done or passed, 1 the verdict is failed, 2 the input or the call is wrong, 3 the environment failed.
+    """
+
+
+def _placeholder() -> None:
+    """Stands in the list of commands for one that is not loaded."""
+
+
+for _name, (_, _help) in COMMANDS.items():
+    app.command(_name, help=_help)(_placeholder)
+
+
+def main() -> None:
+    """Run ``poslab`` with the arguments of the process; text that the terminal cannot show is escaped, not fatal."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="poslab")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What every command shares: its options for people and programs, exit statuses, and how an error is told.
+
+Rules owned here: JSON goes to standard output and nothing else does with it; an error is one document
+``{"ok": false, "error": {code, field, offset, message, hint}}`` for programs and a line or two on standard error for
+people.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, Final, Literal
+
+import typer
+
+
+class Status(IntEnum):
+    """Exit statuses of every command."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG = 2
+    ENVIRONMENT = 3
+
+
+class Lang(StrEnum):
+    """The languages that people are spoken to in."""
+
+    ZH = "zh"
+    EN = "en"
+
+    @property
+    def code(self) -> Literal["zh", "en"]:
+        """The language as ``protocol.describe`` wants it."""
+        return "zh" if self is Lang.ZH else "en"
+
+
+def locale_language() -> Lang:
+    """Chinese where the locale of messages is, else English."""
+    names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return Lang.ZH if next(filter(None, names), "").lower().startswith("zh") else Lang.EN
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on standard output, one document a line.")]
+LangOption = Annotated[
+    Lang,
+    typer.Option(
+        "--lang", default_factory=locale_language, show_default="the locale's", help="Language of texts for people."
+    ),
+]
+UnmaskOption = Annotated[bool, typer.Option("--unmask", help="Show PANs, tracks, PIN blocks and wrapped keys.")]
+
+_APP: Final[Mapping[str, Any]] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "no_args_is_help": True,
+}
+
+
+def new_app(**settings: Any) -> typer.Typer:
+    """A Typer as all our commands are: plain help, no tracebacks of its own. ``settings`` are Typer's."""
+    return typer.Typer(**{**_APP, **settings})
+
+
+def print_json(document: object) -> None:
+    """One document on one line."""
+    typer.echo(json.dumps(document, ensure_ascii=False))
+
+
+def error_document(error: Exception) -> dict[str, object]:
+    """The document of an error; an error that brings one of its own (``document()``) is asked for it."""
+    own: Callable[[], dict[str, object]] | None = getattr(error, "document", None)
+    if own:
+        return own()
+    return {
+        "ok": False,
+        "error": {
+            "code": getattr(error, "code", "os"),
+            "field": getattr(error, "field", None),
+            "offset": getattr(error, "offset", None),
+            "message": getattr(error, "message", None) or str(error),
+            "hint": getattr(error, "hint", ""),
+        },
+    }
+
+
+def print_error(error: Exception, *, as_json: bool, text: str = "") -> None:
+    """Tell an error: its document on standard output, or on standard error ``text``, by default the error's own."""
+    if as_json:
+        print_json(error_document(error))
+    else:
+        typer.echo(f"poslab: {text or error}", err=True)

@@ -1,0 +1,62 @@
+"""A ``poslab host`` of its own process, started, watched and ended by the laboratory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
+from typing import Final
+
+from protocol.errors import TransportError
+
+START_DEADLINE_S: Final = 20.0
+STOP_DEADLINE_S: Final = 5.0
+
+
+class HostProcess:
+    """The process, the URL on which it listens, and its database."""
+
+    def __init__(self, process: Process, url: str, database: Path) -> None:
+        self._process = process
+        self.url = url
+        self.database = database
+
+    @classmethod
+    async def start(
+        cls, database: Path, *, listen: str = "tcp://127.0.0.1:0", policy: Path | None = None
+    ) -> HostProcess:
+        """Start a host with a lab clock and wait until it listens. Raises TransportError with what it said."""
+        command = [sys.executable, "-m", "pos_lab", "host", "--json", "--lab-clock"]
+        command += ["--listen", listen, "--db", str(database)]
+        command += ["--policy", str(policy)] if policy else []
+        log = database.with_suffix(".log").open("ab")
+        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=log)
+        log.close()
+        assert process.stdout is not None
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), START_DEADLINE_S)
+        except TimeoutError:
+            process.kill()
+            line = b""
+        if not line:
+            await process.wait()
+            said = database.with_suffix(".log").read_text(errors="replace").strip().splitlines()
+            raise TransportError(f"the host did not start: {said[-1] if said else 'it said nothing'}", url=listen)
+        return cls(process, json.loads(line)["listening"][0], database)
+
+    async def kill(self) -> None:
+        """End it as a power failure would: no farewell, nothing flushed."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> None:
+        """Ask it to end; kill it where it does not."""
+        if self._process.returncode is None:
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_DEADLINE_S)
+        except TimeoutError:
+            await self.kill()

@@ -1,0 +1,48 @@
+"""A host in this process: store, acquirer and server, wired and taken down again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from firmware_sim.models import MODELS
+from host.acquirer import Acquirer
+from host.admin.acts import perform
+from host.admin.clock import LAB_CLOCK
+from host.policy import Policy
+from host.server import Server
+from host.store.database import Store, open_store
+from pos_lab.wall_clock import fresh_bytes, wall_clock
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHost:
+    """A host that listens; ``urls`` are its real endpoints, in the order asked for."""
+
+    store: Store
+    urls: tuple[str, ...]
+    policy: Policy
+
+
+@asynccontextmanager
+async def running_host(
+    database: str, listen: Sequence[str], policy: Policy, *, lab_clock: bool
+) -> AsyncIterator[RunningHost]:
+    """Serve until the context ends. Raises StoreError and TransportError before anything listens."""
+    store = open_store(database, fresh_bytes)
+    server = Server(Acquirer(store, policy, wall_clock))
+    try:
+        enter_catalogue(store)
+        store.run(lambda books: books.add(LAB_CLOCK, int(lab_clock) - books.counter(LAB_CLOCK)))
+        urls = tuple([await server.listen(url) for url in listen])
+        yield RunningHost(store, urls, policy)
+    finally:
+        await server.close()
+        store.close()
+
+
+def enter_catalogue(store: Store) -> None:
+    """Enter every model of the emulated devices in the host's catalogue."""
+    for model in MODELS.values():
+        perform(store, "add_model", wall_clock(), model=model.id, brand=model.brand, family=str(model.family.value))
