@@ -19,7 +19,7 @@ from host.errors import HostError
 from host.keys import MacCheck
 from host.policy import Policy
 from host.refusals import Refused
-from host.reply import build_reply, malformed_reply, unsupported_reply
+from host.reply import bare_reply, build_reply, malformed_reply
 from host.retirement import carry_out
 from host.store.books import Books
 from host.store.database import Store
@@ -66,15 +66,20 @@ class Acquirer:
         now = self.now(books)
         try:
             unsealed = unseal(payload)
-            if unsealed.message.mti not in REQUEST_MTIS:
-                return Answer(b"", f"dropped: {unsealed.message.mti} is no request")
-            request = self._request(unsealed.message)
-            if request is None:
-                refused = Refused("message.unsupported")
-                return Answer(seal(unsupported_reply(unsealed.message, now, refused)), "refused 40: kind unknown")
-            return self._decide(books, request, unsealed, now)
         except DecodeError as error:
             return _malformed(payload, error, now)
+        message = unsealed.message
+        if message.mti not in REQUEST_MTIS:
+            return Answer(b"", f"dropped: {message.mti} is no request")
+        try:
+            request = self._request(message)
+            if request is None:
+                refused = Refused("message.unsupported")
+                return Answer(seal(bare_reply(message, now, refused)), "refused 40: kind unknown")
+            return self._decide(books, request, unsealed, now)
+        except DecodeError as error:
+            refused = Refused("message.malformed", {"what": str(error)})
+            return Answer(seal(bare_reply(message, now, refused)), f"refused 30: {error}")
 
     def failure(self, payload: bytes, error: HostError) -> Answer:
         """The answer where nothing could be stored: 96, and the terminal tries again or reverses."""
@@ -82,7 +87,7 @@ class Acquirer:
             message = unseal(payload).message
         except ProtocolError:
             return Answer(b"", f"dropped: {error}")
-        reply = unsupported_reply(message, self._clock(), Refused("host.failure"))
+        reply = bare_reply(message, self._clock(), Refused("host.failure"))
         return Answer(seal(reply), f"answered 96: {error}")
 
     def _request(self, message: Message) -> Request | None:
@@ -103,15 +108,16 @@ class Acquirer:
     def _decide(self, books: Books, request: Request, unsealed: Unsealed, now: datetime) -> Answer:
         at, keys = int(now.timestamp()), self.store.keys
         snapshot = take_snapshot(books, request, at)
-        if snapshot.terminal and (due := books.due_plans(at, snapshot.terminal.serial_number)):
-            books.apply(carry_out(due[0], snapshot.terminal, at))
+        if snapshot.terminal and snapshot.plan and snapshot.plan.is_due(at):
+            books.apply(carry_out(snapshot.plan, snapshot.terminal, at))
             snapshot = take_snapshot(books, request, at)
         check = keys.check(snapshot.terminal, unsealed) if snapshot.terminal else MacCheck.ABSENT
         case = Case(request, snapshot, check, self.policy, keys, now)
-        if stored := repeats(case):
-            return Answer(stored, _line(request, "the stored reply"))
-        decision = decide(case)
         mac = keys.mac_maker(snapshot.terminal, check) if snapshot.terminal and request.kind.has_mac else None
+        if stored := repeats(case):
+            # The same bytes, unless the terminal signed on since: then the same body under the keys that it has now.
+            return Answer(seal(unseal(stored).message, mac), _line(request, "the stored reply"))
+        decision = decide(case)
         payload = seal(build_reply(case, decision), mac)
         books.apply(decision.writes)
         if decision.remember and request.stan:

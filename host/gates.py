@@ -25,6 +25,7 @@ from host.lifecycle import (
     UNREGISTERED,
     State,
 )
+from host.records import TransactionState
 from host.refusals import Refused
 from protocol.fields import FIELDS
 from protocol.image import parse_version
@@ -147,6 +148,13 @@ def _not_activated(case: Case) -> Refused | None:
     return Refused("terminal.not_activated", words)
 
 
+def _used(case: Case) -> Refused | None:
+    existing = case.snapshot.existing
+    if existing is None:
+        return None
+    return Refused("transaction.reversed" if existing.state is TransactionState.TOMBSTONE else "request.key_reused")
+
+
 _WHY: Final = frozenset({"why"})
 _NEED_SIGN_ON: Final = NEW_BUSINESS | REVERSALS | {"settlement", "batch_upload", "batch_end", "sign_off"} | {
     "command_fetch", "command_ack", "firmware_query", "firmware_chunk", "firmware_report",
@@ -170,6 +178,7 @@ GATES: Final = (
     Gate("model", _P, DRAIN, _model),
     Gate("firmware", _P, DRAIN, _firmware),
     Gate("not activated", _P, ALL_KINDS - NEEDS_ACTIVATION, _not_activated),
+    Gate("STAN used", _P, ALL_KINDS - NEW_BUSINESS, _used),
 )
 
 

@@ -5,10 +5,12 @@ Every number here is invented. A row answers for its cards; ``code`` other than 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
 from host.refusals import Refused
+from protocol.checks import luhn_ok
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ ISSUERS: Final = (
 
 
 def find_issuer(pan: str) -> Issuer | None:
-    """The issuer of a card, or None where no issuer knows it."""
+    """The issuer of a card, or None where no issuer knows it: 13 to 19 digits whose last one checks the others."""
+    if not re.fullmatch(r"[0-9]{13,19}", pan) or not luhn_ok(pan):
+        return None
     return next((row for row in ISSUERS if pan.startswith(row.prefix)), None)
 
 

@@ -49,8 +49,9 @@ def undo(row: Transaction, at: int) -> tuple[Write, ...]:
 
 
 def payout(merchant_id: str, amount_fen: int, batch: str, terminal_id: str, at: int) -> Write:
-    """What the bank pays for a settled batch."""
-    return _row(terminal_id, batch, "", "payout", payable(merchant_id), BANK, amount_fen, at)
+    """What the bank pays for a settled batch; less than nothing where it keeps a debt of the merchant's."""
+    ends = (payable(merchant_id), BANK) if amount_fen > 0 else (BANK, payable(merchant_id))
+    return _row(terminal_id, batch, "", "payout", *ends, abs(amount_fen), at)
 
 
 def _post(row: Transaction, reason: str, at: int, *, undone: bool) -> tuple[Write, ...]:

@@ -85,6 +85,10 @@ class Plan:
     stop_at: int
     done_at: int | None = None
 
+    def is_due(self, at: int) -> bool:
+        """Has the stop date come, and was nothing done about it?"""
+        return self.done_at is None and self.stop_at <= at
+
 
 class TransactionState(StrEnum):
     """Where a transaction stands in the host's book."""
@@ -140,6 +144,15 @@ class Batch:
     balanced: bool = False
     settled_at: int | None = None
     paid_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What the acquirer owes a merchant for one closed batch; less than nothing where the merchant owes."""
+
+    terminal_id: str
+    batch: str
+    net_fen: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ def requirement(case: Case, decision: Decision) -> str:
     return FETCH_COMMANDS if waiting > 0 else NO_REQUIREMENT
 
 
-def unsupported_reply(request: Message, now: datetime, refused: Refused) -> Message:
-    """The refusal of a message whose kind the host does not know."""
+def bare_reply(request: Message, now: datetime, refused: Refused) -> Message:
+    """The refusal of a message that never became a case: its kind or a sub-field is not known, or nothing is stored."""
     fields = {number: value for number, value in request.fields.items() if number in ECHOED}
     return _answer(request, f"{int(request.mti) + 10:04d}", {**fields, **_refusal_fields(now, refused)}, NO_REQUIREMENT)
 

@@ -38,6 +38,8 @@ class HostConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._peer = "?"
+        self._writable = True
+        self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A terminal has come."""
@@ -57,6 +59,21 @@ class HostConnection(asyncio.Protocol):
             self._unframed(error)
             return
         self._accept(payloads)
+
+    def pause_writing(self) -> None:
+        """The terminal does not read its replies: neither are its requests read."""
+        self._writable = False
+        self._heed()
+
+    def resume_writing(self) -> None:
+        """It reads them again."""
+        self._writable = True
+        self._heed()
+
+    def eof_received(self) -> bool:
+        """The terminal will not ask any more; what it asked is answered first."""
+        self._ended = True
+        return bool(self._waiting)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The line is gone; what was submitted is committed all the same."""
@@ -81,8 +98,7 @@ class HostConnection(asyncio.Protocol):
             log.info("%s %s", self._peer, answer.line)
             if answer.payload:
                 self._send(self._framer.wrap(answer.payload))
-        if len(self._waiting) <= REQUESTS_IN_FLIGHT // 2 and self._transport:
-            self._transport.resume_reading()
+        self._heed()
 
     def _answer_of(self, payload: bytes, future: Future[Answer]) -> Answer:
         try:
@@ -106,8 +122,18 @@ class HostConnection(asyncio.Protocol):
             self._waiting.append((payload, future))
             future.add_done_callback(self._committed)
         self._watch_half_frame(restart=bool(payloads))
-        if len(self._waiting) > REQUESTS_IN_FLIGHT and self._transport:
+        self._heed()
+
+    def _heed(self) -> None:
+        """Read on only while the terminal takes its replies and the store keeps up with it."""
+        if self._transport is None:
+            return
+        if self._ended and not self._waiting:
+            self._transport.close()
+        elif not self._writable or len(self._waiting) > REQUESTS_IN_FLIGHT:
             self._transport.pause_reading()
+        elif len(self._waiting) <= REQUESTS_IN_FLIGHT // 2 and not self._ended:
+            self._transport.resume_reading()
 
     def _watch_half_frame(self, *, restart: bool) -> None:
         if self._deadline and (restart or not self._framer.waiting):

@@ -25,12 +25,13 @@ class HostProcess:
 
     @classmethod
     async def start(
-        cls, database: Path, *, listen: str = "tcp://127.0.0.1:0", policy: Path | None = None
+        cls, database: Path, *, listen: str = "tcp://127.0.0.1:0", policy: Path | None = None, quiet: bool = False
     ) -> HostProcess:
         """Start a host with a lab clock and wait until it listens. Raises TransportError with what it said."""
         command = [sys.executable, "-m", "pos_lab", "host", "--json", "--lab-clock"]
         command += ["--listen", listen, "--db", str(database)]
         command += ["--policy", str(policy)] if policy else []
+        command += ["--quiet"] if quiet else []
         log = database.with_suffix(".log").open("ab")
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=log)
         log.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -27,10 +27,15 @@ class RunningHost:
 
 @asynccontextmanager
 async def running_host(
-    database: str, listen: Sequence[str], policy: Policy, *, lab_clock: bool
+    database: str,
+    listen: Sequence[str],
+    policy: Policy,
+    *,
+    lab_clock: bool,
+    fresh: Callable[[int], bytes] = fresh_bytes,
 ) -> AsyncIterator[RunningHost]:
     """Serve until the context ends. Raises StoreError and TransportError before anything listens."""
-    store = open_store(database, fresh_bytes)
+    store = open_store(database, fresh)
     server = Server(Acquirer(store, policy, wall_clock))
     try:
         enter_catalogue(store)

@@ -155,7 +155,7 @@ def message_from_document(given: object) -> bytes:
     if strange := sorted(given.keys() - set(_KEYS)):
         raise EncodeError(f"{len(strange)} keys that no document has", hint=f"known: {' '.join(_KEYS)}")
     mti = given.get("mti")
-    if mti not in MTIS:
+    if not isinstance(mti, str) or mti not in MTIS:
         raise EncodeError("the MTI is none of this dialect", field=F.MTI, hint=f"known: {' '.join(sorted(MTIS))}")
     tpdu, header = given.get("tpdu"), given.get("header")
     if (tpdu is None) != (header is None):
@@ -163,7 +163,7 @@ def message_from_document(given: object) -> bytes:
     fields = dict(_field(key, value) for key, value in given["fields"].items())
     if not fields:
         raise EncodeError("a message has at least one field", field=F.MTI)
-    message = Message(str(mti), fields)
+    message = Message(mti, fields)
     if tpdu is None:
         return pack(message)
     return seal(Message(message.mti, fields, Tpdu(**_parts("tpdu", tpdu, _TPDU_DIGITS)), _header(header)))

@@ -36,6 +36,7 @@ Language = Literal["zh", "en"]
 Words = tuple[str, str]
 Detail = dict[str, object]
 
+_COUNT_DIGITS: Final = 4
 _UNKNOWN: Final = ("未知", "unknown")
 
 ENTRIES: Final[Mapping[str, Words]] = {
@@ -165,7 +166,11 @@ def _totals(message: Message, identity: Identity | None, view: View) -> Detail:
                 for i in unpack_upload(digits)
             ]
         }
-    return {"count": int(digits)} if name == "batch_end" and digits else {}
+    if name == "batch_end":
+        if len(digits) != _COUNT_DIGITS:
+            raise DecodeError(f"{len(digits)} digits are not the 4 of a count", field=F.TOTALS, code="count")
+        return {"count": int(digits)}
+    return {}
 
 
 def _group(totals: GroupTotals, view: View) -> Detail:

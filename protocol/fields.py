@@ -66,7 +66,7 @@ class Mask(Enum):
     OPEN = "everything"
     PAN = "the first six and the last four digits"
     HIDDEN = "only its length"
-    UPLOAD_ITEMS = "the items of a batch upload with their PANs masked, nothing of anything else"
+    UPLOAD_ITEMS = "totals and counts, the items of a batch upload with their PANs masked, nothing of anything else"
 
 
 class Form(Enum):

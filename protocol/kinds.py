@@ -145,7 +145,7 @@ _ROWS: Final = (
         "settlement", "批结算", "batch settlement", "0500", "00", ("201",),
         Presence((F.STAN, *_MANAGEMENT, F.TOTALS, F.CURRENCY, F.TEXT), (F.DEVICE, F.PAYLOAD)),
         Presence((F.STAN, *_STAMP, *_MANAGEMENT, F.TOTALS), (F.SETTLEMENT_DATE, F.ACQUIRER, F.RRN, F.CURRENCY, F.TEXT)),
-        masks=((F.TOTALS, Mask.OPEN), (F.PAYLOAD, Mask.OPEN)),
+        masks=((F.PAYLOAD, Mask.OPEN),),
     ),
     Kind(
         "batch_upload", "批上送", "batch upload", "0320", "00", ("201",),
@@ -153,7 +153,7 @@ _ROWS: Final = (
     ),
     Kind(
         "batch_end", "批上送结束", "end of batch upload", "0320", "00", ("202", "207"),
-        Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE,)), _BATCH_REPLY, masks=((F.TOTALS, Mask.OPEN),),
+        Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE,)), _BATCH_REPLY,
     ),
     _extension("why", "查询拒绝原因", "why query", "902", has_mac=False),
     _extension("command_fetch", "取远程指令", "fetch commands", "910"),

@@ -17,15 +17,16 @@ from protocol.private import unpack_upload
 
 _SHOWN_HEAD: Final = 6
 _SHOWN_TAIL: Final = 4
-_PAN_IN_ITEM: Final = slice(8, 28)
+_PAN_AT: Final = 8
+_PAN_DIGITS: Final = 20
+_COUNT_DIGITS: Final = 4
+_SETTLEMENT_DIGITS: Final = 62
 _HIDDEN_BYTES = re.compile(r"<[0-9]+ bytes hidden>")
 
 
 def mask_pan(pan: str) -> str:
     """First six and last four digits with stars between; a PAN shorter than eleven is all stars."""
-    if len(pan) <= _SHOWN_HEAD + _SHOWN_TAIL:
-        return "*" * len(pan)
-    return pan[:_SHOWN_HEAD] + "*" * (len(pan) - _SHOWN_HEAD - _SHOWN_TAIL) + pan[-_SHOWN_TAIL:]
+    return cover(pan, Mask.PAN)
 
 
 def mask_of(number: int, identity: Identity | None) -> Mask:
@@ -36,13 +37,9 @@ def mask_of(number: int, identity: Identity | None) -> Mask:
 
 def masked(value: Value, mask: Mask) -> str:
     """``value`` as a person may see it; bytes that may be seen are upper-case hex."""
-    if mask is Mask.OPEN:
-        return value if isinstance(value, str) else value.hex().upper()
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes hidden>"
-    if mask is Mask.PAN:
-        return mask_pan(value)
-    return _masked_items(value) if mask is Mask.UPLOAD_ITEMS else "*" * len(value)
+    if isinstance(value, str):
+        return cover(value, mask)
+    return value.hex().upper() if mask is Mask.OPEN else f"<{len(value)} bytes hidden>"
 
 
 def is_masked(shown: str) -> bool:
@@ -50,10 +47,23 @@ def is_masked(shown: str) -> bool:
     return "*" in shown or _HIDDEN_BYTES.fullmatch(shown) is not None
 
 
-def _masked_items(digits: str) -> str:
+def cover(text: str, mask: Mask, filler: str = "*") -> str:
+    """Digits or text of the same length, with ``filler`` for every character that a person may not see."""
+    if mask is Mask.OPEN:
+        return text
+    if mask is Mask.PAN and len(text) > _SHOWN_HEAD + _SHOWN_TAIL:
+        hidden = len(text) - _SHOWN_HEAD - _SHOWN_TAIL
+        return text[:_SHOWN_HEAD] + filler * hidden + text[-_SHOWN_TAIL:]
+    return _cover_totals(text, filler) if mask is Mask.UPLOAD_ITEMS else filler * len(text)
+
+
+def _cover_totals(digits: str, filler: str) -> str:
+    """By the shape of the value, not by the kind: a terminal under test may send items where totals are due."""
+    if len(digits) in (_COUNT_DIGITS, _SETTLEMENT_DIGITS):
+        return digits
     try:
         items = unpack_upload(digits)
     except DecodeError:
-        return "*" * len(digits)
-    rows = [(str(item), mask_pan(item.pan).rjust(_PAN_IN_ITEM.stop - _PAN_IN_ITEM.start, "0")) for item in items]
-    return digits[:2] + "".join(row[: _PAN_IN_ITEM.start] + pan + row[_PAN_IN_ITEM.stop :] for row, pan in rows)
+        return filler * len(digits)
+    rows = [(str(item), cover(item.pan, Mask.PAN, filler).rjust(_PAN_DIGITS, "0")) for item in items]
+    return digits[:2] + "".join(row[:_PAN_AT] + pan + row[_PAN_AT + _PAN_DIGITS :] for row, pan in rows)

@@ -11,22 +11,25 @@ from host.transactions import SIGNS
 
 
 def payout(desk: Desk, merchant_id: str) -> Result:
-    """Pay a merchant the net of every settled batch not paid yet, each once; a debt is carried, not clipped."""
-    paid = []
-    for batch in desk.books.unpaid_batches(merchant_id):
-        account = postings.payable(merchant_id)
-        net_fen = desk.books.balance_fen(account, terminal_id=batch.terminal_id, batch=batch.batch)
-        if net_fen < 0:
-            continue
-        if net_fen:
-            desk.books.write(postings.payout(merchant_id, net_fen, batch.batch, batch.terminal_id, desk.at))
+    """Pay a merchant the sum of what is owed for settled batches, each once.
+
+    A batch that was undone in part after its payout counts with what is left to get back. Where the merchant owes in
+    all, nothing is paid and everything is carried to the next payout, not clipped (invariants S6, S9, S10).
+    """
+    owed = desk.books.owed(merchant_id, postings.payable(merchant_id))
+    total_fen = sum(batch.net_fen for batch in owed)
+    if total_fen < 0:
+        return {"merchant_id": merchant_id, "batches": [], "total_fen": 0, "carried_fen": total_fen}
+    paid: list[dict[str, object]] = []
+    for batch in owed:
         key = {"terminal_id": batch.terminal_id, "batch": batch.batch}
+        if batch.net_fen:
+            desk.books.write(postings.payout(merchant_id, batch.net_fen, batch.batch, batch.terminal_id, desk.at))
         desk.books.write(Update("batches", key, {"paid_at": desk.at}))
-        paid.append({**key, "net_fen": net_fen})
-    total_fen = sum(int(str(row["net_fen"])) for row in paid)
+        paid.append({**key, "net_fen": batch.net_fen})
     if paid:
         desk.note("", "payout", f"{merchant_id}: {total_fen} fen for {len(paid)} batches")
-    return {"merchant_id": merchant_id, "batches": paid, "total_fen": total_fen}
+    return {"merchant_id": merchant_id, "batches": paid, "total_fen": total_fen, "carried_fen": 0}
 
 
 def accounts(desk: Desk) -> Result:

@@ -19,9 +19,11 @@ def order(
     _shape(serial_number=serial_number)
     if terminal_id or merchant_id:
         _shape(terminal_id=terminal_id, merchant_id=merchant_id)
-        tenant = desk.books.tenant(terminal_id)
-        if tenant and tenant.replaced_by == "":
-            raise AdminError(f"terminal id {terminal_id} belongs to {tenant.serial_number}", code="terminal_id_taken")
+        for tenant in desk.books.tenants(terminal_id):
+            if not tenant.replaced_by:
+                raise AdminError(
+                    f"terminal id {terminal_id} belongs to {tenant.serial_number}", code="terminal_id_taken"
+                )
     if desk.books.terminal(serial_number):
         raise AdminError(f"{serial_number} is ordered already", code="serial_number_taken")
     terminal = Terminal(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write
 from host.gates import GATES, first_refusal
 from host.records import FirmwareRelease, Terminal
 from protocol.command import RemoteCommand, sign_command
+from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
 
@@ -47,10 +50,12 @@ def fetch(case: Case) -> Decision:
 
 
 def acknowledge(case: Case) -> Decision:
-    """What the device did with a command; a refused one does not come again."""
+    """What the device did with a command; a refused one does not come again. Raises DecodeError for no counter."""
     tags = unpack_tags(case.request.message.octets(F.PAYLOAD), field=F.PAYLOAD)
     counter = text_tag(tags, "CN")
-    key = {"serial_number": case.terminal.serial_number, "counter": int(counter) if counter.isdecimal() else 0}
+    if not re.fullmatch(r"[0-9]{1,10}", counter):
+        raise DecodeError("tag CN is not a counter", field=F.PAYLOAD, code="tags")
+    key = {"serial_number": case.terminal.serial_number, "counter": int(counter)}
     changes = {"state": "acknowledged", "result": text_tag(tags, "RS")[:40]}
     return Decision(writes=(Update("commands", key, changes),), remember=False)
 

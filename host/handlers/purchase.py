@@ -19,8 +19,6 @@ CURRENCY = "156"
 
 def sale(case: Case) -> Decision:
     """Captured with its fee and its postings, or declined by a limit or by the card's issuer."""
-    if case.snapshot.existing and case.snapshot.existing.state is TransactionState.TOMBSTONE:
-        return Decision(Refused("transaction.reversed"))
     if refused := _out_of_bounds(case):
         return Decision(refused)
     issuer = find_issuer(case.request.pan)

@@ -13,6 +13,7 @@ from host.transactions import SIGNS, Undo, step
 from protocol.fields import F
 
 _MANUAL_ENTRY = "01"
+_REFUNDED = "refunded"
 
 
 def sale_void(case: Case) -> Decision:
@@ -27,6 +28,8 @@ def sale_void(case: Case) -> Decision:
     state = step(original.state, Undo.VOID)
     if state is None:
         return refuse("original.undone", state=original.state)
+    if case.snapshot.refunded_fen:
+        return refuse("original.undone", state=_REFUNDED)
     if _other_card(case, original):
         return refuse("original.other_card")
     return Decision(
@@ -73,6 +76,8 @@ def reversal(case: Case) -> Decision:
         if row.state is TransactionState.VOIDED:
             return refuse("original.undone", state=row.state)
         return Decision()
+    if row.kind == "sale" and case.snapshot.refunded_fen:
+        return refuse("original.undone", state=_REFUNDED)
     writes: list[Write] = [_move(row, state), *postings.undo(row, case.at)]
     turnover_fen = -SIGNS.get(row.kind, 0) * row.amount_fen
     original = case.snapshot.original

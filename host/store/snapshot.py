@@ -26,12 +26,12 @@ def take_snapshot(books: Books, request: Request, at: int) -> Snapshot:
     )
     if terminal is None:
         return snapshot
+    model = books.model(terminal.model)
     extra: dict[str, Any] = {
-        "model": books.model(terminal.model),
+        "model": model,
         "holds": books.holds(terminal.serial_number),
         "plan": books.plan(terminal.serial_number),
         "commands": books.waiting_commands(terminal.serial_number, at) if terminal.extended else (),
-        "signing_key": books.secret("signing"),
     }
     if message.has(F.STAN):
         key = (request.terminal_id, request.control.batch, request.stan)
@@ -39,28 +39,34 @@ def take_snapshot(books: Books, request: Request, at: int) -> Snapshot:
         extra["existing"] = books.transaction(*key)
     if terminal.activated_at is None:
         extra["turnover_fen"] = books.turnover_fen(terminal.serial_number)
-    if terminal.extended:
+    if terminal.extended and ((model and model.min_firmware) or name == "firmware_query"):
         extra["release"] = books.newest_release(terminal.model)
+        extra["signing_key"] = books.secret("signing")
     if name == "firmware_chunk":
         extra["read_image"] = lambda version, offset, size: books.image(terminal.model, version, offset, size)
     if name in _BATCH_KINDS:
         extra["batch"] = books.batch(request.terminal_id, request.control.batch)
         extra["rows"] = books.money_rows(request.terminal_id, request.control.batch)
         extra["uploaded"] = books.uploaded(request.terminal_id, request.control.batch)
-    if original := _original(books, request, extra.get("existing")):
-        extra["original"] = original
-        extra["refunded_fen"] = books.refunded_fen(original)
+    extra["original"] = _original(books, request, extra.get("existing"))
+    if undone := extra["original"] or (extra.get("existing") if request.kind.undoes else None):
+        extra["refunded_fen"] = books.refunded_fen(undone)
     return replace(snapshot, **extra)
 
 
 def _who(books: Books, request: Request) -> tuple[Terminal | None, Terminal | None]:
-    """The device that speaks, and the one that the terminal id belongs to where that is another."""
-    tenant = books.tenant(request.terminal_id)
-    if not request.serial_number:
+    """The device that speaks, and the one that the terminal id belongs to where that is another.
+
+    A terminal id that is bound to no serial number takes any device that no other terminal is.
+    """
+    tenants = books.tenants(request.terminal_id)
+    tenant, told = (tenants[0] if tenants else None), request.serial_number
+    if not told or (tenant and tenant.serial_number == told):
         return tenant, None
-    terminal = books.terminal(request.serial_number)
-    same = tenant is not None and terminal is not None and tenant.serial_number == terminal.serial_number
-    return terminal, None if same else tenant
+    terminal = next((known for known in tenants if known.serial_number == told), None) or books.terminal(told)
+    if terminal is None and tenant and not tenant.bound:
+        return tenant, None
+    return terminal, tenant
 
 
 def _original(books: Books, request: Request, existing: Transaction | None) -> Transaction | None:

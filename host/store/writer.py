@@ -38,21 +38,25 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
+        self._door = threading.Lock()
         self._thread.start()
 
     def submit(self, unit: Callable[[Books], T]) -> Future[T]:
         """Run a unit in the next group. Its error, or StoreError where the database failed, comes out of the future."""
         future: Future[T] = Future()
-        if self._closed:
-            future.set_exception(StoreError("the store is closed"))
-        else:
-            self._jobs.put(_Job(unit, future))
+        future.set_running_or_notify_cancel()  # what was submitted happens: nobody can cancel it any more
+        with self._door:
+            if self._closed:
+                future.set_exception(StoreError("the store is closed"))
+            else:
+                self._jobs.put(_Job(unit, future))
         return future
 
     def close(self) -> None:
         """Finish what was submitted, then stop."""
-        self._closed = True
-        self._jobs.put(None)
+        with self._door:
+            self._closed = True
+            self._jobs.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -92,9 +96,16 @@ class Writer:
             with connection.begin_nested():
                 return job, job.unit(Books(connection)), None
         except SQLAlchemyError as error:
+            if not _in_transaction(connection):
+                raise  # the database gave up the whole group, as it does when the disk is full
             return job, None, store_error(error)
         except Exception as error:  # noqa: BLE001  # it is the caller's, who gets it out of the future
             return job, None, error
+
+
+def _in_transaction(connection: Connection) -> bool:
+    driver = connection.connection.dbapi_connection
+    return bool(driver and driver.in_transaction)
 
 
 def store_error(error: SQLAlchemyError) -> StoreError:

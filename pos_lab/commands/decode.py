@@ -111,6 +111,7 @@ def read_input(text: str, framing: Framing, envelope: Envelope) -> Iterator[Foun
                 yield Found(unseal(payload).message if has_header else unpack(payload), frame)
             except DecodeError as error:
                 yield Mistake(error, at + (ENVELOPE_BYTES if has_header else 0) + error.offset)
+                return
     except FrameError as error:
         yield Mistake(error, error.offset)
 

@@ -61,12 +61,7 @@ app = new_app()
 
 @app.command()
 def encode(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, readable=True, allow_dash=True, help="JSON; - reads stdin."
-        ),
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON; - reads standard input.")],
     as_json: JsonOption = False,
 ) -> None:
     """Turn JSON as decode --json --unmask prints it into hex. Bitmap and lengths follow from the fields.
@@ -76,7 +71,10 @@ def encode(
       poslab decode --json --unmask "0820 0000000000C00010 3632303030303031 \\
         313030303030303030303030303031 0011000000013010" | poslab encode -
     """
-    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from None
     wrong = False
     for document in read_documents(raw):
         try:

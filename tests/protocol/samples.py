@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from protocol.elements import Value
 from protocol.fields import F
 from protocol.header import Header, Tpdu
 from protocol.message import Message
 from protocol.private import UploadItem, pack_upload
 
-DEBIT_PAN = "6200000100000001"
-CREDIT_PAN = "6200000200000009"
+DEBIT_PAN = "6200000100000004"
+CREDIT_PAN = "6200000200000003"
 TRACK2 = f"{DEBIT_PAN}D3012220000012345678"
 TRACK3 = f"99{DEBIT_PAN}D156156500000000000000000000000000000000000000"
 PIN_BLOCK = bytes.fromhex("A1B2C3D4E5F60718")
 ICC = bytes.fromhex("5A08" + DEBIT_PAN + "9F3602001E")
 KEYS = bytes.fromhex("C0FFEE0102030405060708090A0B0C0D" + "01020304" + "DEADBEEF11223344" + "00" * 8 + "05060708")
-DEVICE = b"A2028" + b"02008PL000001" + b"03006000001"
+DEVICE = b"A2024" + b"02008PL000001" + b"03006000004"
 
-_IDS = {F.TERMINAL_ID: "62000001", F.MERCHANT_ID: "100000000000001"}
+_IDS: dict[int, Value] = {F.TERMINAL_ID: "62000001", F.MERCHANT_ID: "100000000000001"}
 
 SALE = Message(
     "0200",

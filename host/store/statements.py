@@ -1,0 +1,123 @@
+"""The statements of ``host.store.books``, each built once; parameters go by the names of their columns.
+
+Building a statement costs more than running it, so nothing here is built for a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import Column, Table, bindparam, case, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from host.lifecycle import ABSENT
+from host.records import BatchState, TransactionState
+from host.store.schema import TABLES
+from host.transactions import SIGNS
+
+_counters, _secrets, _firmware = TABLES["counters"].c, TABLES["secrets"].c, TABLES["firmware"].c
+_terminals, _transactions, _holds = TABLES["terminals"].c, TABLES["transactions"].c, TABLES["holds"].c
+_commands, _plans, _batches = TABLES["commands"].c, TABLES["plans"].c, TABLES["batches"].c
+_uploads, _postings = TABLES["uploads"].c, TABLES["postings"].c
+
+
+def _is(*columns: Column[Any]) -> tuple[Any, ...]:
+    return tuple(column == bindparam(column.name) for column in columns)
+
+
+def _replacing(table: Table) -> Any:
+    statement = insert(table)
+    changes = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=table.primary_key, set_=changes)
+
+
+def _adding() -> Any:
+    statement = insert(TABLES["counters"])
+    changes = {"value": _counters.value + statement.excluded.value}
+    return statement.on_conflict_do_update(index_elements=["name"], set_=changes).returning(_counters.value)
+
+
+@cache
+def updating(name: str, key: frozenset[str]) -> Any:
+    """The update of the rows of a table that some columns name; in its parameters these begin with ``at_``."""
+    table = TABLES[name]
+    return update(table).where(*(table.c[column] == bindparam(f"at_{column}") for column in key))
+
+
+INSERT: Final[Mapping[str, Any]] = MappingProxyType({name: table.insert() for name, table in TABLES.items()})
+REPLACE: Final[Mapping[str, Any]] = MappingProxyType({name: _replacing(table) for name, table in TABLES.items()})
+BY_KEY: Final[Mapping[str, Any]] = MappingProxyType(
+    {name: select(table).where(*_is(*table.primary_key)) for name, table in TABLES.items()}
+)
+ADD: Final = _adding()
+COUNTER: Final = select(_counters.value).where(*_is(_counters.name))
+SECRET: Final = select(_secrets.sealed).where(*_is(_secrets.name))
+
+TENANTS: Final = (
+    select(TABLES["terminals"])
+    .where(*_is(_terminals.terminal_id))
+    .order_by(
+        case((or_(*(_terminals.state == state for state in sorted(ABSENT))), 1), else_=0),
+        _terminals.serial_number.desc(),
+    )
+)
+HOLDS: Final = (
+    select(TABLES["holds"]).where(*_is(_holds.serial_number), _holds.released_at.is_(None)).order_by(_holds.number)
+)
+COMMANDS: Final = (
+    select(TABLES["commands"])
+    .where(*_is(_commands.serial_number), _commands.state != "acknowledged", _commands.expires_at > bindparam("at"))
+    .order_by(_commands.counter)
+)
+DUE_PLANS: Final = select(TABLES["plans"]).where(_plans.done_at.is_(None), _plans.stop_at <= bindparam("at"))
+
+SALE_BY_RRN: Final = (
+    select(TABLES["transactions"])
+    .where(*_is(_transactions.rrn, _transactions.merchant_id), _transactions.kind == "sale")
+    .limit(1)
+)
+MONEY_ROWS: Final = (
+    select(TABLES["transactions"])
+    .where(
+        *_is(_transactions.terminal_id, _transactions.batch),
+        _transactions.kind.in_(sorted(SIGNS)),
+        _transactions.state == TransactionState.CAPTURED,
+    )
+    .order_by(_transactions.stan)
+)
+_CAPTURED_FEN: Final = select(func.coalesce(func.sum(_transactions.amount_fen), 0)).where(
+    _transactions.state == TransactionState.CAPTURED
+)
+TURNOVER_FEN: Final = _CAPTURED_FEN.where(_transactions.kind == "sale", *_is(_transactions.serial_number))
+REFUNDED_FEN: Final = _CAPTURED_FEN.where(
+    _transactions.kind == "refund",
+    *_is(_transactions.terminal_id, _transactions.original_batch, _transactions.original_stan),
+)
+UPLOADED: Final = select(_uploads.stan, _uploads.amount_fen).where(*_is(_uploads.terminal_id, _uploads.batch))
+
+RELEASES: Final = select(_firmware.model, _firmware.version, _firmware.size, _firmware.sha256).where(
+    *_is(_firmware.model)
+)
+IMAGE: Final = select(func.substr(_firmware.image, bindparam("start"), bindparam("size"))).where(
+    *_is(_firmware.model, _firmware.version)
+)
+
+_SIGNED_FEN: Final = func.sum(
+    case((_postings.credit == bindparam("account"), _postings.amount_fen), else_=-_postings.amount_fen)
+)
+_TOUCHED: Final = or_(_postings.credit == bindparam("account"), _postings.debit == bindparam("account"))
+BALANCE_FEN: Final = select(func.coalesce(_SIGNED_FEN, 0)).where(_TOUCHED)
+_NET_FEN: Final = (
+    select(func.coalesce(_SIGNED_FEN, 0))
+    .where(_TOUCHED, _postings.terminal_id == _batches.terminal_id, _postings.batch == _batches.batch)
+    .scalar_subquery()
+)
+OWED: Final = (
+    select(_batches.terminal_id, _batches.batch, _NET_FEN.label("net_fen"))
+    .where(*_is(_batches.merchant_id), _batches.state == BatchState.CLOSED)
+    .where(or_(_batches.paid_at.is_(None), _NET_FEN != 0))
+    .order_by(_batches.terminal_id, _batches.batch)
+)

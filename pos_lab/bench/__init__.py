@@ -1,0 +1,1 @@
+"""Paired measurements: ours and the peers' in turn, in one run."""

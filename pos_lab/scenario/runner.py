@@ -1,0 +1,144 @@
+"""Plays a scenario in a world and judges it, step by step.
+
+A step passes when it went well and everything that it expects came true; a step that expects a refusal, an error or
+silence passes when just that came. The first step that does not pass ends the scenario: what follows it is skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from pydantic import BaseModel
+
+from firmware_sim.errors import DeviceError
+from firmware_sim.line import Direction
+from host.errors import HostError
+from host.gates import yuan
+from pos_lab.scenario.evidence import Way, evidence
+from pos_lab.scenario.model import CHAPTER, Scenario, Step, StepSpec, Text
+from pos_lab.scenario.policy import WrittenPolicy
+from pos_lab.scenario.steps.stage import Stage, StepError, Told
+from pos_lab.scenario.story import Evidence, ScenarioResult, StepResult, Verdict, gravest
+from pos_lab.world import Over, Passed, World, world
+from protocol.errors import ProtocolError
+from terminal.errors import TerminalError
+
+MONEY: Final = frozenset({"amount", "turnover", "total", "sum", "fees"})
+ASKS_FOR_TROUBLE: Final = frozenset({"outcome", "error"})
+"""Expectations by which a step may end otherwise than well."""
+
+_DIRECTIONS: Final[Mapping[Direction, Way]] = {Direction.SENT: "request", Direction.RECEIVED: "response"}
+_SKIPPED: Final = Text(zh="未执行", en="not played")
+
+
+class Runner:
+    """Plays scenarios with one table of steps; ``on_step`` is told each result as it comes."""
+
+    def __init__(self, steps: Mapping[str, StepSpec], over: Over, seed: int) -> None:
+        self._steps = steps
+        self._over = over
+        self._seed = seed
+
+    async def run(
+        self, scenario: Scenario, on_step: Callable[[StepResult], None], directory: Path | None = None
+    ) -> ScenarioResult:
+        """Play all steps in a new world, in ``directory`` or one that is removed. Raises StoreError, TransportError."""
+        if directory is None:
+            with TemporaryDirectory(prefix="poslab-") as temporary:
+                return await self.run(scenario, on_step, Path(temporary))
+        assert isinstance(scenario.policy, WrittenPolicy)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with world(scenario.terminals, scenario.policy, self._over, directory, self._seed) as built:
+            play = _Play(self._steps, built)
+            results: list[StepResult] = []
+            for index, step in enumerate(scenario.steps):
+                broken = gravest(result.verdict for result in results) != "passed"
+                results.append(_skipped(index, step) if broken else await play.judge(index, step))
+                on_step(results[-1])
+            return ScenarioResult(
+                name=scenario.name,
+                title=scenario.title,
+                file=scenario.file,
+                verdict=gravest(result.verdict for result in results),
+                steps=tuple(results),
+                seed=self._seed,
+                duration_s=loop.time() - began,
+                virtual_s=built.elapsed_s() + built.advanced_s,
+                facts=play.stage.facts,
+            )
+
+
+class _Play:
+    """One scenario while it is played."""
+
+    def __init__(self, steps: Mapping[str, StepSpec], built: World) -> None:
+        self._steps = steps
+        self._world = built
+        self.stage = Stage(built, self._inner)
+
+    async def judge(self, index: int, step: Step) -> StepResult:
+        """Play one step and hold what came against what was expected."""
+        loop = asyncio.get_running_loop()
+        if step.verb == CHAPTER:
+            title = step.arguments
+            assert isinstance(title, Text)
+            return StepResult(index, CHAPTER, step.line, "passed", title)
+        began, seen = loop.time(), len(self._world.passed)
+        try:
+            told = await self._steps[step.verb].run(self.stage, step.arguments)
+            verdict: Verdict = "passed" if _is_met(step, told) else "failed"
+        except (ProtocolError, DeviceError, HostError, TerminalError, StepError) as error:
+            told, verdict = Told(Text(zh=f"出错：{error}", en=f"error: {error}"), went_well=False), "error"
+        return StepResult(
+            index=index,
+            name=step.verb,
+            line=step.line,
+            verdict=verdict,
+            message=told.message,
+            duration_s=loop.time() - began,
+            evidence=tuple(_evidence(passed) for passed in self._world.passed[seen:]),
+            say=step.say,
+            expected=_expected(step.expect),
+            actual={name: _shown(name, value) for name, value in told.actual.items()},
+        )
+
+    async def _inner(self, step: Step) -> object:
+        told = await self._steps[step.verb].run(self.stage, step.arguments)
+        if not _is_met(step, told):
+            raise StepError(f"the step inside, {step.verb} on line {step.line}, failed: {told.message.en}")
+        return told
+
+
+def _is_met(step: Step, told: Told) -> bool:
+    expected = _raw(step.expect)
+    if not told.went_well and not ASKS_FOR_TROUBLE & expected.keys():
+        return False
+    return all(told.actual.get(name) == value for name, value in expected.items())
+
+
+def _raw(expect: BaseModel | None) -> dict[str, object]:
+    return expect.model_dump(exclude_none=True) if expect else {}
+
+
+def _expected(expect: BaseModel | None) -> dict[str, str]:
+    return {name: _shown(name, value) for name, value in _raw(expect).items()}
+
+
+def _shown(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return yuan(value) if name in MONEY and isinstance(value, int) else str(value)
+
+
+def _skipped(index: int, step: Step) -> StepResult:
+    message = step.arguments if isinstance(step.arguments, Text) else _SKIPPED
+    return StepResult(index, step.verb, step.line, "skipped", message, say=step.say, expected=_expected(step.expect))
+
+
+def _evidence(passed: Passed) -> Evidence:
+    return evidence(passed.payload, _DIRECTIONS[passed.direction], passed.at_s, passed.terminal)

@@ -1,0 +1,28 @@
+"""TABLE STEPS: every word of the scenario language. The loader, the runner and the documents are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pos_lab.scenario.model import CHAPTER, StepSpec, Text
+from pos_lab.scenario.steps.act_steps import ACT_STEPS
+from pos_lab.scenario.steps.stage import Stage, Told
+from pos_lab.scenario.steps.terminal_steps import TERMINAL_STEPS
+
+
+async def _chapter(stage: Stage, title: Text) -> Told:
+    return Told(title)
+
+
+STEPS: Final[Mapping[str, StepSpec]] = MappingProxyType(
+    {
+        row.name: row
+        for row in (
+            StepSpec(CHAPTER, Text, None, "Open a chapter of the story.", _chapter),
+            *ACT_STEPS,
+            *TERMINAL_STEPS,
+        )
+    }
+)

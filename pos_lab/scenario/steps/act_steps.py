@@ -1,0 +1,274 @@
+"""Steps that an administrator takes: rows over the acts of ``host.admin``, with a terminal of the cast in place of its
+serial number."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from firmware_sim.models import MODELS
+from host.errors import AdminError
+from host.gates import yuan
+from pos_lab.scenario.model import (
+    BalanceFen,
+    Count,
+    DurationS,
+    FirmwareVersion,
+    Flag,
+    ModelId,
+    Name,
+    ScenarioModel,
+    Shape,
+    StepSpec,
+    TerminalRef,
+    Text,
+)
+from pos_lab.scenario.steps.stage import Stage, Told
+from pos_lab.scenario.story import Fact
+from pos_lab.vendor import make_image
+
+Words = Annotated[str, Shape(r"[^\x00-\x1f]{1,80}", "one line of text")]
+State = Annotated[str, Shape(r"[a-z]+", "a state such as activated")]
+Reason = Annotated[str, Shape(r"[a-z]+", "a reason such as dispute")]
+KnownModel = Annotated[ModelId, Shape("|".join(MODELS), f"a model of the catalogue: {', '.join(MODELS)}")]
+
+
+class OfTerminal(ScenarioModel):
+    """An act on one terminal."""
+
+    terminal: TerminalRef
+
+
+class Order(OfTerminal):
+    """``stock: yes`` orders it for no till yet."""
+
+    stock: Flag = False
+
+
+class Submit(OfTerminal):
+    """The merchant's form."""
+
+    name: Words
+    contact: Words
+    telephone: Words
+    address: Words
+
+
+class Hold(OfTerminal):
+    """One reason to suspend."""
+
+    reason: Reason
+    note: str = ""
+
+
+class Release(OfTerminal):
+    """The reason that is lifted."""
+
+    reason: Reason
+
+
+class Stop(OfTerminal):
+    """Why it is stopped."""
+
+    why: Words = "ordered by the acquirer"
+
+
+class RetireModel(ScenarioModel):
+    """A model and its dates, in days from now."""
+
+    model: KnownModel
+    grace_days: Count = 90
+    stop_days: Count = 97
+
+
+class OfVersion(ScenarioModel):
+    """A firmware version of a model."""
+
+    model: KnownModel
+    version: FirmwareVersion
+
+
+class Replace(OfTerminal):
+    """``terminal`` gives way to ``by``."""
+
+    by: TerminalRef
+
+
+class Advance(ScenarioModel):
+    """How much time passes."""
+
+    by: DurationS
+
+
+class Nothing(ScenarioModel):
+    """No arguments."""
+
+
+class ActExpectation(ScenarioModel):
+    """What an act may be expected to say; ``error`` is the code with which it is refused."""
+
+    error: Annotated[str, Shape(r"[a-z_]+", "an error code such as batch_open")] | None = None
+    state: State | None = None
+    verdict: Annotated[str, Shape(r"approved|rejected", "approved or rejected")] | None = None
+    field: Name | None = None
+    planned: TerminalRef | None = None
+    turnover: BalanceFen | None = None
+    total: BalanceFen | None = None
+    sum: BalanceFen | None = None
+    fees: BalanceFen | None = None
+
+
+Arguments = Callable[[Stage, Any], dict[str, Any]]
+Tell = Callable[[Stage, dict[str, Any]], tuple[Text, dict[str, object]]]
+
+
+def _serial(stage: Stage, name: str) -> str:
+    return stage.world.devices[name].member.serial_number
+
+
+def _name(stage: Stage, serial_number: str) -> str:
+    return next((name for name in stage.world.devices if _serial(stage, name) == serial_number), serial_number)
+
+
+def _of_terminal(stage: Stage, written: OfTerminal) -> dict[str, Any]:
+    own = written.model_dump(exclude={"terminal", "by", "stock"})
+    return {"serial_number": _serial(stage, written.terminal), **own}
+
+
+def _order(stage: Stage, written: Order) -> dict[str, Any]:
+    member = stage.world.devices[written.terminal].member
+    till = {} if written.stock else {"merchant_id": member.merchant_id, "terminal_id": member.terminal_id}
+    return {"serial_number": member.serial_number, "model": member.model, **till}
+
+
+def _replace(stage: Stage, written: Replace) -> dict[str, Any]:
+    return {"serial_number": _serial(stage, written.terminal), "successor": _serial(stage, written.by)}
+
+
+def _publish(stage: Stage, written: OfVersion) -> dict[str, Any]:
+    image = make_image(MODELS[written.model], written.version)
+    return {
+        "model": written.model,
+        "version": written.version,
+        "sha256": hashlib.sha256(image).hexdigest(),
+        "image": image,
+    }
+
+
+def _payout(stage: Stage, written: OfTerminal) -> dict[str, Any]:
+    return {"merchant_id": stage.world.devices[written.terminal].member.merchant_id}
+
+
+def _as_written(stage: Stage, written: ScenarioModel) -> dict[str, Any]:
+    return written.model_dump()
+
+
+def _tell_state(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    state = str(result.get("state", ""))
+    facts: dict[str, object] = {"state": state}
+    if "turnover_fen" in result:
+        facts["turnover"] = result["turnover_fen"]
+        held = ", ".join(result["holds"])
+        both = f"{state}, {yuan(result['turnover_fen'])}" + (f", {held}" if held else "")
+        return Text(zh=both, en=both), facts
+    return Text(zh=state, en=state), facts
+
+
+def _tell_review(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    reasons = result["reasons"]
+    zh = "；".join(reason["zh"] for reason in reasons) or "通过"
+    en = "; ".join(reason["en"] for reason in reasons) or "approved"
+    fields = ", ".join(reason["field"] for reason in reasons)
+    return Text(zh=zh, en=en), {"verdict": result["verdict"], "state": str(result["state"]), "field": fields}
+
+
+def _tell_holds(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    left = ", ".join(result["holds"])
+    return Text(zh=f"暂停项：{left or '无'}", en=f"holds: {left or 'none'}"), {}
+
+
+def _tell_plan(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    planned = ", ".join(_name(stage, serial) for serial in result["planned"])
+    day = result["stop_at"]
+    return Text(zh=f"{day}停用：{planned}", en=f"stops on {day}: {planned}"), {"planned": planned}
+
+
+def _tell_firmware(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    said = " ".join(str(result.get(key, "")) for key in ("model", "version", "min_firmware")).strip()
+    return Text(zh=said, en=said), {}
+
+
+def _tell_replaced(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    successor, terminal_id = result["successor"], result["terminal_id"]
+    zh, en = f"{successor}接替终端号{terminal_id}", f"{successor} takes over {terminal_id}"
+    return Text(zh=zh, en=en), {"state": str(result["state"])}
+
+
+def _tell_payout(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    total = yuan(result["total_fen"])
+    stage.facts["payout"] = Fact(Text(zh="付给商户", en="Paid to the merchant"), total)
+    batches = len(result["batches"])
+    text = Text(zh=f"{batches}批，共{total}元", en=f"{total} yuan for {batches} batches")
+    return text, {"total": result["total_fen"]}
+
+
+def _tell_accounts(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    fees_fen = result["accounts"].get("acquirer:fees", 0)
+    stage.facts["fees"] = Fact(Text(zh="手续费", en="Fees"), yuan(fees_fen))
+    stage.facts["accounts"] = Fact(Text(zh="账户合计", en="Sum of all accounts"), yuan(result["sum_fen"]))
+    text = Text(
+        zh=f"合计{yuan(result['sum_fen'])}，手续费{yuan(fees_fen)}",
+        en=f"they sum to {yuan(result['sum_fen'])}; fees {yuan(fees_fen)}",
+    )
+    return text, {"sum": result["sum_fen"], "fees": fees_fen}
+
+
+def _step(
+    act: str, arguments: type[ScenarioModel], summary: str, read: Arguments = _of_terminal, tell: Tell = _tell_state
+) -> StepSpec:
+    async def run(stage: Stage, written: Any) -> Told:
+        try:
+            result = await stage.world.act(act, **read(stage, written))
+        except AdminError as error:
+            return Told(Text(zh=f"拒绝：{error}", en=f"refused: {error}"), False, {"error": error.code})
+        text, actual = tell(stage, result)
+        return Told(text, actual={"error": "none", **actual})
+
+    return StepSpec(act, arguments, ActExpectation, summary, run)
+
+
+async def _advance(stage: Stage, written: Advance) -> Told:
+    result = await stage.world.advance(written.by)
+    stopped = [_name(stage, serial) for serial in map(str, result["stopped"])]  # type: ignore[call-overload]
+    days = f"{written.by / 86_400:g}"
+    tail_zh, tail_en = (f"，停用：{', '.join(stopped)}", f", stopped: {', '.join(stopped)}") if stopped else ("", "")
+    return Told(Text(zh=f"时间前进{days}天{tail_zh}", en=f"{days} days pass{tail_en}"))
+
+
+async def _load_keys(stage: Stage, written: OfTerminal) -> Told:
+    await stage.world.load_keys(written.terminal)
+    values = stage.world.devices[written.terminal].terminal.board.secure_module.check_values()
+    shown = ", ".join(f"{use} {value}" for use, value in values.items())
+    return Told(Text(zh=f"校验值 {shown}", en=f"check value {shown}"))
+
+
+ACT_STEPS: Final = (
+    _step("order", Order, "Order a device for the till of its cast member, or for stock.", _order),
+    _step("ship", OfTerminal, "The depot sends it."),
+    _step("deliver", OfTerminal, "It arrives at the merchant's."),
+    StepSpec("load_keys", OfTerminal, None, "The depot loads the master key into the device.", _load_keys),
+    _step("submit", Submit, "Hand in the merchant's registration form."),
+    _step("review", OfTerminal, "Hold the form against the rules: approved or rejected.", tell=_tell_review),
+    _step("show", OfTerminal, "Look at a terminal: state, turnover, holds."),
+    _step("hold", Hold, "Suspend a terminal for one reason.", tell=_tell_holds),
+    _step("release", Release, "Lift one reason.", tell=_tell_holds),
+    _step("retire_model", RetireModel, "Put a model on the retirement list.", _as_written, _tell_plan),
+    _step("stop", Stop, "Stop a terminal at once."),
+    _step("replace", Replace, "Let a new device take over from an old one.", _replace, _tell_replaced),
+    _step("publish_firmware", OfVersion, "Offer a firmware image.", _publish, _tell_firmware),
+    _step("require_firmware", OfVersion, "Refuse older firmware.", _as_written, _tell_firmware),
+    _step("payout", OfTerminal, "Pay the merchant's settled batches.", _payout, _tell_payout),
+    _step("accounts", Nothing, "Sum up every account.", _as_written, _tell_accounts),
+    StepSpec("advance", Advance, None, "Let time pass for the host and every device.", _advance),
+)

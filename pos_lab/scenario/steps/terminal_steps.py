@@ -1,0 +1,230 @@
+"""Steps that happen at a terminal: what a cashier, a supervisor, a bad line, a power cut or a forger does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from firmware_sim.cards import TEST_CARDS
+from firmware_sim.faults import Hold
+from firmware_sim.power import Phase, PowerLost
+from host.gates import yuan
+from pos_lab.books import compare_books
+from pos_lab.forgery import FORGED, forge_reply, is_fetch_reply
+from pos_lab.scenario.model import (
+    AmountFen,
+    Count,
+    Digits,
+    FirmwareVersion,
+    Flag,
+    Language,
+    Name,
+    ResponseCode,
+    ScenarioModel,
+    Shape,
+    StepList,
+    StepSpec,
+    TerminalRef,
+    Text,
+)
+from pos_lab.scenario.steps.stage import Stage, StepError, Told
+from pos_lab.scenario.story import Fact
+from pos_lab.world import Device
+from terminal.outcome import Outcome
+
+Reason = Annotated[str, Shape(r"[a-z_]+(\.[a-z_]+)?", "a reason such as terminal.stopped")]
+CardName = Annotated[str, Shape("|".join(TEST_CARDS), f"a test card: {', '.join(TEST_CARDS)}")]
+FAULTS: Final = {"lose_request": "line.drop_request", "lose_reply": "line.drop_reply"}
+
+
+class AtTerminal(ScenarioModel):
+    """Something at one terminal."""
+
+    terminal: TerminalRef
+
+
+class Purchase(AtTerminal):
+    """A sale, and what goes wrong with it.
+
+    ``as`` names it for a later void or refund. ``before_reply`` happens while the host's reply is on the wire;
+    ``power_cut_at`` cuts the power at the n-th durable write from here, 1 is the first.
+    """
+
+    amount: AmountFen
+    card: CardName = "debit"
+    pin: Annotated[str, Digits(4, 12)] | None = None
+    name: Name | None = Field(None, alias="as")
+    fault: Literal["lose_request", "lose_reply"] | None = None
+    before_reply: StepList = ()
+    power_cut_at: Count | None = None
+
+
+class OfSale(AtTerminal):
+    """``of`` is the name that a sale got with ``as``."""
+
+    of: Name
+
+
+class Refund(OfSale):
+    """At most what is left of the sale; the card is the sale's."""
+
+    amount: AmountFen
+    card: CardName = "debit"
+
+
+class OutcomeExpectation(ScenarioModel):
+    """What the cashier is told, and what is seen afterwards."""
+
+    outcome: Literal["approved", "done", "refused", "unknown", "cancelled", "power_lost"] | None = None
+    code: ResponseCode | None = None
+    reason: Reason | None = None
+    remedy: Flag | None = None
+    balanced: Flag | None = None
+    notice: Reason | None = None
+    firmware: FirmwareVersion | None = None
+
+
+async def run_flow(stage: Stage, name: str, flow: str, *words: str) -> Told:
+    """Play one flow of a terminal and tell what the cashier was told, with what the terminal did on the way."""
+    device = stage.world.devices[name]
+    terminal = device.terminal
+    seen = len(terminal.told)
+    outcome = await terminal.do(flow, *words)
+    return tell(device, outcome, terminal.told[seen:])
+
+
+def tell(device: Device, outcome: Outcome, told: Sequence[Outcome]) -> Told:
+    """An outcome as a step tells it; ``told`` is all that the cashier was told meanwhile. Staged firmware boots."""
+    if device.terminal.reboot_due:
+        device.power_cycle()
+    terminal = device.terminal
+    notices = terminal.book.notices
+    return Told(
+        Text(zh="；".join(_said(each, "zh") for each in told), en="; ".join(_said(each, "en") for each in told)),
+        outcome.is_good,
+        {
+            "outcome": outcome.result,
+            "code": outcome.code,
+            "reason": outcome.reason,
+            "remedy": bool(outcome.remedy_zh and outcome.remedy_en),
+            "balanced": outcome.detail.get("balanced") == "yes",
+            "notice": notices[-1].reason if notices else "",
+            "firmware": terminal.board.running.version,
+        },
+    )
+
+
+def _said(outcome: Outcome, language: Language) -> str:
+    zh = language == "zh"
+    text, remedy = (outcome.text_zh, outcome.remedy_zh) if zh else (outcome.text_en, outcome.remedy_en)
+    arrow = " → " if text and remedy else ""
+    return f"{outcome.code} {text}{arrow}{remedy}".strip() or outcome.result
+
+
+async def _sale(stage: Stage, written: Purchase) -> Told:
+    device = stage.world.devices[written.terminal]
+    terminal, faults = device.terminal, device.hardware.faults
+    seen = len(terminal.told)
+    hold = Hold() if written.before_reply else None
+    if hold:
+        faults.arm("line.hold_reply", hold, when=_is_money)
+    elif written.fault:
+        faults.arm(FAULTS[written.fault], when=_is_money)
+    if written.power_cut_at:
+        device.hardware.power.cut_at(written.power_cut_at, Phase.AFTER)
+    pin = TEST_CARDS[written.card].pin if written.pin is None else written.pin
+    selling = asyncio.ensure_future(terminal.do("sale", yuan(written.amount), written.card, pin))
+    if hold:
+        await hold.caught()
+        for step in written.before_reply:
+            await stage.play(step)
+        if written.fault != "lose_reply":
+            hold.release()
+    try:
+        outcome = await selling
+    except PowerLost:
+        device.power_cycle()
+        text = Text(zh="断电，重新开机后恢复", en="the power went; it was switched on again and recovered")
+        return Told(text, False, {"outcome": "power_lost", "code": "", "reason": "", "remedy": False})
+    if written.name:
+        stage.named[written.name] = outcome
+    return tell(device, outcome, terminal.told[seen:])
+
+
+def _is_money(payload: bytes) -> bool:
+    """A sale or its reply, by MTI: sign-ons on the way to it are left alone."""
+    return payload[11:13] in (b"\x02\x00", b"\x02\x10")
+
+
+async def _void(stage: Stage, written: OfSale) -> Told:
+    sale = _named(stage, written.of)
+    return await run_flow(stage, written.terminal, "void", sale.stan)
+
+
+async def _refund(stage: Stage, written: Refund) -> Told:
+    sale = _named(stage, written.of)
+    words = (yuan(written.amount), written.card, sale.rrn, f"{stage.world.now():%m%d}")
+    return await run_flow(stage, written.terminal, "refund", *words)
+
+
+def _named(stage: Stage, name: str) -> Outcome:
+    if name not in stage.named:
+        raise StepError(f"no sale was named {name!r} before this step")
+    return stage.named[name]
+
+
+async def _forge_notice(stage: Stage, written: AtTerminal) -> Told:
+    device = stage.world.devices[written.terminal]
+    terminal = device.terminal
+    forge = forge_reply(
+        device.member.serial_number, terminal.board.secure_module.mac, int(stage.world.now().timestamp())
+    )
+    device.hardware.faults.arm("line.replace_reply", forge, when=is_fetch_reply)
+    told = await run_flow(stage, written.terminal, "commands")
+    believed = any(notice.reason == FORGED for notice in terminal.book.notices)
+    return replace(told, went_well=told.actual["outcome"] == "refused" and not believed)
+
+
+async def _books_agree(stage: Stage, written: AtTerminal) -> Told:
+    device = stage.world.devices[written.terminal]
+    comparison = await stage.world.read(lambda books: compare_books(device.terminal.book, device.member, books))
+    for row in comparison.rows:
+        label = Text(zh=f"{written.terminal} 批次{row.batch}", en=f"{written.terminal}, batch {row.batch}")
+        stage.facts[f"{written.terminal}.{row.batch}"] = Fact(label, terminal=row.terminal, host=row.host)
+    told = "; ".join(comparison.differences) or f"{len(comparison.rows)} batches"
+    zh = "；".join(comparison.differences) or f"{len(comparison.rows)}个批次一致"
+    return Told(Text(zh=zh, en=told), not comparison.differences)
+
+
+def _flow(flow: str, summary: str) -> StepSpec:
+    async def run(stage: Stage, written: AtTerminal) -> Told:
+        return await run_flow(stage, written.terminal, flow)
+
+    return StepSpec(flow, AtTerminal, OutcomeExpectation, summary, run)
+
+
+async def _cut_power(stage: Stage, written: AtTerminal) -> Told:
+    stage.world.devices[written.terminal].power_cycle()
+    return Told(Text(zh="断电后重新开机", en="the power was cut and came back"))
+
+
+TERMINAL_STEPS: Final = (
+    _flow("sign_in", "Sign on: load the working keys."),
+    _flow("sign_off", "Sign off."),
+    _flow("echo", "Test the line."),
+    _flow("status", "Upload the status."),
+    _flow("why", "Ask the host why this terminal may not sell."),
+    _flow("reverse", "Resolve what is pending."),
+    _flow("commands", "Fetch and carry out signed commands."),
+    _flow("settle", "Settle the batch."),
+    StepSpec("sale", Purchase, OutcomeExpectation, "Sell, and let something go wrong.", _sale),
+    StepSpec("void", OfSale, OutcomeExpectation, "Void a sale of this batch.", _void),
+    StepSpec("refund", Refund, OutcomeExpectation, "Give money back.", _refund),
+    StepSpec("forge_notice", AtTerminal, OutcomeExpectation, "Let a forger answer the terminal.", _forge_notice),
+    StepSpec("cut_power", AtTerminal, None, "Cut the power and switch it on again.", _cut_power),
+    StepSpec("books_agree", AtTerminal, None, "Hold the terminal's book against the host's.", _books_agree),
+)

@@ -1,0 +1,202 @@
+"""A host and its terminals, joined: the one place that wires both ends.
+
+A world runs its host in this process over memory pipes or TCP, or as a process of its own, and acts on it only as an
+administrator could. Its terminals are whole devices: hardware that outlives power cuts, and an application rebuilt from
+NVRAM at every power-on. Everything that passes on a line is recorded as it passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import partial
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from firmware_sim.board import Hardware
+from firmware_sim.line import Direction
+from firmware_sim.models import MODELS
+from host.admin.acts import perform
+from host.store.books import Books
+from host.store.database import Store, open_store
+from pos_lab.host_process import HostProcess
+from pos_lab.host_service import running_host
+from pos_lab.scenario.model import CastMember
+from pos_lab.scenario.policy import WrittenPolicy
+from pos_lab.vendor import VENDOR_PUBLIC_KEY, make_image
+from pos_lab.wall_clock import wall_clock
+from terminal.app import Terminal
+from terminal.settings import Settings
+
+REPLY_TIMEOUT_S: Final = 1.0
+_names = count()
+Fresh = Callable[[int], bytes]
+
+
+class Over(Enum):
+    """How terminals reach the host."""
+
+    MEMORY = "memory"
+    TCP = "tcp"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A payload that passed on a line, ``at_s`` after the world began."""
+
+    at_s: float
+    terminal: str
+    direction: Direction
+    payload: bytes = field(repr=False)
+
+
+class Device:
+    """One terminal of the cast: its hardware, and its application while the power is on."""
+
+    def __init__(self, name: str, member: CastMember, hardware: Hardware, settings: Settings) -> None:
+        self.name = name
+        self.member = member
+        self.hardware = hardware
+        self._settings = settings
+        self._terminal: Terminal | None = None
+
+    @property
+    def terminal(self) -> Terminal:
+        """The application; the device is switched on where it was not yet."""
+        if self._terminal is None:
+            self._terminal = Terminal(self.hardware, self._settings)
+        return self._terminal
+
+    def power_cycle(self) -> None:
+        """The plug is pulled and put back: a new application recovers from NVRAM alone."""
+        self.hardware.cut_power()
+        self._terminal = Terminal(self.hardware, self._settings)
+
+
+class World:
+    """Built by ``world``. ``act`` is the administrator, ``devices`` the cast, ``passed`` what went over the lines."""
+
+    def __init__(self, store: Store, url: str, policy: WrittenPolicy, fresh: Fresh) -> None:
+        self.url = url
+        self.passed: list[Passed] = []
+        self.devices: dict[str, Device] = {}
+        self.advanced_s = 0
+        self._store = store
+        self._fresh = fresh
+        self._policy = policy.as_policy()
+        self._began = asyncio.get_running_loop().time()
+
+    async def act(self, act: str, **arguments: Any) -> dict[str, object]:
+        """An administrative act, durable when it returns. Raises AdminError."""
+        call = partial(perform, self._store, act, wall_clock(), policy=self._policy, actor="scenario", **arguments)
+        return await asyncio.to_thread(call)
+
+    async def read(self, look: Callable[[Books], Any]) -> Any:
+        """What the host's books say."""
+        return await asyncio.to_thread(self._store.run, look)
+
+    async def advance(self, seconds: int) -> dict[str, object]:
+        """Time passes for the host and for every device."""
+        result = await self.act("clock_advance", seconds=seconds)
+        self.advanced_s += seconds
+        return result
+
+    def now(self) -> datetime:
+        """The time of this world."""
+        return wall_clock() + timedelta(seconds=self.advanced_s)
+
+    def elapsed_s(self) -> float:
+        """Seconds since the world began."""
+        return asyncio.get_running_loop().time() - self._began
+
+    def add(self, name: str, member: CastMember) -> Device:
+        """A device as its factory ships it: no keys, its own firmware."""
+        model = MODELS[member.model]
+        hardware = Hardware.make(
+            model,
+            member.serial_number,
+            factory_image=make_image(model, member.firmware),
+            vendor_public_key=VENDOR_PUBLIC_KEY,
+            url=self.url,
+            now=self.now,
+            fresh=self._fresh,
+        )
+        hardware.on_traffic = partial(self._record, name)
+        settings = Settings(
+            terminal_id=member.terminal_id, merchant_id=member.merchant_id, reply_timeout_s=REPLY_TIMEOUT_S
+        )
+        self.devices[name] = Device(name, member, hardware, settings)
+        return self.devices[name]
+
+    async def load_keys(self, name: str) -> None:
+        """The depot loads the key card of a device into its secure module."""
+        device = self.devices[name]
+        card = await self.act("key_card", serial_number=device.member.serial_number)
+        tmk, host_key = bytes.fromhex(str(card["tmk"])), bytes.fromhex(str(card["host_public_key"]))
+        device.terminal.board.secure_module.inject_tmk(tmk, host_key)
+
+    def close(self) -> None:
+        """Every device goes dark."""
+        for device in self.devices.values():
+            device.hardware.close()
+
+    def _record(self, name: str, direction: Direction, payload: bytes) -> None:
+        self.passed.append(Passed(self.elapsed_s(), name, direction, payload))
+
+
+@asynccontextmanager
+async def world(
+    cast: Mapping[str, CastMember], policy: WrittenPolicy, over: Over, directory: Path, seed: int
+) -> AsyncIterator[World]:
+    """A host in ``directory`` and the cast in front of it; their keys come from ``seed``: they protect nothing.
+
+    Raises StoreError and TransportError.
+    """
+    fresh = Random(seed).randbytes  # noqa: S311
+    async with AsyncExitStack() as stack:
+        store, url = await _OPEN[over](stack, policy, directory / "host.db", fresh)
+        built = World(store, url, policy, fresh)
+        stack.callback(built.close)
+        for name, member in cast.items():
+            built.add(name, member)
+        yield built
+
+
+async def _in_process(
+    listen: str, stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh
+) -> tuple[Store, str]:
+    host = running_host(str(database), [listen], policy.as_policy(), lab_clock=True, fresh=fresh)
+    running = await stack.enter_async_context(host)
+    return running.store, running.urls[0]
+
+
+async def _in_memory(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
+    return await _in_process(f"memory:world-{next(_names)}", stack, policy, database, fresh)
+
+
+async def _over_tcp(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
+    return await _in_process("tcp://127.0.0.1:0", stack, policy, database, fresh)
+
+
+async def _as_process(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
+    written = database.with_suffix(".policy.yaml")
+    written.write_text(policy.as_yaml(), encoding="utf-8")
+    host = await HostProcess.start(database, policy=written)
+    stack.push_async_callback(host.stop)
+    store = open_store(str(database), fresh, create=False)
+    stack.callback(store.close)
+    return store, host.url
+
+
+_OPEN: Final[Mapping[Over, Callable[[AsyncExitStack, WrittenPolicy, Path, Fresh], Awaitable[tuple[Store, str]]]]] = {
+    Over.MEMORY: _in_memory,
+    Over.TCP: _over_tcp,
+    Over.PROCESS: _as_process,
+}

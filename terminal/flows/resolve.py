@@ -1,0 +1,103 @@
+"""Brings what is unresolved to an end: reversals first, then refunds that were not answered.
+
+Rules owned here: a reversal is sent until it is answered as TABLE DONE says, under a MAC, with the batch and the STAN
+of its original (CUP 7.3, 7.5); it never gives up, but after ``reversal_alarm_after`` fruitless tries it alarms
+(decision 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from protocol.fields import F
+from terminal.flows.sign_in import sign_in
+from terminal.money import amount_fields, take, undo_fields
+from terminal.outcome import Outcome, done, local
+from terminal.records import Moved, ReversalTried
+from terminal.session import Reply, Session
+from terminal.transaction import Event, Mac, State, Transaction
+
+APPROVED: Final = "00"
+DONE: Final = frozenset({APPROVED, "12", "25", "94"})
+
+
+async def resolve(session: Session, flow: str) -> Outcome | None:
+    """Try once to resolve everything; the refusal of ``flow`` where something stays unresolved, else None."""
+    session.journal.recover()
+    for row in session.book.unresolved:
+        attempt, reason = _ATTEMPTS[row.state]
+        if not await attempt(session, row):
+            return local(flow, reason, stan=row.stan, tries=str(_count(session, row)))
+    return None
+
+
+def alarm(session: Session) -> None:
+    """Show that a supervisor is needed, if something was tried in vain too often."""
+    for row in session.book.unresolved:
+        if row.tries >= session.settings.reversal_alarm_after:
+            name, what = row.row.chinese, row.row.english
+            session.show(f"警报：{name}{row.stan}无法了结，请联系主管", f"alarm: {what} {row.stan} cannot be resolved")
+
+
+async def _reverse(session: Session, row: Transaction) -> bool:
+    session.show(f"冲正{row.stan}", f"reversing {row.stan}")
+    fields = {**amount_fields(row), F.RESPONSE_CODE: row.reason}
+    for _ in range(2):
+        signed_on = await _sign_on_where_due(session)
+        if not session.can_seal:
+            return False
+        answer = await session.ask(f"{row.kind}_reversal", fields, stan=row.stan, batch=row.batch)
+        if isinstance(answer, Reply) and _is_done(session, answer):
+            session.journal.append(
+                Moved(batch=row.batch, stan=row.stan, event=Event.REVERSE, code=answer.response.code)
+            )
+            detail = {"batch": row.batch}
+            session.tell(
+                replace(done("reverse", f"已冲正{row.stan}", f"{row.stan} is reversed", **detail), stan=row.stan)
+            )
+            return True
+        if not (session.sign_on_again and signed_on):
+            return False
+    return False
+
+
+async def _send_again(session: Session, row: Transaction) -> bool:
+    session.show(f"重发退货{row.stan}", f"sending refund {row.stan} again")
+    await _sign_on_where_due(session)
+    if not session.can_seal:
+        return False
+    outcome = take(session, row, await session.ask(row.kind, undo_fields(session, row), stan=row.stan, batch=row.batch))
+    if outcome.result == "unknown":
+        return False
+    session.tell(outcome)
+    return True
+
+
+_ATTEMPTS: Final[Mapping[State, tuple[Callable[[Session, Transaction], Awaitable[bool]], str]]] = {
+    State.MUST_REVERSE: (_reverse, "terminal.reversal_pending"),
+    State.PENDING: (_send_again, "terminal.refund_pending"),
+}
+
+
+async def _sign_on_where_due(session: Session) -> bool:
+    """Sign on where the host asked for it or there are no keys; whether the terminal may be heard now."""
+    if session.can_seal and not session.sign_on_again:
+        return True
+    return (await sign_in(session)).is_good
+
+
+def _is_done(session: Session, reply: Reply) -> bool:
+    """A refusal may come without a MAC from a host whose declines have none; an approval never."""
+    code = reply.response.code
+    believed = reply.mac is Mac.ABSENT and session.settings.decline_mac == "optional" and code != APPROVED
+    return code in DONE and (reply.mac is Mac.GOOD or believed)
+
+
+def _count(session: Session, row: Transaction) -> int:
+    """Count one more try in vain, up to the alarm, and alarm when it is due; returns how many there were."""
+    if row.tries < session.settings.reversal_alarm_after:
+        session.journal.append(ReversalTried(batch=row.batch, stan=row.stan))
+    alarm(session)
+    return session.book.rows[row.key].tries

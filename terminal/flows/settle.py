@@ -1,0 +1,138 @@
+"""Compares the batch with the host's book, uploads it where they differ, and closes it (CUP 7.12, 7.13).
+
+Rules owned here: the STAN of a settlement is durable before it is sent and stays the same until the batch is closed, so
+that a lost answer is asked for again (decision 7); meanwhile the batch takes no row; nothing unresolved is settled.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.elements import Value
+from protocol.errors import DecodeError
+from protocol.fields import F
+from protocol.kinds import KINDS
+from protocol.private import UPLOAD_ITEMS_PER_MESSAGE, Totals, UploadItem, pack_tags, pack_upload
+from terminal.book import ClosedBatch
+from terminal.explain import explain
+from terminal.flows.resolve import resolve
+from terminal.flows.sign_in import sign_in
+from terminal.money import RENMINBI, unseal_card
+from terminal.outcome import Outcome, done
+from terminal.receipts import yuan
+from terminal.records import BatchClosed, SettlementAnswered, SettlementAsked
+from terminal.session import Reply, Session, Silence, refused, silent
+
+BALANCED: Final = 1
+UNBALANCED_CODE: Final = "95"
+DOMESTIC: Final = "00"
+_END: Final = {True: "207", False: "202"}
+
+
+async def settle(session: Session) -> Outcome:
+    """Settle the open batch, or go on with a settlement that was interrupted."""
+    if pending := await resolve(session, "settle"):
+        return pending
+    if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
+        return outcome.of("settle")
+    if session.book.settling is None:
+        session.journal.append(SettlementAsked(stan=session.book.next_stan))
+    return await finish(session)
+
+
+async def finish(session: Session) -> Outcome:
+    """Bring the settlement that is under way as far as the host lets it."""
+    settling = session.book.settling
+    if settling is None:
+        raise LookupError("no settlement is under way")
+    balanced = settling.balanced
+    if balanced is None:
+        compared = await _compare(session, settling.stan)
+        if isinstance(compared, Outcome):
+            return compared
+        balanced = compared
+    if stopped := await _conclude(session, balanced=balanced):
+        return stopped
+    return _close(session, balanced=balanced)
+
+
+async def _compare(session: Session, stan: str) -> bool | Outcome:
+    """Whether both books agree, as the host says; an outcome where it does not say."""
+    book = session.book
+    fields: dict[int, Value] = {
+        F.TOTALS: str(book.totals),
+        F.CURRENCY: RENMINBI,
+        F.PAYLOAD: pack_tags([("KD", book.digest)]),
+    }
+    answer = await session.ask("settlement", fields, stan=stan)
+    if session.sign_on_again and (await sign_in(session)).is_good:
+        answer = await session.ask("settlement", fields, stan=stan)
+    if isinstance(answer, Silence):
+        return silent("settle", answer)
+    if not answer.response.approved and answer.response.code != UNBALANCED_CODE:
+        return await explain(session, refused("settle", answer))
+    balanced = answer.response.approved and _results(answer) <= {BALANCED}
+    session.journal.append(SettlementAnswered(balanced=balanced))
+    return balanced
+
+
+def _results(reply: Reply) -> set[int]:
+    """The results of the card groups; none where a foreign host leaves field 48 out."""
+    if not reply.message.has(F.TOTALS):
+        return set()
+    try:
+        totals = Totals.parse(reply.message.text(F.TOTALS))
+    except DecodeError:
+        return set()
+    return {totals.domestic.result, totals.foreign.result}
+
+
+async def _conclude(session: Session, *, balanced: bool) -> Outcome | None:
+    """Upload what differs, then say that this was all; an outcome where the host did not take it."""
+    items = [] if balanced else _items(session)
+    for at in range(0, len(items), UPLOAD_ITEMS_PER_MESSAGE):
+        digits = pack_upload(items[at : at + UPLOAD_ITEMS_PER_MESSAGE])
+        if stopped := await _tell(session, "batch_upload", digits, KINDS["batch_upload"].networks[0]):
+            return stopped
+    return await _tell(session, "batch_end", f"{len(items):04d}", _END[balanced])
+
+
+async def _tell(session: Session, kind: str, digits: str, network: str) -> Outcome | None:
+    answer = await session.ask(kind, {F.TOTALS: digits}, stan=session.take_stan(), network=network)
+    if isinstance(answer, Silence):
+        return silent("settle", answer)
+    return None if answer.response.approved else await explain(session, refused("settle", answer))
+
+
+def _items(session: Session) -> list[UploadItem]:
+    return [UploadItem(DOMESTIC, row.stan, unseal_card(session, row)[0], row.amount_fen) for row in session.book.money]
+
+
+def _close(session: Session, *, balanced: bool) -> Outcome:
+    book, totals = session.book, session.book.totals.domestic
+    summary = ClosedBatch(
+        batch=book.batch,
+        debit_fen=totals.debit_fen,
+        debit_count=totals.debit_count,
+        credit_fen=totals.credit_fen,
+        credit_count=totals.credit_count,
+        digest=book.digest.hex(),
+        balanced=balanced,
+        at=int(session.board.clock.now().timestamp()),
+    )
+    session.journal.append(BatchClosed(summary=summary))
+    session.journal.compact()
+    zh, en = ("对账平", "balanced") if balanced else ("对账不平，已上送", "not balanced, uploaded")
+    net = yuan(book.net_fen)
+    return done(
+        "settle",
+        f"批次{book.batch}已结算（{zh}）净额{net}元",
+        f"batch {book.batch} is settled ({en}), net {net} yuan",
+        batch=book.batch,
+        balanced="yes" if balanced else "no",
+        debit_fen=str(totals.debit_fen),
+        debit_count=str(totals.debit_count),
+        credit_fen=str(totals.credit_fen),
+        credit_count=str(totals.credit_count),
+        net_fen=str(book.net_fen),
+    )

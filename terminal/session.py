@@ -1,0 +1,243 @@
+"""One request, one reply: what all flows stand on.
+
+Rules owned here: the envelope and the fields that every request carries; a reply is what ``protocol.exchange`` matches,
+everything else is ignored and noted; silence ends the connection, so that no late answer meets a later question; the
+host's time is adopted from authenticated replies and sign-ons only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from firmware_sim.board import Board
+from firmware_sim.errors import LineError
+from firmware_sim.secure_module import KeyState
+from protocol import exchange
+from protocol.codec import Unsealed, seal, unseal
+from protocol.elements import Value
+from protocol.errors import DecodeError
+from protocol.fields import F
+from protocol.header import NO_REQUIREMENT, Header, Tpdu
+from protocol.image import version_digits
+from protocol.kinds import KINDS, Kind
+from protocol.message import Message
+from protocol.private import Control, DeviceInfo, RefusalText, unpack_tags
+from protocol.responses import Action, Response, response
+from terminal.book import Book, Happening
+from terminal.clock import host_time
+from terminal.journal import Journal
+from terminal.outcome import Outcome, local
+from terminal.records import ClockSet, Happened, StanTaken
+from terminal.settings import Settings
+from terminal.transaction import Mac
+
+log = logging.getLogger("poslab.terminal")
+CLOCK_TOLERANCE_S: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The host's answer and what its MAC proves."""
+
+    message: Message
+    mac: Mac
+
+    @property
+    def response(self) -> Response:
+        """The row of RESPONSES for field 39."""
+        return response(self.message.text(F.RESPONSE_CODE))
+
+    @property
+    def refusal(self) -> RefusalText:
+        """Field 63."""
+        return RefusalText.parse(self.message.text(F.TEXT))
+
+    def tags(self) -> dict[str, bytes]:
+        """The tag list in field 62; raises DecodeError where it holds none."""
+        return unpack_tags(self.message.octets(F.PAYLOAD), field=F.PAYLOAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No answer. ``sent`` tells whether the request may have reached the host."""
+
+    sent: bool
+
+
+class Session:
+    """The devices, the settings, the journal, and the conversation with the host in one power epoch."""
+
+    def __init__(self, board: Board, settings: Settings, journal: Journal, told: list[Outcome]) -> None:
+        self.board = board
+        self.settings = settings
+        self.journal = journal
+        self.told = told
+        self.requirement = NO_REQUIREMENT
+        self.sign_on_again = False
+        self.sign_on_tried = False
+        self.reboot_due = False
+        self.ignored: Counter[exchange.Event] = Counter()
+        self._exchange = exchange.Exchange()
+
+    @property
+    def book(self) -> Book:
+        """What the journal says."""
+        return self.journal.book
+
+    @property
+    def can_seal(self) -> bool:
+        """Whether there is a key for MACs."""
+        return self.board.secure_module.key_state is KeyState.WORKING
+
+    @property
+    def is_signed_on(self) -> bool:
+        """Whether new business may go out; firmware on trial signs on first, to prove that it works."""
+        return self.book.signed_on and self.can_seal and not self.sign_on_again and not self.board.update.on_trial
+
+    def tell(self, outcome: Outcome) -> Outcome:
+        """Show what happened, and keep it."""
+        zh, en = (
+            " ".join(filter(None, texts))
+            for texts in ((outcome.text_zh, outcome.remedy_zh), (outcome.text_en, outcome.remedy_en))
+        )
+        self.show(*(f"{outcome.code} {text}".strip() for text in (zh, en)))
+        if outcome.receipt_zh:
+            self.show("\n".join(outcome.receipt_zh), "\n".join(outcome.receipt_en))
+        self.told.append(outcome)
+        return outcome
+
+    def show(self, zh: str, en: str) -> None:
+        """Put a screen on the display."""
+        self.board.display.show(zh, en)
+
+    def note(self, what: str, detail: str) -> None:
+        """Write a line of the audit trail."""
+        at = int(self.board.clock.now().timestamp())
+        self.journal.append(Happened(event=Happening(at=at, what=what, detail=detail)))
+
+    def take_stan(self) -> str:
+        """The next STAN, used up durably (CUP 7.8, invariant J2)."""
+        stan = self.book.next_stan
+        self.journal.append(StanTaken(stan=stan))
+        return stan
+
+    async def connect(self) -> bool:
+        """Whether there is a line to the host now."""
+        try:
+            await self.board.line.open(self.settings.connect_timeout_s)
+        except LineError as error:
+            log.info("no line: %s", error)
+            return False
+        return True
+
+    async def ask(
+        self,
+        kind_name: str,
+        fields: Mapping[int, Value] | None = None,
+        *,
+        stan: str = "",
+        batch: str = "",
+        network: str = "",
+    ) -> Reply | Silence:
+        """Send a request of a kind and wait for its reply, at most ``reply_timeout_s``.
+
+        ``fields`` are those that the kind does not give by itself; ``batch`` is the open one unless given. The caller
+        has made durable what must be. Raises EncodeError, SecureModuleError "no_key", PowerLost.
+        """
+        kind = KINDS[kind_name]
+        request = self._request(kind, fields or {}, stan, batch or self.book.batch, network or kind.networks[0])
+        payload = seal(request, self.board.secure_module.mac if kind.has_mac else None)
+        if not await self.connect():
+            return Silence(sent=False)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.settings.reply_timeout_s
+        self._exchange.begin(request, deadline)
+        try:
+            await self.board.line.send(payload)
+            while True:
+                arrived = await self.board.line.receive(max(0.0, deadline - loop.time()))
+                if unsealed := self._matched(arrived, loop.time()):
+                    return self._taken(kind, unsealed)
+        except LineError as error:
+            log.info("%s: %s", kind.name, error)
+            self.board.line.close()
+            return Silence(sent=True)
+        finally:
+            self._exchange.give_up()
+
+    def _request(self, kind: Kind, fields: Mapping[int, Value], stan: str, batch: str, network: str) -> Message:
+        board, settings = self.board, self.settings
+        model = board.model
+        capability = ("6" if model.contactless else "5") if kind.moves_money else ""
+        common: dict[int, Value] = {
+            F.TERMINAL_ID: settings.terminal_id,
+            F.MERCHANT_ID: settings.merchant_id,
+            F.DEVICE: bytes(DeviceInfo(board.serial_number, version_digits(board.running.version), model.id)),
+            F.CONTROL: str(Control(kind.type_code, batch, network, capability)),
+        }
+        if stan:
+            common[F.STAN] = stan
+        if kind.processing_code:
+            common[F.PROCESSING_CODE] = kind.processing_code
+        if F.TEXT in (*kind.request.must, *kind.request.may) and not kind.undoes:
+            common[F.TEXT] = settings.operator
+        tpdu, header = Tpdu(destination=settings.tpdu_destination), Header(version=settings.header_version)
+        return Message(kind.mti, {**common, **fields}, tpdu, header)
+
+    def _matched(self, payload: bytes, now: float) -> Unsealed | None:
+        try:
+            unsealed = unseal(payload)
+        except DecodeError as error:
+            log.warning("ignored: %s", error)
+            self.ignored[exchange.Event.FOREIGN] += 1
+            return None
+        event = self._exchange.receive(unsealed.message, now)
+        if event is exchange.Event.REPLY:
+            return unsealed
+        log.info("ignored: %s", event.value)
+        self.ignored[event] += 1
+        return None
+
+    def _taken(self, kind: Kind, unsealed: Unsealed) -> Reply:
+        message = unsealed.message
+        reply = Reply(message, self._mac_of(unsealed))
+        if message.header:
+            self.requirement = message.header.processing_requirement
+        if reply.response.action is Action.SIGN_ON_AGAIN:
+            self.sign_on_again = True
+        if reply.mac is Mac.GOOD or (kind.name == "sign_in" and reply.response.approved):
+            self._adopt_time(message)
+        return reply
+
+    def _mac_of(self, unsealed: Unsealed) -> Mac:
+        if not unsealed.mac:
+            return Mac.ABSENT
+        is_good = self.can_seal and self.board.secure_module.verify_mac(unsealed.mac_input, unsealed.mac)
+        return Mac.GOOD if is_good else Mac.BAD
+
+    def _adopt_time(self, message: Message) -> None:
+        clock = self.board.clock
+        now = clock.now()
+        at = host_time(message.text(F.LOCAL_DATE), message.text(F.LOCAL_TIME), now)
+        if at is None or abs(at - now) <= timedelta(seconds=CLOCK_TOLERANCE_S):
+            return
+        ahead_s = round((at - now).total_seconds())
+        self.journal.append(ClockSet(offset_s=self.book.clock_offset_s + ahead_s))
+        clock.advance(timedelta(seconds=ahead_s))
+
+
+def silent(flow: str, silence: Silence) -> Outcome:
+    """What a flow that moves no money tells when no answer came."""
+    return local(flow, "terminal.no_answer" if silence.sent else "terminal.no_line")
+
+
+def refused(flow: str, reply: Reply) -> Outcome:
+    """What a flow tells when the host said no."""
+    row, text = reply.response, reply.refusal
+    return Outcome(flow, "refused", row.code, text.reason, text.chinese or row.chinese, row.english)

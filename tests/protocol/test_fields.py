@@ -1,0 +1,51 @@
+"""TABLE FIELDS."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.elements import LAST_FIELD
+from protocol.fields import FIELDS, F, Form, Mask
+
+DIGITS = {2, 3, 4, 11, 12, 13, 14, 15, 22, 23, 25, 26, 32, 48, 53, 60, 61}
+TRACKS = {35, 36}
+TEXT = {37, 38, 39, 41, 42, 44, 49, 54, 63}
+HEX = {47, 52, 55, 57, 58, 59, 62, 64}
+
+
+@pytest.mark.parametrize(
+    ("form", "numbers"), [(Form.DIGITS, DIGITS), (Form.TRACK, TRACKS), (Form.TEXT, TEXT), (Form.HEX, HEX)]
+)
+def test_the_form_of_a_field_in_json_is_fixed(form: Form, numbers: set[int]) -> None:
+    """Scripts that read decoded messages would have to guess whether 3132 is a number or two letters."""
+    assert {number for number, row in FIELDS.items() if row.form is form} == numbers
+
+
+def test_names_and_rows_are_the_same_fields() -> None:
+    """A field with a name and no row could be written by code and read by nobody."""
+    assert set(FIELDS) == set(F) - {F.MTI}
+    assert all(2 <= number <= LAST_FIELD and row.number == number for number, row in FIELDS.items())
+    assert all(row.name and row.chinese and row.clause for row in FIELDS.values())
+
+
+@pytest.mark.parametrize(
+    "number", [F.TRACK2, F.TRACK3, F.PIN_BLOCK, F.ICC, F.EXPIRY, F.PAYLOAD, F.PRIVATE57, F.ISSUER_DATA, F.DEVICE]
+)
+def test_what_may_hold_secrets_is_hidden_by_default(number: int) -> None:
+    """A cardholder's track or a merchant's keys would stand in a test report."""
+    assert FIELDS[number].mask is Mask.HIDDEN
+
+
+def test_the_pan_is_masked_wherever_it_stands() -> None:
+    """Card numbers would stand in a test report."""
+    assert FIELDS[F.PAN].mask is Mask.PAN
+    assert FIELDS[F.TOTALS].mask is Mask.UPLOAD_ITEMS
+
+
+@pytest.mark.parametrize(
+    ("number", "bounds"),
+    [(F.PAN, (0, 19)), (F.AMOUNT, (12, 12)), (F.TRACK2, (0, 37)), (F.TOTALS, (0, 322)), (F.PAYLOAD, (0, 999))],
+)
+def test_the_lengths_are_those_of_the_specification(number: int, bounds: tuple[int, int]) -> None:
+    """A host of the specification would refuse what a terminal sends."""
+    assert FIELDS[number].element.bounds() == bounds

@@ -1,0 +1,199 @@
+"""The sub-fields of the private fields."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.errors import DecodeError, EncodeError
+from protocol.fields import F
+from protocol.private import (
+    Control,
+    DeviceInfo,
+    GroupTotals,
+    Original,
+    RefusalText,
+    Totals,
+    UploadItem,
+    keys_digest,
+    pack_sequence_number,
+    pack_tags,
+    pack_upload,
+    text_tag,
+    unpack_sequence_number,
+    unpack_tags,
+    unpack_upload,
+)
+from tests.protocol.samples import CREDIT_PAN, DEBIT_PAN, leaks
+
+ITEMS = [UploadItem("00", "000007", DEBIT_PAN, 6000), UploadItem("01", "000008", CREDIT_PAN, 1)]
+DIGITS = st.text("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("digits", "parts"),
+    [
+        ("22000001", ("22", "000001", "", "")),
+        ("00000001003", ("00", "000001", "003", "")),
+        ("220000010006", ("22", "000001", "000", "6")),
+        ("22000001000501", ("22", "000001", "000", "501")),
+        ("22000001000600048", ("22", "000001", "000", "600048")),
+    ],
+)
+def test_field_60_is_cut_from_the_right(digits: str, parts: tuple[str, ...]) -> None:
+    """A terminal of another edition, with a shorter field 60, would be refused."""
+    control = Control.parse(digits)
+    assert (control.type_code, control.batch, control.network, control.rest) == parts
+    assert str(control) == digits
+
+
+@pytest.mark.parametrize("digits", ["", "2200000", "220000010", "2200000100"])
+def test_half_a_sub_field_of_60_is_refused(digits: str) -> None:
+    """A sale would be booked in another batch."""
+    with pytest.raises(DecodeError) as caught:
+        Control.parse(digits)
+    assert caught.value.field == F.CONTROL
+
+
+def test_field_61_names_the_original() -> None:
+    """A void would take back another sale."""
+    assert Original.parse("0000010000070301") == Original("000001", "000007", "0301")
+    assert str(Original("000001", "000007")) == "000001000007"
+    with pytest.raises(DecodeError):
+        Original.parse("00000100000")
+
+
+def test_totals_stand_in_62_digits() -> None:
+    """Terminal and host would disagree about a batch that is in order."""
+    totals = Totals(GroupTotals(6000, 2, 100, 1, 1), GroupTotals(1, 1, 0, 0, 2))
+    assert str(totals) == "0000000060000020000000001000011" + "0000000000010010000000000000002"
+    assert Totals.parse(str(totals)) == totals
+    with pytest.raises(DecodeError):
+        Totals.parse(str(totals)[1:])
+
+
+def test_upload_items_come_back() -> None:
+    """A sale would get lost in the batch upload."""
+    assert unpack_upload(pack_upload(ITEMS)) == ITEMS
+    assert pack_upload(ITEMS)[:42] == "02" + "00" + "000007" + "0000" + DEBIT_PAN + "000000006000"
+    assert unpack_upload(pack_upload([])) == []
+    assert len(unpack_upload(pack_upload(ITEMS * 4))) == 8
+    with pytest.raises(EncodeError):
+        pack_upload(ITEMS * 4 + ITEMS[:1])
+
+
+@pytest.mark.parametrize("digits", ["", "0", "01", "0200" + "0" * 38, "03" + "0" * 80, "02" + "0" * 81])
+def test_upload_items_that_do_not_add_up_are_refused(digits: str) -> None:
+    """B44: an item would be read from the middle of another."""
+    with pytest.raises(DecodeError):
+        unpack_upload(digits)
+
+
+def test_an_upload_item_keeps_its_card_out_of_its_repr() -> None:
+    """A log line would give the card away."""
+    assert not leaks(repr(ITEMS))
+
+
+TAGS = st.dictionaries(st.from_regex(r"[0-9A-Z]{2}", fullmatch=True), st.binary(max_size=999), max_size=4)
+
+
+@given(TAGS)
+def test_tags_come_back(tags: dict[str, bytes]) -> None:
+    """A reason or a command would arrive cut in two."""
+    assert unpack_tags(pack_tags(tags.items()), field=62) == tags
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Z",
+        b"ZH",
+        b"ZH00",
+        b"ZH005abcd",
+        b"ZH-01a",
+        b"ZH 01a",
+        b"ZH0x1a",
+        b"zh001a",
+        b"ZH001aZH001b",
+        b"ZH001ab",
+        "ZH٠٠١a".encode(),
+    ],
+)
+def test_bad_tags_get_one_clear_error(raw: bytes) -> None:
+    """B9, B38, B44: a length that lies would put one value into another."""
+    with pytest.raises(DecodeError) as caught:
+        unpack_tags(raw, field=62)
+    assert (caught.value.field, caught.value.code) == (62, "tags")
+
+
+@pytest.mark.parametrize(("tag", "value"), [("zh", b""), ("ZHX", b""), ("", b""), ("ZH", bytes(1000)), ("Z\n", b"")])
+def test_bad_tags_are_never_written(tag: str, value: bytes) -> None:
+    """A reply would be sent that no terminal can read."""
+    with pytest.raises(EncodeError):
+        pack_tags([(tag, value)])
+
+
+def test_a_tag_is_text_or_an_error() -> None:
+    """A garbled reason would be shown to the merchant."""
+    assert text_tag({"ZH": "停用".encode("gb18030")}, "ZH") == "停用"
+    assert text_tag({}, "ZH") == ""
+    with pytest.raises(DecodeError):
+        text_tag({"ZH": b"\xff\xff"}, "ZH")
+
+
+@pytest.mark.parametrize(
+    "info", [DeviceInfo(), DeviceInfo("PL000001"), DeviceInfo("PL000001", "01020003", "E100"), DeviceInfo(model="E100")]
+)
+def test_device_information_comes_back(info: DeviceInfo) -> None:
+    """The host would hold a terminal for another model and refuse it."""
+    assert DeviceInfo.parse(bytes(info)) == info
+
+
+@pytest.mark.parametrize("raw", [b"", b"12020ABC", b"A1003abc"])
+def test_field_59_of_other_acquirers_tells_nothing(raw: bytes) -> None:
+    """A foreign terminal would be refused for a field that is none of our business."""
+    assert DeviceInfo.parse(raw) == DeviceInfo()
+
+
+@pytest.mark.parametrize("raw", [b"A2060x", b"A2010020056666", b"A200702002\xff\xff"])
+def test_garbled_device_information_is_an_error(raw: bytes) -> None:
+    """A garbled serial number would be registered."""
+    with pytest.raises(DecodeError):
+        DeviceInfo.parse(raw)
+
+
+def test_the_sequence_number_comes_back() -> None:
+    """The host could not tell which device signs on."""
+    assert pack_sequence_number("PL000001") == b"Sequence No120000PL000001"
+    assert unpack_sequence_number(b"Sequence No120000PL000001") == "PL000001"
+    assert unpack_sequence_number(b"Sequence No990000PL000001") == ""
+    assert unpack_sequence_number(b"something else") == ""
+
+
+def test_a_refusal_says_why_in_field_63() -> None:
+    """The merchant would see a code and no reason."""
+    text = str(RefusalText("terminal_not_registered", "终端未登记"))
+    assert RefusalText.parse(text) == RefusalText("terminal_not_registered", "终端未登记")
+    assert str(RefusalText()) == "CUP"
+    long = RefusalText("r" * 50, "停" * 50)
+    assert len(str(long).encode("gb18030")) <= 163
+    assert RefusalText.parse(str(long)) == RefusalText("r" * 40, "停" * 30)
+
+
+def test_the_digest_sees_errors_that_compensate() -> None:
+    """Two wrong amounts of the same sum would pass the settlement."""
+    rows = [("000001", "22", 100), ("000002", "22", 200)]
+    assert keys_digest(rows) == keys_digest(rows[::-1])
+    assert keys_digest(rows) != keys_digest([("000001", "22", 200), ("000002", "22", 100)])
+    assert len(keys_digest([])) == 32
+
+
+@given(DIGITS)
+def test_digits_never_do_harm(digits: str) -> None:
+    """A garbled private field would stop the host."""
+    for parse in (Control.parse, Original.parse, Totals.parse, unpack_upload):
+        with suppress(DecodeError):
+            parse(digits)
