@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from firmware_sim.errors import UnknownName
+
 
 class Family(Enum):
     """What kind of device it is (product G10)."""
@@ -51,3 +53,10 @@ MODELS: Mapping[str, Model] = {
         Model("RY-M20", "瑞银信", Family.MPOS, "1.3.0", 64),
     )
 }
+
+
+def find_model(model: str) -> Model:
+    """The row of a model; raises UnknownName with the nearest one."""
+    if model not in MODELS:
+        raise UnknownName("model", model, MODELS)
+    return MODELS[model]

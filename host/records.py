@@ -120,6 +120,7 @@ class Transaction:
     foreign_card: bool = False
     rrn: str = ""
     auth_id: str = ""
+    original_terminal_id: str = ""
     original_batch: str = ""
     original_stan: str = ""
     at: int = 0

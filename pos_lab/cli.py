@@ -70,16 +70,21 @@ def _load(name: str) -> Any:
 
 def _statuses() -> Mapping[type[Exception], Status]:
     """Error to exit status, first match wins; imported only once something has gone wrong, for a quick start."""
+    from firmware_sim.errors import ChipError, DeviceError
     from host.errors import HostError, StoreError
     from pos_lab.scenario.errors import ScenarioErrors
     from protocol.errors import ProtocolError, TransportError
+    from terminal.errors import TerminalError
 
     return {
         TransportError: Status.ENVIRONMENT,
         StoreError: Status.ENVIRONMENT,
+        ChipError: Status.ENVIRONMENT,
         OSError: Status.ENVIRONMENT,
         ProtocolError: Status.WRONG,
         HostError: Status.WRONG,
+        DeviceError: Status.WRONG,
+        TerminalError: Status.WRONG,
         ScenarioErrors: Status.WRONG,
     }
 

@@ -53,7 +53,8 @@ def key_card(desk: Desk, serial_number: str) -> Result:
     """What the depot loads: the terminal master key and the host's public key. The only act that shows a key."""
     terminal = desk.terminal(serial_number)
     desk.note(serial_number, "key card", "issued")
-    return {"serial_number": serial_number, **desk.keys.key_card(terminal, desk.books.secret("signing"))}
+    till = {name: getattr(terminal, name) for name in ("model", "terminal_id", "merchant_id")}
+    return {"serial_number": serial_number, **till, **desk.keys.key_card(terminal, desk.books.secret("signing"))}
 
 
 def read_tmk(tmk: str) -> bytes | None:

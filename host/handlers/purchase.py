@@ -56,6 +56,7 @@ def record(case: Case, issuer: Issuer, refused: Refused | None, original: Transa
         foreign_card=issuer.foreign,
         rrn=f"{case.snapshot.number:012d}",
         auth_id=f"{case.snapshot.number % 10**6:06d}",
+        original_terminal_id=original.terminal_id if original else "",
         original_batch=original.batch if original else "",
         original_stan=original.stan if original else "",
         at=case.at,

@@ -123,6 +123,7 @@ def _record_undo(case: Case, original: Transaction) -> Insert:
         "fee_fen": 0,
         "state": TransactionState.CAPTURED,
         "rrn": f"{case.snapshot.number:012d}",
+        "original_terminal_id": original.terminal_id,
         "original_batch": original.batch,
         "original_stan": original.stan,
         "at": case.at,

@@ -130,8 +130,14 @@ class Books:
 
     def refunded_fen(self, original: Transaction) -> int:
         """What was given back of a sale."""
-        key = {"terminal_id": original.terminal_id, "original_batch": original.batch, "original_stan": original.stan}
-        return int(self._value(statements.REFUNDED_FEN, **key))
+        return int(
+            self._value(
+                statements.REFUNDED_FEN,
+                original_terminal_id=original.terminal_id,
+                original_batch=original.batch,
+                original_stan=original.stan,
+            )
+        )
 
     def turnover_fen(self, serial_number: str) -> int:
         """Net captured turnover of a device: sales less voids and reversals (product decision 1)."""

@@ -70,10 +70,10 @@ Table(
 Table(
     "transactions", METADATA, *_transaction_key(), _text("serial_number"), _text("merchant_id"), _text("kind"),
     _text("state"), _number("amount_fen"), _number("fee_fen"), _text("code"), _text("card"), _text("card_token"),
-    _text("card_type"), _flag("foreign_card"), _text("rrn"), _text("auth_id"), _text("original_batch"),
-    _text("original_stan"), _number("at"),
+    _text("card_type"), _flag("foreign_card"), _text("rrn"), _text("auth_id"), _text("original_terminal_id"),
+    _text("original_batch"), _text("original_stan"), _number("at"),
     Index("transactions_by_rrn", "rrn"),
-    Index("transactions_by_original", "terminal_id", "original_batch", "original_stan"),
+    Index("transactions_by_original", "original_terminal_id", "original_batch", "original_stan"),
     Index("transactions_by_device", "serial_number"),
 )  # fmt: skip
 Table(

@@ -94,7 +94,7 @@ _CAPTURED_FEN: Final = select(func.coalesce(func.sum(_transactions.amount_fen), 
 TURNOVER_FEN: Final = _CAPTURED_FEN.where(_transactions.kind == "sale", *_is(_transactions.serial_number))
 REFUNDED_FEN: Final = _CAPTURED_FEN.where(
     _transactions.kind == "refund",
-    *_is(_transactions.terminal_id, _transactions.original_batch, _transactions.original_stan),
+    *_is(_transactions.original_terminal_id, _transactions.original_batch, _transactions.original_stan),
 )
 UPLOADED: Final = select(_uploads.stan, _uploads.amount_fen).where(*_is(_uploads.terminal_id, _uploads.batch))
 

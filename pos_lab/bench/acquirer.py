@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from firmware_sim.cards import TEST_CARDS
 from host.admin.acts import perform
 from host.store.database import Store, open_store
 from pos_lab.bench.paired import Row, Spread
@@ -22,6 +24,7 @@ from pos_lab.wall_clock import fresh_bytes, wall_clock
 from protocol.codec import seal, unseal
 from protocol.crypto.keys import WorkingKeys, unpack_working_keys
 from protocol.crypto.mac import cup_ecb_mac
+from protocol.elements import Value
 from protocol.fields import F
 from protocol.header import Header, Tpdu
 from protocol.message import Message
@@ -29,6 +32,7 @@ from protocol.message import Message
 CONNECTIONS: Final = 50
 ROUNDS: Final = 5
 SALES_A_ROUND: Final = 40
+_CARD: Final = TEST_CARDS["debit"]
 _MERCHANT: Final = "898000000000001"
 _ECHO: Final = """
 import asyncio, sys
@@ -54,18 +58,22 @@ async def _measure() -> Row:
         async with _host(Path(directory)) as tills, _echo() as port:
             for _ in range(ROUNDS):
                 rates["sale"].append(await _rate([till.sell for till in tills]))
-                payload = tills[0].sale()
-                echoes = [await _Caller.open(port) for _ in range(CONNECTIONS)]
-                rates["echo"].append(await _rate([lambda caller=caller: caller.call(payload) for caller in echoes]))  # type: ignore[misc]
-                for caller in echoes:
-                    caller.close()
+                rates["echo"].append(await _echo_rate(port, tills[0].sale()))
     return Row("host.sale", "1/s", Spread.of(rates["sale"]), {"echo": Spread.of(rates["echo"])}, more_is_better=True)
 
 
-async def _rate(calls: list[Callable[[], object]]) -> float:
-    async def repeat(call: Callable[[], object]) -> None:
+async def _echo_rate(port: int, payload: bytes) -> float:
+    callers = [await _Caller.open(port) for _ in range(CONNECTIONS)]
+    rate = await _rate([partial(caller.call, payload) for caller in callers])
+    for caller in callers:
+        caller.close()
+    return rate
+
+
+async def _rate(calls: Sequence[Callable[[], Awaitable[object]]]) -> float:
+    async def repeat(call: Callable[[], Awaitable[object]]) -> None:
         for _ in range(SALES_A_ROUND):
-            await call()  # type: ignore[misc]
+            await call()
 
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -112,13 +120,13 @@ class _Till:
         assert self._keys is not None
         mak = self._keys.mak
         fields = {
-            F.PAN: "6200010000000005",
+            F.PAN: _CARD.pan,
             F.PROCESSING_CODE: "000000",
             F.AMOUNT: "000000000100",
             F.STAN: self._next(),
             F.ENTRY_MODE: "022",
             F.CONDITION_CODE: "00",
-            F.TRACK2: "6200010000000005D49121200000012345678",
+            F.TRACK2: _CARD.track2,
             F.CURRENCY: "156",
             F.SECURITY: "0600000000000000",
             F.CONTROL: f"22{self._batch}000",
@@ -134,8 +142,9 @@ class _Till:
         self._stan += 1
         return f"{self._stan:06d}"
 
-    def _message(self, mti: str, fields: dict[F, str]) -> Message:
-        return Message(mti, {**fields, F.TERMINAL_ID: self._terminal_id, F.MERCHANT_ID: _MERCHANT}, Tpdu(), Header())
+    def _message(self, mti: str, fields: Mapping[F, str]) -> Message:
+        till: dict[int, Value] = {F.TERMINAL_ID: self._terminal_id, F.MERCHANT_ID: _MERCHANT}
+        return Message(mti, {**till, **{int(name): value for name, value in fields.items()}}, Tpdu(), Header())
 
 
 @asynccontextmanager

@@ -111,8 +111,8 @@ async def _finish_accepted(session: Session) -> Outcome | None:
         result = command.result
         if not result:
             outcome = await _carry_out(session, command)
-            if outcome.result == "unknown":
-                return outcome
+            if outcome.reason.startswith("terminal."):
+                return outcome  # nothing that the host can help: it is carried out later
             result = outcome.reason or outcome.code or "done"
             session.journal.append(CommandDone(counter=command.counter, result=result))
         tags = [("CN", str(command.counter).encode()), ("RS", result.encode())]

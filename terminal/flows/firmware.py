@@ -15,6 +15,7 @@ from protocol.fields import F
 from protocol.image import SHA256, VERSION
 from protocol.private import pack_tags, text_tag
 from terminal.explain import explain
+from terminal.flows.resolve import resolve
 from terminal.flows.sign_in import sign_in
 from terminal.outcome import Outcome, done, local
 from terminal.records import UpdateStaged
@@ -49,6 +50,8 @@ async def fetch_image(session: Session, version: str, size: int, sha256: str) ->
     flash, running = session.board.update, session.board.running.version
     if version == running:
         return done(FLOW, "固件已是最新", "the firmware is up to date", version=running)
+    if pending := await resolve(session, FLOW):
+        return pending
     session.show(f"下载固件{version}", f"downloading firmware {version}")
     try:
         download = flash.begin(sha256, size)

@@ -6,6 +6,7 @@ adopted while ours is empty; firmware on trial is confirmed by a sign-on that wo
 
 from __future__ import annotations
 
+from firmware_sim.boot import Outcome as Boot
 from firmware_sim.secure_module import KeyState
 from protocol.errors import DecodeError, KeyLoadError
 from protocol.fields import F
@@ -77,6 +78,9 @@ async def _settle_firmware(session: Session) -> None:
     if board.update.on_trial:
         board.update.confirm()
     if not staged or session.reboot_due:
+        return
+    if board.running.version != staged and board.running.outcome is not Boot.REVERT:
+        session.journal.append(UpdateStaged(version=""))  # the power went before it was staged
         return
     result = b"confirmed" if board.running.version == staged else b"reverted"
     answer = await session.ask("firmware_report", {F.PAYLOAD: pack_tags([("VN", staged.encode()), ("RS", result)])})

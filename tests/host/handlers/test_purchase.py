@@ -1,0 +1,106 @@
+"""What a sale is refused for besides the gates: its amount, its currency, its card."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.codec import unseal
+from protocol.elements import Value
+from protocol.fields import F
+from tests.host.wire import CREDIT, DEBIT, EXPIRED, POOR, STOLEN, STRANGER, Wire, refusal
+
+
+@pytest.mark.parametrize(
+    ("pan", "amount_fen", "pin", "code", "reason"),
+    [
+        (DEBIT, 0, "", "13", "amount.zero"),
+        (DEBIT, 5_000_000, "", "00", ""),
+        (DEBIT, 5_000_001, "", "61", "amount.over_limit"),
+        (DEBIT, 10**12 - 1, "", "61", "amount.over_limit"),
+        (DEBIT, 100, "123456", "00", ""),
+        (DEBIT, 100, "654321", "55", "card.wrong_pin"),
+        (POOR, 100, "", "00", ""),
+        (POOR, 101, "", "51", "card.no_funds"),
+        (STOLEN, 100, "", "43", "card.stolen"),
+        (EXPIRED, 100, "", "54", "card.expired"),
+        (STRANGER, 100, "", "14", "card.unknown"),
+        ("", 100, "", "14", "card.unknown"),
+        ("6200000100000005", 100, "", "14", "card.unknown"),
+        ("620000010000", 100, "", "14", "card.unknown"),
+        ("62000001", 100, "", "14", "card.unknown"),
+    ],
+)
+def test_a_sale_is_answered_by_limits_and_by_the_issuer(
+    active: Wire, pan: str, amount_fen: int, pin: str, code: str, reason: str
+) -> None:
+    """A tester could not provoke the decline that the terminal has to show."""
+    reply = active.send(active.sale(amount_fen, pan, pin=pin))
+    assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == (code, reason)
+    assert active.lab.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "reason"),
+    [
+        ({F.CURRENCY: "840"}, "12", "currency.unsupported"),
+        ({F.PIN_BLOCK: bytes(8)}, "99", "card.pin_block"),
+        ({F.PIN_BLOCK: bytes(range(8))}, "99", "card.pin_block"),
+    ],
+)
+def test_a_field_that_is_off_is_named(active: Wire, changes: dict[int, Value], code: str, reason: str) -> None:
+    """A sale in dollars would be booked as yuan."""
+    reply = active.send(active.build("sale", active.money(100, DEBIT, active.stan()) | changes))
+    assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == (code, reason)
+
+
+@pytest.mark.parametrize("pan", ["620000010000", "6200000100000004ABC", "62000001", "D", ""])
+def test_a_pin_for_something_that_is_no_card_number_is_an_answer(active: Wire, pan: str) -> None:
+    """One odd track would be answered as a failure of the host."""
+    fields = active.money(100, "", active.stan()) | {F.PIN_BLOCK: bytes(8)}
+    if pan:
+        fields[F.TRACK2] = f"{pan}D3012"
+    assert active.reason(active.build("sale", fields)) == "card.unknown"
+
+
+def test_the_track_alone_is_a_card(active: Wire) -> None:
+    """Magnetic cards, which send no field 2, would be refused."""
+    fields = {k: v for k, v in active.money(100, DEBIT, active.stan()).items() if k != F.PAN}
+    assert active.code(active.build("sale", fields)) == "00"
+    assert active.lab.rows("transactions", batch=active.batch)[0]["card"] == "620000******0004"
+
+
+@pytest.mark.parametrize("missing", [F.AMOUNT, F.STAN, F.ENTRY_MODE, F.CONDITION_CODE, F.CURRENCY])
+def test_a_missing_field_is_named(active: Wire, missing: F) -> None:
+    """The maker of the terminal would not know what to mend."""
+    fields = {k: v for k, v in active.money(100, DEBIT, active.stan()).items() if k != missing}
+    reply = active.send(active.build("sale", fields))
+    assert reply.text(F.RESPONSE_CODE) == "30"
+    assert f"field {int(missing)}" in refusal(reply).chinese
+
+
+def test_an_approval_carries_what_the_slip_needs(active: Wire) -> None:
+    """The slip would lack reference, authorisation or date, and the guest could not complain."""
+    unsealed = unseal(active.lab.answer(active.sale(1_234, CREDIT)).payload)
+    reply = unsealed.message
+    assert active.has_good_mac(unsealed)
+    assert (reply.mti, reply.text(F.AMOUNT), reply.text(F.TERMINAL_ID)) == ("0210", "000000001234", active.terminal_id)
+    assert all(reply.has(number) for number in (F.RRN, F.AUTH_ID, F.LOCAL_TIME, F.LOCAL_DATE, F.ACQUIRER, F.STAN))
+    assert reply.text(F.ADDITIONAL_RESPONSE) == "62000002   00019999   "
+    assert not reply.has(F.PAN)
+    assert not reply.has(F.TRACK2)
+
+
+def test_reference_numbers_never_come_twice(active: Wire) -> None:
+    """Two sales with one reference: the refund of one would be the refund of the other."""
+    references = [active.sell(100).rrn for _ in range(20)]
+    active.lab.reopen()
+    references += [active.sell(100).rrn for _ in range(20)]
+    assert len(set(references)) == 40
+
+
+def test_decimal_amounts_are_what_the_ledger_holds(active: Wire) -> None:
+    """A fen would be lost between wire and ledger."""
+    for amount_fen in (1, 99, 100, 1999, 4_999_999):
+        active.sell(amount_fen)
+    rows = active.lab.rows("transactions", batch=active.batch)
+    assert [row["amount_fen"] for row in rows] == [1, 99, 100, 1999, 4_999_999]

@@ -1,0 +1,284 @@
+"""A host that is only a function from request payload to reply payload, with a book of its own.
+
+It knows one terminal and believes it; ``rules`` let a test answer, change or swallow what it wants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from protocol.codec import seal, unseal
+from protocol.command import RemoteCommand, sign_command
+from protocol.crypto import signing
+from protocol.crypto.keys import WorkingKeys, pack_working_keys
+from protocol.crypto.mac import cup_ecb_mac, verify_cup_ecb_mac
+from protocol.elements import Value
+from protocol.fields import F
+from protocol.framing import Len2Framer
+from protocol.header import Header, Tpdu
+from protocol.kinds import Identity, identify, missing_fields
+from protocol.message import Message
+from protocol.private import Control, Original, RefusalText, Totals, pack_tags, unpack_tags, unpack_upload
+from terminal.transaction import Key
+
+TMK = bytes(range(16))
+SIGNING_KEY = b"S" * 32
+HOST_PUBLIC_KEY = signing.public_key(SIGNING_KEY)
+BALANCED = "1"
+
+
+@dataclass
+class Row:
+    """What the host holds of a transaction."""
+
+    kind: str
+    amount_fen: int
+    state: str
+    original: Key | None = None
+
+
+@dataclass
+class Answer:
+    """A reply under way, for a rule to change."""
+
+    kind: str
+    request: Message
+    fields: dict[int, Value]
+    with_mac: bool
+    requirement: str = "0"
+    swallow: bool = False
+
+    def refuse(self, code: str, reason: str = "", chinese: str = "") -> None:
+        self.fields[F.RESPONSE_CODE] = code
+        self.fields[F.TEXT] = str(RefusalText(reason, chinese))
+        self.fields.pop(F.PAYLOAD, None)
+
+
+Rule = Callable[[Answer], None]
+
+
+@dataclass
+class FakeHost:
+    """``book`` is its ledger; ``before`` rules refuse before the book is touched, ``after`` rules spoil the answer."""
+
+    batch: str = "000001"
+    serial: int = 0
+    number: int = 0
+    date: str = "0301"
+    time: str = "100000"
+    signed_on: bool = False
+    keys: WorkingKeys | None = None
+    book: dict[Key, Row] = field(default_factory=dict)
+    stored: dict[tuple[str, Key, bytes], bytes] = field(default_factory=dict)
+    closed: dict[str, bool] = field(default_factory=dict)
+    uploaded: dict[str, int] = field(default_factory=dict)
+    requests: list[tuple[str, Message]] = field(default_factory=list)
+    before: list[Rule] = field(default_factory=list)
+    after: list[Rule] = field(default_factory=list)
+    commands: dict[int, bytes] = field(default_factory=dict)
+    acknowledged: dict[int, str] = field(default_factory=dict)
+    reports: list[tuple[str, str]] = field(default_factory=list)
+    image: bytes = b""
+    offered: dict[str, str] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+
+    # what tests ask
+
+    def asked(self, kind: str) -> list[Message]:
+        """The requests of a kind, in order."""
+        return [message for name, message in self.requests if name == kind]
+
+    def captured(self) -> set[tuple[Key, int]]:
+        """Sales and refunds that stand."""
+        return {
+            (key, row.amount_fen)
+            for key, row in self.book.items()
+            if row.state == "captured" and row.kind in ("sale", "refund")
+        }
+
+    def command(self, kind: str, body: dict[str, str], serial_number: str, **changes: Any) -> bytes:
+        """A signed document."""
+        counter = max(self.commands, default=0) + 1
+        command = RemoteCommand(kind, serial_number, counter, 1, 4_000_000_000, body)
+        return sign_command(replace(command, **changes), SIGNING_KEY)
+
+    def enqueue(self, kind: str, body: dict[str, str], serial_number: str) -> None:
+        """A command waits."""
+        self.commands[max(self.commands, default=0) + 1] = self.command(kind, body, serial_number)
+
+    # the wire
+
+    def answer(self, payload: bytes) -> bytes:
+        """The reply to a payload, b"" for none."""
+        unsealed = unseal(payload)
+        request = unsealed.message
+        identity = identify(request)
+        assert identity is not None, request.mti
+        assert not missing_fields(Identity(identity.kind, is_request=True), request)
+        name = identity.kind.name
+        self.requests.append((name, request))
+        mac_ok = bool(
+            unsealed.mac and self.keys and verify_cup_ecb_mac(self.keys.mak, unsealed.mac_input, unsealed.mac)
+        )
+        fields: dict[int, Value] = {
+            number: request.fields[number]
+            for number in (F.PROCESSING_CODE, F.AMOUNT, F.STAN, F.TERMINAL_ID, F.MERCHANT_ID, F.CURRENCY, F.CONTROL)
+            if request.has(number)
+        }
+        fields |= {F.LOCAL_DATE: self.date, F.LOCAL_TIME: self.time, F.RESPONSE_CODE: "00", F.TEXT: "CUP"}
+        reply = Answer(name, request, fields, identity.kind.has_mac and mac_ok)
+        reply.requirement = "E" if self.commands else "0"
+        if identity.kind.has_mac and not mac_ok and name != "why":
+            reply.refuse("A0", "message.mac", "MAC校验错")
+        for rule in list(self.before):
+            rule(reply)
+        key = Key(Control.parse(request.text(F.CONTROL)).batch, request.text(F.STAN))
+        content = bytes(str(sorted(request.without(F.MAC, F.PIN_BLOCK).fields.items())), "utf-8")
+        if reply.fields[F.RESPONSE_CODE] == "00":
+            if (name, key, content) in self.stored and request.has(F.STAN):
+                return self._out(reply, self.stored[name, key, content])
+            getattr(self, f"_{name}")(reply, key)
+            if request.has(F.STAN):
+                self.stored[name, key, content] = self._seal(identity.kind.reply_mti, reply)
+        return self._out(reply, self._seal(identity.kind.reply_mti, reply))
+
+    def _out(self, reply: Answer, payload: bytes) -> bytes:
+        before = dict(reply.fields)
+        for rule in list(self.after):
+            rule(reply)
+        if reply.swallow:
+            return b""
+        changed = before != reply.fields or not reply.with_mac
+        return self._seal(str(int(reply.request.mti) + 10).zfill(4), reply) if changed else payload
+
+    def _seal(self, mti: str, reply: Answer) -> bytes:
+        message = Message(mti, reply.fields, Tpdu(), Header(processing_requirement=reply.requirement))
+        keys = self.keys
+        return seal(message, (lambda data: cup_ecb_mac(keys.mak, data)) if reply.with_mac and keys else None)
+
+    # the kinds
+
+    def _sign_in(self, reply: Answer, key: Key) -> None:
+        self.serial += 1
+        seed = bytes([self.serial])
+        self.keys = WorkingKeys(pik=seed * 16, mak=(seed * 15) + b"\1", tdk=seed * 16)
+        reply.fields[F.CONTROL] = f"00{self.batch}{reply.request.text(F.CONTROL)[8:11]}"
+        reply.fields[F.PAYLOAD] = pack_working_keys(TMK, self.keys)
+
+    def _sign_off(self, reply: Answer, key: Key) -> None:
+        self.keys = None
+
+    def _echo(self, reply: Answer, key: Key) -> None:
+        """Nothing to do."""
+
+    _status_upload = _echo
+
+    def _sale(self, reply: Answer, key: Key) -> None:
+        if key in self.book:
+            reply.refuse("12", "transaction.reversed")
+            return
+        self._capture(reply, key, None)
+
+    def _refund(self, reply: Answer, key: Key) -> None:
+        self._capture(reply, key, None)
+
+    def _sale_void(self, reply: Answer, key: Key) -> None:
+        original = Original.parse(reply.request.text(F.ORIGINAL))
+        at = Key(original.batch, original.stan)
+        if self.book.get(at, Row("", 0, "")).state != "captured":
+            reply.refuse("25", "original.not_found")
+            return
+        self.book[at].state = "voided"
+        self._capture(reply, key, at)
+
+    def _capture(self, reply: Answer, key: Key, original: Key | None) -> None:
+        self.number += 1
+        self.book[key] = Row(reply.kind, int(reply.request.text(F.AMOUNT)), "captured", original)
+        reply.fields[F.RRN] = f"{self.number:012d}"
+        reply.fields[F.AUTH_ID] = f"{self.number:06d}"
+
+    def _sale_reversal(self, reply: Answer, key: Key) -> None:
+        row = self.book.setdefault(key, Row("sale", int(reply.request.text(F.AMOUNT)), "tombstone"))
+        if row.state == "captured":
+            row.state = "reversed"
+            if row.original:
+                self.book[row.original].state = "captured"
+
+    _sale_void_reversal = _sale_reversal
+
+    def _settlement(self, reply: Answer, key: Key) -> None:
+        theirs = Totals.parse(reply.request.text(F.TOTALS)).domestic
+        ours = {kind: [0, 0] for kind in ("sale", "refund")}
+        for at, amount_fen in self.captured():
+            if at.batch == key.batch:
+                ours[self.book[at].kind][0] += amount_fen
+                ours[self.book[at].kind][1] += 1
+        told = [[theirs.debit_fen, theirs.debit_count], [theirs.credit_fen, theirs.credit_count]]
+        agree = told == [ours["sale"], ours["refund"]]
+        result = BALANCED if agree else "2"
+        group = reply.request.text(F.TOTALS)[:30]
+        reply.fields[F.TOTALS] = f"{group}{result}{'0' * 30}{BALANCED}"
+        if agree:
+            self._close(key.batch, balanced=True)
+        else:
+            reply.refuse("95", "settlement.unbalanced", "对账不平")
+
+    def _batch_upload(self, reply: Answer, key: Key) -> None:
+        for item in unpack_upload(reply.request.text(F.TOTALS)):
+            self.uploaded[item.stan] = item.amount_fen
+
+    def _batch_end(self, reply: Answer, key: Key) -> None:
+        if key.batch not in self.closed:
+            self._close(key.batch, balanced=False)
+
+    def _close(self, batch: str, *, balanced: bool) -> None:
+        self.closed[batch] = balanced
+        self.batch = f"{int(batch) + 1:06d}"
+
+    def _why(self, reply: Answer, key: Key) -> None:
+        if self.why:
+            reply.fields[F.PAYLOAD] = pack_tags([(tag, text.encode("gb18030")) for tag, text in self.why.items()])
+
+    def _command_fetch(self, reply: Answer, key: Key) -> None:
+        if self.commands:
+            reply.fields[F.PAYLOAD] = pack_tags([("CM", self.commands[min(self.commands)])])
+
+    def _command_ack(self, reply: Answer, key: Key) -> None:
+        tags = unpack_tags(reply.request.octets(F.PAYLOAD), field=F.PAYLOAD)
+        counter = int(tags["CN"])
+        self.acknowledged[counter] = tags["RS"].decode()
+        self.commands.pop(counter, None)
+        reply.requirement = "E" if self.commands else "0"
+
+    def _firmware_query(self, reply: Answer, key: Key) -> None:
+        if self.offered:
+            reply.fields[F.PAYLOAD] = pack_tags([(tag, text.encode()) for tag, text in self.offered.items()])
+
+    def _firmware_chunk(self, reply: Answer, key: Key) -> None:
+        offset = unpack_tags(reply.request.octets(F.PAYLOAD), field=F.PAYLOAD)["OF"]
+        data = self.image[int(offset) : int(offset) + 900]
+        reply.fields[F.PAYLOAD] = pack_tags([("OF", offset), ("DA", data)])
+
+    def _firmware_report(self, reply: Answer, key: Key) -> None:
+        tags = unpack_tags(reply.request.octets(F.PAYLOAD), field=F.PAYLOAD)
+        self.reports.append((tags["VN"].decode(), tags["RS"].decode()))
+
+
+class Connection(asyncio.Protocol):
+    """Serves one connection of the fake host."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self._host = host
+        self._framer = Len2Framer()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for payload in self._framer.feed(data):
+            if (reply := self._host.answer(payload)) and not self._transport.is_closing():
+                self._transport.write(self._framer.wrap(reply))

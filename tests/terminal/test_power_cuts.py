@@ -1,0 +1,214 @@
+"""The power goes at every write of a sale, a reversal, a void, a refund and a settlement, in every phase."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from firmware_sim.cards import TEST_CARDS
+from firmware_sim.power import Phase
+from protocol.fields import F
+from tests.terminal.bench import Bench, bench_at, once, swallow
+from tests.terminal.fake_host import Answer, FakeHost
+from terminal.records import fold, read
+from terminal.recovery import recover
+
+Play = Callable[[Bench], Awaitable[object]]
+
+
+def _decline(answer: Answer) -> None:
+    answer.refuse("51", "card.no_funds")
+
+
+async def _approved(bench: Bench) -> None:
+    await bench.do_or_die("sale", "60.00", "debit", "123456")
+
+
+async def _lost(bench: Bench) -> None:
+    bench.host.after.append(once("sale", swallow))
+    await bench.do_or_die("sale", "60.00", "debit", "123456")
+
+
+async def _declined(bench: Bench) -> None:
+    bench.host.before.append(once("sale", _decline))
+    await bench.do_or_die("sale", "60.00", "debit", "123456")
+
+
+async def _reversal(bench: Bench) -> None:
+    await _lost(bench)
+    await bench.do_or_die("reverse")
+
+
+async def _lost_reversal(bench: Bench) -> None:
+    await _lost(bench)
+    bench.host.after.append(once("sale_reversal", swallow))
+    await bench.do_or_die("reverse")
+
+
+async def _void(bench: Bench) -> None:
+    await bench.do_or_die("void", "000002")
+
+
+async def _lost_void(bench: Bench) -> None:
+    bench.host.after.append(once("sale_void", swallow))
+    await bench.do_or_die("void", "000002")
+
+
+async def _refund(bench: Bench) -> None:
+    bench.host.after.append(once("refund", swallow))
+    await bench.do_or_die("refund", "1.00", "debit", "000000000001", "0301")
+
+
+async def _settlement(bench: Bench) -> None:
+    await bench.do_or_die("settle")
+
+
+async def _lost_settlement(bench: Bench) -> None:
+    bench.host.after.append(once("settlement", swallow))
+    bench.host.after.append(once("batch_end", swallow))
+    await bench.do_or_die("settle")
+
+
+async def _unbalanced(bench: Bench) -> None:
+    bench.host.before.append(once("settlement", lambda answer: answer.refuse("95", "settlement.unbalanced")))
+    await bench.do_or_die("settle")
+
+
+PLAYS: dict[str, Play] = {
+    "approved": _approved,
+    "lost reply": _lost,
+    "declined": _declined,
+    "reversal": _reversal,
+    "lost reversal": _lost_reversal,
+    "void": _void,
+    "lost void": _lost_void,
+    "refund": _refund,
+    "settlement": _settlement,
+    "lost settlement": _lost_settlement,
+    "unbalanced": _unbalanced,
+}
+
+
+async def _begin(bench: Bench) -> None:
+    await bench.do("sign_in")
+    assert (await bench.sell("10.00", "credit", "123456")).result == "approved"
+
+
+async def _writes(play: Play) -> int:
+    async with bench_at(FakeHost()) as bench:
+        await _begin(bench)
+        before = bench.hardware.power.operations
+        await play(bench)
+        return bench.hardware.power.operations - before
+
+
+@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
+@pytest.mark.parametrize("name", PLAYS)
+async def test_a_cut_at_every_write(name: str, phase: Phase) -> None:
+    """One power cut in a thousand would cost the shop or the customer the price of a sale."""
+    play = PLAYS[name]
+    writes = await _writes(play)
+    assert writes > 0
+    for operation in range(1, writes + 1):
+        async with bench_at(FakeHost(), reply_timeout_s=0.01) as bench:
+            await _begin(bench)
+            bench.hardware.power.cut_at(operation, phase)
+            await play(bench)
+            bench.host.after.clear()
+            bench.host.before.clear()
+            if bench.hardware.power.is_on:
+                bench.restart()
+            await _check_recovery(bench)
+            await _quiesce(bench)
+            where = f"{name}, write {operation}, {phase}"
+            assert bench.is_resolved(), where
+            batch = bench.terminal.book.batch
+            assert bench.captured() == {row for row in bench.host.captured() if row[0].batch == batch}, where
+            assert {row.batch for row in bench.terminal.book.closed} == set(bench.host.closed), where
+            assert batch == bench.host.batch, where
+            _no_card_data(bench)
+
+
+async def _check_recovery(bench: Bench) -> None:
+    """Recovering twice is recovering once."""
+    book = fold(map(read, bench.terminal.board.nvram.records()))
+    assert recover(book) == []
+    assert book == bench.terminal.book
+    bench.restart()
+    assert bench.terminal.book == book
+
+
+async def _quiesce(bench: Bench) -> None:
+    """Faults are over: everything is resolved, and an interrupted settlement finished."""
+    assert (await bench.do("reverse")).result == "done"
+    if bench.terminal.book.settling:
+        assert (await bench.do("settle")).result == "done"
+
+
+def _no_card_data(bench: Bench) -> None:
+    chips = bench.hardware.chips
+    image = chips.journal.image + chips.keys.image
+    for card in TEST_CARDS.values():
+        for canary in (card.pan, card.track2, card.track2.replace("D", "="), card.pan[::-1]):
+            assert canary.encode() not in image
+            assert canary.encode().hex().encode() not in image
+        assert bytes.fromhex(card.pan) not in image
+    for request in (*bench.host.asked("sale"), *bench.host.asked("refund")):
+        block = request.octets(F.PIN_BLOCK)
+        assert not block or (block not in image and block.hex().encode() not in image)
+    assert b"123456" not in image.replace(b"000123456", b"")
+
+
+@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
+async def test_a_cut_in_the_recovery(phase: Phase) -> None:
+    """A shop with a bad socket would lose the reversal in the second power cut."""
+    async with bench_at(FakeHost()) as bench:
+        await _begin(bench)
+        bench.hardware.power.cut_at(1, Phase.AFTER)
+        await _approved(bench)
+        assert bench.states()["000003"] == "must_reverse"
+    for operation in (1, 2, 3):
+        async with bench_at(FakeHost()) as bench:
+            await _begin(bench)
+            bench.host.after.append(lambda answer: bench.hardware.cut_power() if answer.kind == "sale" else None)
+            bench.hardware.power.cut_at(operation + 1, phase)
+            await _approved_or_twice(bench)
+            bench.host.after.clear()
+            await _check_recovery(bench)
+            await _quiesce(bench)
+            assert bench.captured() == bench.host.captured()
+
+
+async def _approved_or_twice(bench: Bench) -> None:
+    from firmware_sim.power import PowerLost
+
+    with pytest.raises(PowerLost):
+        await bench.terminal.do("sale", "60.00", "debit", "123456")
+    try:
+        bench.restart()
+    except PowerLost:
+        bench.restart()
+
+
+async def test_the_power_goes_while_the_host_answers(bench: Bench) -> None:
+    """The host captures a sale whose terminal is dark: both books must say the same in the morning."""
+    await _begin(bench)
+    bench.host.after.append(once("sale", lambda answer: bench.hardware.cut_power()))
+    assert await bench.do_or_die("sale", "60.00", "debit", "123456") is None
+    assert bench.states()["000003"] == "must_reverse"
+    assert bench.terminal.book.rows["000001", "000003"].reason == "98"  # type: ignore[index]
+    await _quiesce(bench)
+    assert bench.captured() == bench.host.captured()
+
+
+async def test_stans_are_never_used_twice(bench: Bench) -> None:
+    """A sale would be swallowed as the repetition of another one."""
+    await _begin(bench)
+    used: list[str] = []
+    for operation in (1, 2, 1, 2, 1):
+        bench.hardware.power.cut_at(operation, Phase.AFTER)
+        await bench.do_or_die("sale", "1.00", "debit")
+        await _quiesce(bench)
+    used = [message.text(F.STAN) for kind, message in bench.host.requests if kind in ("sale", "sign_in")]
+    assert len(used) == len(set(used))
