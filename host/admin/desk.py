@@ -59,6 +59,12 @@ class Desk:
         self.books.apply(move(terminal, event, actor=self.actor, at=self.at, why=why, **changes))
         return state
 
+    def line(self, **texts: str) -> None:
+        """Texts that go into replies must be lines that every charset of the wire carries, or AdminError."""
+        for name, text in texts.items():
+            if not all(character.isprintable() or character == "\u3000" for character in text):
+                raise AdminError(f"{name} is not one line of text: {text!r}", code=name)
+
     def change(self, terminal: Terminal, **changes: object) -> None:
         """Change columns of a terminal that are not its state."""
         self.books.write(Update("terminals", {"serial_number": terminal.serial_number}, changes))

@@ -23,6 +23,7 @@ def retire_model(
         raise AdminError(
             f"grace of {grace_days} days does not end before the stop on day {stop_days}", code="plan_dates"
         )
+    desk.line(reason=reason)
     stop_at = desk.at + stop_days * DAY_S
     desk.model(model)
     desk.books.write(Update("models", {"model": model}, {"retired_at": stop_at}))
@@ -39,6 +40,7 @@ def retire_model(
 
 def stop(desk: Desk, serial_number: str, why: str = "ordered by the acquirer") -> Result:
     """Stop a terminal at once: from now on it may only drain."""
+    desk.line(why=why)
     return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.STOP, why=why)}
 
 
@@ -92,6 +94,7 @@ def publish_firmware(desk: Desk, model: str, version: str, sha256: str, image: b
 
 def add_model(desk: Desk, model: str, brand: str, family: str) -> Result:
     """Enter a model in the catalogue; one that is there stays as it is."""
+    desk.line(model=model)
     if desk.books.model(model) is None:
         desk.insert("models", model=model, brand=brand, family=family)
     return {"model": model}

@@ -37,6 +37,9 @@ FIELD_RULES: Final = (
 )
 
 
+RATE_BP_MAX: Final = 1_000
+
+
 def submit(
     desk: Desk,
     serial_number: str,
@@ -54,6 +57,8 @@ def submit(
         raise AdminError(
             f"{serial_number} has no terminal id yet", hint="order it for a till, or replace a device by it"
         )
+    if not all(0 <= rate_bp <= RATE_BP_MAX for rate_bp in (credit_bp, debit_bp)) or debit_cap_fen < 0:
+        raise AdminError(f"a rate is 0 to {RATE_BP_MAX} basis points, a cap no less than nothing", code="rates")
     form = {"name": name, "contact": contact, "telephone": telephone, "address": address}
     merchant = desk.books.merchant(terminal.merchant_id)
     if merchant is None or not merchant.active:

@@ -1,0 +1,149 @@
+"""The power goes at every durable write of the terminal: before it, in the middle of it, after it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.power import Phase, PowerLost
+from pos_lab.scenario.policy import WrittenPolicy
+from pos_lab.world import Over, World, world
+from tests.end_to_end.shop import Till
+
+Act = Callable[[Till], Awaitable[object]]
+_numbers = count(1)
+SALE_FEN = 60_00
+
+
+@pytest.fixture
+async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A host for many terminals. A first sale activates; a reply that comes is waited for as long as it takes."""
+    monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
+    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=7) as built:
+        yield built
+
+
+async def _nothing(till: Till) -> None:
+    """The terminal stands on the counter and was never used."""
+
+
+async def _signed_on(till: Till) -> None:
+    assert (await till.do("sign_in")).is_good
+
+
+async def _sold(till: Till) -> None:
+    assert (await till.sell(SALE_FEN)).is_good
+    assert (await till.sell(1, "credit")).is_good
+
+
+async def _sell(till: Till) -> None:
+    await till.sell(SALE_FEN)
+
+
+async def _lose_reply_and_reverse(till: Till) -> None:
+    """The cashier waits in vain, then reverses."""
+    session = till.device.terminal.session
+    patient = session.settings
+    till.device.hardware.faults.arm("line.drop_reply")
+    session.settings = patient.model_copy(update={"reply_timeout_s": 0.1})
+    assert (await till.sell(SALE_FEN)).result == "unknown"
+    session.settings = patient
+    await till.do("reverse")
+
+
+async def _void(till: Till) -> None:
+    await till.do("void", next(iter(till.sold)))
+
+
+async def _refund(till: Till) -> None:
+    sale = till.device.terminal.told[0]
+    await till.do("refund", "10.00", "debit", sale.rrn, f"{till.world.now():%m%d}")
+
+
+async def _settle(till: Till) -> None:
+    await till.do("settle")
+
+
+CASES: dict[str, tuple[Act, Act]] = {
+    "sign-on and sale": (_nothing, _sell),
+    "sale": (_signed_on, _sell),
+    "lost reply and reversal": (_signed_on, _lose_reply_and_reverse),
+    "void": (_sold, _void),
+    "refund": (_sold, _refund),
+    "settlement": (_sold, _settle),
+}
+
+
+async def _till(lab: World, prepare: Act) -> Till:
+    till = await Till.open(lab, next(_numbers))
+    await prepare(till)
+    return till
+
+
+async def _writes(lab: World, prepare: Act, act: Act) -> int:
+    """How many durable writes ``act`` does where nothing goes wrong."""
+    till = await _till(lab, prepare)
+    before = till.device.hardware.power.operations
+    await act(till)
+    await till.assert_sound()
+    return till.device.hardware.power.operations - before
+
+
+async def _cut_and_recover(till: Till, act: Act, operation: int, phase: Phase) -> None:
+    till.device.hardware.power.cut_at(operation, phase)
+    with pytest.raises(PowerLost):
+        await act(till)
+    till.device.power_cycle()
+
+
+async def _end_the_day(till: Till) -> None:
+    """Nothing is pending, both books agree, the next customer is served and the batch balances."""
+    await till.resolve()
+    await till.assert_sound()
+    assert (await till.sell(1_23)).is_good
+    settled = await till.do("settle")
+    assert settled.detail.get("balanced") == "yes", settled
+    await till.assert_sound()
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_both_books_agree_after_a_cut_at_every_write(lab: World, name: str) -> None:
+    """A plug that is pulled would take a customer's money and give the shop nothing, or the other way round."""
+    prepare, act = CASES[name]
+    writes = await _writes(lab, prepare, act)
+    assert writes >= 2
+    for operation in range(1, writes + 1):
+        for phase in Phase:
+            till = await _till(lab, prepare)
+            await _cut_and_recover(till, act, operation, phase)
+            try:
+                await _end_the_day(till)
+            except AssertionError as error:
+                raise AssertionError(f"cut {phase.value} write {operation} of {writes}: {error}") from error
+    assert (await lab.act("verify"))["violations"] == []
+
+
+async def test_a_second_cut_in_the_recovery_changes_nothing(lab: World) -> None:
+    """A shop with a bad plug would lose what one cut alone does not take."""
+    prepare, act = CASES["sale"]
+    writes = await _writes(lab, prepare, act)
+    for first in range(1, writes + 1):
+        for second in range(1, writes + 3):
+            for phase in Phase:
+                till = await _till(lab, prepare)
+                power = till.device.hardware.power
+                power.cut_at(first, Phase.AFTER)
+                with pytest.raises(PowerLost):
+                    await act(till)
+                power.cut_at(second, phase)
+                try:
+                    till.device.power_cycle()
+                    await till.resolve()
+                except PowerLost:
+                    till.device.power_cycle()
+                power.cut_at(10**9, phase)
+                await _end_the_day(till)
+    assert (await lab.act("verify"))["violations"] == []

@@ -1,0 +1,165 @@
+"""Order, shipping, registration with review (product R2, R4, R5, R10)."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.errors import AdminError
+from tests.host.wire import FORM, Lab, Wire
+
+GOOD_TELEPHONES = ["13000000000", "010-1234567", "0571-12345678"]
+BAD_FIELDS = [
+    ("name", "店"),
+    ("name", "x" * 41),
+    ("name", "a\nb"),
+    ("contact", "王"),
+    ("contact", ""),
+    ("telephone", "1300000000"),
+    ("telephone", "130000000000"),
+    ("telephone", "23000000000"),
+    ("telephone", "１３０００００００００"),
+    ("telephone", "10-1234567"),
+    ("telephone", "010-123456"),
+    ("telephone", "13000000000 "),
+    ("address", "路一号院"),
+    ("address", "x" * 81),
+]
+
+
+def test_the_way_to_the_counter_is_stepwise(lab: Lab) -> None:
+    """A terminal that was never delivered would be registered."""
+    wire = Wire(lab).order()
+    with pytest.raises(AdminError):
+        lab.act("deliver", serial_number=wire.serial_number)
+    assert wire.reason(wire.sign_in()) == "terminal.not_registered"
+    lab.act("submit", serial_number=wire.serial_number, **FORM)
+    assert wire.reason(wire.sign_in()) == "terminal.not_registered"
+    assert lab.act("review", serial_number=wire.serial_number)["verdict"] == "approved"
+    wire.sign_on()
+    acts = [row["act"] for row in lab.act("audit", serial_number=wire.serial_number)["audit"]]
+    assert acts == ["order", "key card", "ship", "deliver", "submit", "approve"]
+
+
+@pytest.mark.parametrize("telephone", GOOD_TELEPHONES)
+def test_good_telephone_numbers_are_approved(lab: Lab, telephone: str) -> None:
+    """A shop with a landline could not be registered."""
+    wire = Wire(lab).order()
+    lab.act("submit", serial_number=wire.serial_number, **FORM | {"telephone": telephone})
+    assert lab.act("review", serial_number=wire.serial_number)["reasons"] == []
+
+
+@pytest.mark.parametrize(("field", "value"), BAD_FIELDS)
+def test_a_bad_field_is_rejected_by_name_and_corrected(lab: Lab, field: str, value: str) -> None:
+    """The shop could not be reached when something is wrong with its money."""
+    wire = Wire(lab).order()
+    lab.act("submit", serial_number=wire.serial_number, **FORM | {field: value})
+    result = lab.act("review", serial_number=wire.serial_number)
+    assert (result["verdict"], result["state"]) == ("rejected", "rejected")
+    assert [reason["field"] for reason in result["reasons"]] == [field]
+    assert wire.reason(wire.sign_in()) == "terminal.not_registered"
+    lab.act("submit", serial_number=wire.serial_number, **FORM)
+    assert lab.act("review", serial_number=wire.serial_number)["verdict"] == "approved"
+    wire.sign_on()
+
+
+def test_every_reason_is_told_at_once(lab: Lab) -> None:
+    """The merchant would come back four times for four mistakes."""
+    wire = Wire(lab).order()
+    lab.act("submit", serial_number=wire.serial_number, name="", contact="", telephone="", address="")
+    result = lab.act("review", serial_number=wire.serial_number)
+    assert [reason["field"] for reason in result["reasons"]] == ["name", "contact", "telephone", "address"]
+    assert all(reason["zh"] and reason["en"] for reason in result["reasons"])
+
+
+def test_a_form_is_reviewed_once(lab: Lab) -> None:
+    """A second review would move an approved terminal again."""
+    wire = Wire(lab).register()
+    with pytest.raises(AdminError):
+        lab.act("review", serial_number=wire.serial_number)
+    with pytest.raises(AdminError):
+        lab.act("submit", serial_number=wire.serial_number, **FORM)
+
+
+def test_a_second_till_does_not_change_the_contract(lab: Lab) -> None:
+    """The rates that were signed would change because a second terminal was ordered (product decision 8)."""
+    wire = Wire(lab).register()
+    second = Wire(lab, "PXE90-0002", "10000002").order()
+    lab.act("submit", serial_number=second.serial_number, **FORM | {"name": "另一家店"}, credit_bp=99)
+    lab.act("review", serial_number=second.serial_number)
+    [merchant] = lab.rows("merchants", merchant_id=wire.merchant_id)
+    assert (merchant["credit_bp"], merchant["name"]) == (60, FORM["name"])
+
+
+def test_a_rejected_form_does_not_close_the_shop_next_door(lab: Lab) -> None:
+    """One merchant's mistake would stop another terminal of the same merchant."""
+    wire = Wire(lab).on_counter()
+    second = Wire(lab, "PXE90-0002", "10000002").order()
+    lab.act("submit", serial_number=second.serial_number, **FORM | {"telephone": "0"})
+    assert lab.act("review", serial_number=second.serial_number)["verdict"] == "rejected"
+    wire.sell(100)
+
+
+@pytest.mark.parametrize(
+    "rates", [{"credit_bp": -1}, {"credit_bp": 1_001}, {"debit_bp": -1}, {"debit_bp": 1_001}, {"debit_cap_fen": -1}]
+)
+def test_impossible_rates_are_refused(lab: Lab, rates: dict[str, int]) -> None:
+    """A fee of less than nothing would be paid by the acquirer."""
+    wire = Wire(lab).order()
+    with pytest.raises(AdminError, match="rate"):
+        lab.act("submit", serial_number=wire.serial_number, **FORM, **rates)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"serial_number": "PXE90-0001"}, "serial_number_taken"),
+        ({"serial_number": "x"}, "serial_number"),
+        ({"serial_number": "A" * 21}, "serial_number"),
+        ({"serial_number": "A B C D"}, "serial_number"),
+        ({"terminal_id": "10000001"}, "terminal_id_taken"),
+        ({"terminal_id": "1234567"}, "terminal_id"),
+        ({"terminal_id": "1234567é"}, "terminal_id"),
+        ({"terminal_id": ""}, "terminal_id"),
+        ({"merchant_id": "89810000000000"}, "merchant_id"),
+        ({"merchant_id": ""}, "merchant_id"),
+        ({"tmk": "11" * 15}, "tmk"),
+        ({"tmk": "G" * 32}, "tmk"),
+        ({"model": "PX-E91"}, "unknown_model"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused_and_leaves_nothing(lab: Lab, changes: dict[str, str], code: str) -> None:
+    """Two devices would share a terminal id, and their sales be mixed up."""
+    Wire(lab).order()
+    order = {
+        "serial_number": "PXE90-0009",
+        "model": "PX-E90",
+        "merchant_id": "898100000000001",
+        "terminal_id": "10000009",
+    }
+    with pytest.raises(AdminError) as refused:
+        lab.act("order", **order | changes)
+    assert refused.value.code == code
+    assert len(lab.rows("terminals")) == 1
+
+
+def test_a_device_for_stock_has_no_till_yet(lab: Lab) -> None:
+    """A replacement device could not be kept ready."""
+    wire = Wire(lab).order(merchant_id="", terminal_id="")
+    with pytest.raises(AdminError, match="no terminal id"):
+        lab.act("submit", serial_number=wire.serial_number, **FORM)
+
+
+def test_the_key_card_is_the_only_act_that_shows_a_key(lab: Lab) -> None:
+    """A list on a screen would give the keys of every terminal away."""
+    wire = Wire(lab, "PXE90-0001").on_counter()
+    assert len(wire.tmk) == 16
+    shown = [
+        lab.act("terminals"),
+        lab.act("show", serial_number=wire.serial_number),
+        lab.act("audit"),
+        lab.act("transactions"),
+        lab.act("batches"),
+        lab.act("models"),
+    ]
+    assert wire.tmk.hex().upper() not in str(shown).upper()
+    assert not any("key" in column for row in lab.act("terminals")["terminals"] for column in row)
