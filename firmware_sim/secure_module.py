@@ -20,6 +20,7 @@ from firmware_sim.keypad import SecureEntry, wipe
 from firmware_sim.nvram import Nvram
 from firmware_sim.power import Power, Powered
 from protocol.crypto import vault
+from protocol.crypto.key import MacKey, PinKey
 from protocol.crypto.keys import check_value, unpack_working_keys
 from protocol.crypto.mac import cup_ecb_mac, verify_cup_ecb_mac
 from protocol.crypto.pinblock import encrypt_pin_block
@@ -121,7 +122,9 @@ class SecureModule(Powered):
         Raises KeyLoadError, and SecureModuleError "no_key" before the master key was injected.
         """
         keys = unpack_working_keys(self._key("tmk"), field62)
-        self._store(replace(self._keys, pik=keys.pik, mak=keys.mak, tdk=keys.tdk or b""))
+        self._store(
+            replace(self._keys, tmk=keys.tmk or self._keys.tmk, pik=keys.pik, mak=keys.mak, tdk=keys.tdk or b"")
+        )
 
     def erase_working_keys(self) -> None:
         """Forget the working keys, also what the chip had of them."""
@@ -129,11 +132,11 @@ class SecureModule(Powered):
 
     def mac(self, data: bytes) -> bytes:
         """Return the 8 bytes of field 64 over ``data`` (CUP 5.4); raises SecureModuleError "no_key"."""
-        return cup_ecb_mac(self._key("mak"), data)
+        return cup_ecb_mac(MacKey(self._key("mak")), data)
 
     def verify_mac(self, data: bytes, mac: bytes) -> bool:
         """Whether ``mac`` is the field 64 of ``data`` (CUP 5.4); raises SecureModuleError "no_key"."""
-        return verify_cup_ecb_mac(self._key("mak"), data, mac)
+        return verify_cup_ecb_mac(MacKey(self._key("mak")), data, mac)
 
     def pin_block(self, pan: str) -> bytes:
         """Return the 8 bytes of field 52 for the PIN that waits in the secure entry, and forget it (CUP 5.3).
@@ -146,7 +149,7 @@ class SecureModule(Powered):
             key = self._key("pik")
             if not pin:
                 raise SecureModuleError("no PIN was entered", code="no_pin")
-            return encrypt_pin_block(key, pin.decode("ascii"), pan)
+            return encrypt_pin_block(PinKey(key), pin.decode("ascii"), pan)
         finally:
             wipe(pin)
 

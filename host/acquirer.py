@@ -17,6 +17,7 @@ from host.decision import Decision, Insert
 from host.engine import decide, repeats
 from host.errors import HostError
 from host.keys import MacCheck
+from host.lifecycle import ALL_KINDS
 from host.policy import Policy
 from host.refusals import Refused
 from host.reply import bare_reply, build_reply, malformed_reply
@@ -75,7 +76,7 @@ class Acquirer:
             request = self._request(message)
             if request is None:
                 refused = Refused("message.unsupported")
-                return Answer(seal(bare_reply(message, now, refused)), "refused 40: kind unknown")
+                return Answer(seal(bare_reply(message, now, refused)), "refused 40: kind not served")
             return self._decide(books, request, unsealed, now)
         except DecodeError as error:
             refused = Refused("message.malformed", {"what": str(error)})
@@ -92,7 +93,7 @@ class Acquirer:
 
     def _request(self, message: Message) -> Request | None:
         identity = identify(message)
-        if identity is None:
+        if identity is None or identity.kind.name not in ALL_KINDS:
             return None
         content = pack(message.without(*_NOT_CONTENT))
         device = DeviceInfo.parse(message.octets(F.DEVICE))

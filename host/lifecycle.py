@@ -82,10 +82,18 @@ def step(state: State, event: Event) -> State | None:
     return TRANSITIONS[state].get(event)
 
 
-REVERSALS: Final = frozenset(name for name, kind in KINDS.items() if kind.undoes)
-ALL_KINDS: Final = frozenset(KINDS)
+ALL_KINDS: Final = frozenset(
+    {
+        "sign_in", "sign_off", "echo", "status_upload", "sale", "sale_void", "refund", "sale_reversal",
+        "sale_void_reversal", "settlement", "batch_upload", "batch_end", "why", "command_fetch", "command_ack",
+        "firmware_query", "firmware_chunk", "firmware_report",
+    }
+)  # fmt: skip
+"""The kinds that this host serves; every other kind of the protocol gets 40 before any gate is asked."""
+
+REVERSALS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].undoes)
 NEEDS_ACTIVATION: Final = frozenset({"refund"})
-NEW_BUSINESS: Final = frozenset({"sale", "sale_void", "refund"})
+NEW_BUSINESS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].moves_money) - REVERSALS
 DRAIN: Final = ALL_KINDS - NEW_BUSINESS
 """What a suspended or stopped terminal may still send (product decision 5)."""
 

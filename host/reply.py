@@ -12,7 +12,7 @@ from protocol.elements import Value
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.header import ENVELOPE_BYTES, FETCH_COMMANDS, NO_REQUIREMENT, TPDU_BYTES, Header, Tpdu
-from protocol.kinds import REQUEST_MTIS
+from protocol.kinds import REQUEST_MTIS, reply_mti
 from protocol.message import Message
 from protocol.private import RefusalText
 
@@ -27,7 +27,7 @@ ORGANISATION: Final = "CUP"
 def build_reply(case: Case, decision: Decision) -> Message:
     """The reply to a request of a known kind; its MAC is made when it is sealed."""
     kind, request, now = case.request.kind, case.request.message, case.now
-    due = (*kind.reply.must, *kind.reply.may)
+    due = kind.reply.named
     fields: dict[int, Value] = {
         number: request.fields[number] for number in due if number in ECHOED & request.fields.keys()
     }
@@ -43,7 +43,7 @@ def build_reply(case: Case, decision: Decision) -> Message:
     elif kind.moves_money:
         fields[F.TEXT] = ORGANISATION
     fields |= decision.fields
-    return _answer(request, kind.reply_mti, fields, requirement(case, decision))
+    return _answer(request, reply_mti(request.mti), fields, requirement(case, decision))
 
 
 def requirement(case: Case, decision: Decision) -> str:
@@ -59,7 +59,7 @@ def requirement(case: Case, decision: Decision) -> str:
 def bare_reply(request: Message, now: datetime, refused: Refused) -> Message:
     """The refusal of a message that never became a case: its kind or a sub-field is not known, or nothing is stored."""
     fields = {number: value for number, value in request.fields.items() if number in ECHOED}
-    return _answer(request, f"{int(request.mti) + 10:04d}", {**fields, **_refusal_fields(now, refused)}, NO_REQUIREMENT)
+    return _answer(request, reply_mti(request.mti), {**fields, **_refusal_fields(now, refused)}, NO_REQUIREMENT)
 
 
 def malformed_reply(payload: bytes, error: DecodeError, now: datetime) -> Message | None:
@@ -69,9 +69,7 @@ def malformed_reply(payload: bytes, error: DecodeError, now: datetime) -> Messag
         return None
     tpdu, header = Tpdu.parse(payload[:TPDU_BYTES]), Header.parse(payload[TPDU_BYTES:ENVELOPE_BYTES])
     refused = Refused("message.malformed", {"what": str(error)})
-    return _answer(
-        Message(mti, {}, tpdu, header), f"{int(mti) + 10:04d}", _refusal_fields(now, refused), NO_REQUIREMENT
-    )
+    return _answer(Message(mti, {}, tpdu, header), reply_mti(mti), _refusal_fields(now, refused), NO_REQUIREMENT)
 
 
 def refusal_text(refused: Refused) -> str:

@@ -7,14 +7,16 @@ text repeats a value, which may be card data.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.details import ENTRIES, View, Warned, Words, requirement_text
+from protocol.codes import ENTRIES, Words
+from protocol.details import View, Warned, requirement_text
+from protocol.dialect import CUP, Dialect
 from protocol.elements import Value
-from protocol.fields import FIELDS, F
-from protocol.header import NO_REQUIREMENT, REQUIREMENTS
+from protocol.fields import FIELDS, F, FieldSpec
+from protocol.header import NO_REQUIREMENT
 from protocol.kinds import Identity, foreign_fields, missing_fields
 from protocol.message import Message
 from protocol.responses import RESPONSES, response
@@ -41,11 +43,15 @@ def _is_time(value: Value) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A row of CHECKS: what a sane value of a field passes, and what to say when it does not."""
+    """A row of CHECKS: what a sane value of a field passes, and what to say when it does not.
+
+    With ``own_row`` it does not hold where the row of a dialect means something else than that of FIELDS.
+    """
 
     number: int
     passes: Callable[[Value], bool]
     words: Words
+    own_row: bool = False
 
 
 CHECKS: Final = (
@@ -57,52 +63,63 @@ CHECKS: Final = (
     Check(F.LOCAL_DATE, _is_date, ("不是日期", "not a date MMDD")),
     Check(F.SETTLEMENT_DATE, _is_date, ("不是日期", "not a date MMDD")),
     Check(F.EXPIRY, lambda value: 1 <= int(value[2:]) <= 12, ("有效期月份错误", "the month is none")),
-    Check(F.ENTRY_MODE, lambda value: value[:2] in ENTRIES, ("未知输入方式", "an unknown entry mode")),
-    Check(F.RESPONSE_CODE, lambda value: value in RESPONSES, ("未知应答码", "an unknown response code: failed")),
-    Check(F.CURRENCY, lambda value: value == "156", ("币种不是人民币156", "the currency is not 156, yuan")),
+    Check(F.ENTRY_MODE, lambda value: value[:2] in ENTRIES, ("未知输入方式", "an unknown entry mode"), own_row=True),
+    Check(
+        F.RESPONSE_CODE,
+        lambda value: value in RESPONSES,
+        ("未知应答码", "an unknown response code: failed"),
+        own_row=True,
+    ),
+    Check(
+        F.CURRENCY, lambda value: value == "156", ("币种不是人民币156", "the currency is not 156, yuan"), own_row=True
+    ),
     Check(F.PIN_BLOCK, lambda value: any(value) if isinstance(value, bytes) else False, ("全零", "all zero")),
 )
 
 
-def warnings(message: Message, identity: Identity | None, view: View) -> list[Warned]:
+def warnings(message: Message, identity: Identity | None, view: View, dialect: Dialect = CUP) -> list[Warned]:
     """Everything odd in the message, what stands before the fields first, then by field number."""
+    fields = dialect.fields
     found = [
         Warned(check.number, view.say(check.words))
         for check in CHECKS
-        if message.has(check.number) and not check.passes(message.fields[check.number])
+        if message.has(check.number)
+        and not (check.own_row and not fields[check.number].means(FIELDS[check.number]))
+        and not check.passes(message.fields[check.number])
     ]
-    found += _header_warnings(message, identity, view)
+    found += _header_warnings(message, identity, view, dialect)
     found += _track_warnings(message, view)
     if identity is None:
         found.append(Warned(F.CONTROL, view.say(("代码组合不属于任何已知交易", "the codes name no kind of message"))))
         return sorted(found, key=lambda row: row.field)
-    kind = view.say((identity.kind.chinese, identity.kind.english))
+    kind = view.say((identity.row.chinese, identity.row.english))
     if identity.is_request or response(message.text(F.RESPONSE_CODE)).approved:
         found += [
-            _presence(number, ("缺少该域", "is due and not there"), kind, view)
+            _presence(fields, number, ("缺少该域", "is due and not there"), kind, view)
             for number in missing_fields(identity, message)
         ]
     found += [
-        _presence(number, ("该交易没有该域", "is there and not foreseen"), kind, view)
+        _presence(fields, number, ("该交易没有该域", "is there and not foreseen"), kind, view)
         for number in foreign_fields(identity, message)
     ]
     return sorted(found, key=lambda row: row.field)
 
 
-def _presence(number: int, words: Words, kind: str, view: View) -> Warned:
-    name = view.say((FIELDS[number].chinese, FIELDS[number].name))
+def _presence(fields: Mapping[int, FieldSpec], number: int, words: Words, kind: str, view: View) -> Warned:
+    row = fields.get(number) or FIELDS[number]
+    name = view.say((row.chinese, row.name))
     return Warned(number, f"{name} {view.say(words)} ({kind})")
 
 
-def _header_warnings(message: Message, identity: Identity | None, view: View) -> list[Warned]:
+def _header_warnings(message: Message, identity: Identity | None, view: View, dialect: Dialect) -> list[Warned]:
     nibble = message.header.processing_requirement if message.header else NO_REQUIREMENT
-    if nibble not in REQUIREMENTS:
+    if nibble not in dialect.requirements:
         return [Warned(F.MTI, view.say(("未知处理要求", "the header has an unknown processing requirement")))]
     if nibble == NO_REQUIREMENT or identity is None:
         return []
     if identity.is_request:
         return [Warned(F.MTI, view.say(("请求不应有处理要求", "the header of a request asks for something")))]
-    asked = requirement_text(nibble, view)
+    asked = requirement_text(nibble, view, dialect.requirements)
     return [Warned(F.MTI, view.say((f"主机要求：{asked}", f"the host asks the terminal to: {asked}")))]
 
 

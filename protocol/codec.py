@@ -1,74 +1,88 @@
 """The one door between payloads and messages.
 
 A payload is TPDU, header and body, without the frame around it (``protocol.framing``). The MAC covers the body from the
-MTI to the byte before field 64 (CUP 5.4); it comes and goes as a callable, so that no key passes through here. A reader
-verifies it over the bytes that arrived, never over bytes that it built again.
+MTI to the byte before the last field, 64 or 128 (CUP 5.4); it comes and goes as a callable, so that no key passes
+through here. A reader verifies it over the bytes that arrived, never over bytes that it built again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
 
+from protocol.dialect import CUP, Dialect
+from protocol.elements import LAST_FIELD
 from protocol.errors import DecodeError
-from protocol.fields import BODY, F
-from protocol.header import ENVELOPE_BYTES, TPDU_BYTES, Header, Tpdu
-from protocol.kinds import MTIS
+from protocol.header import ENVELOPE_BYTES, ENVELOPES_MAX, TPDU_BYTES, Header, Tpdu
 from protocol.message import Message
 
 MacMaker = Callable[[bytes], bytes]
-MAC_BYTES = 8
+MAC_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, init=False)
 class Unsealed:
-    """A message with the bytes that its MAC covers and the MAC that came; both empty where field 64 is absent."""
+    """A message with the bytes that its MAC covers and the MAC that came; both empty where the MAC field is absent."""
 
     message: Message
-    mac_input: bytes = field(default=b"", repr=False)
-    mac: bytes = field(default=b"", repr=False)
+    mac_input: bytes = field(repr=False)
+    mac: bytes = field(repr=False)
+
+    # Written past the frozen __setattr__, as Message is.
+    def __init__(self, message: Message, mac_input: bytes = b"", mac: bytes = b"") -> None:
+        own = self.__dict__
+        own["message"] = message
+        own["mac_input"] = mac_input
+        own["mac"] = mac
 
 
-def pack(message: Message) -> bytes:
-    """The body alone: MTI, bitmap and fields, field 64 as it stands. Raises EncodeError."""
-    return BODY.build(message.mti, message.fields)
+def pack(message: Message, dialect: Dialect = CUP) -> bytes:
+    """The body alone: MTI, bitmap and fields, the MAC field as it stands. Raises EncodeError."""
+    return dialect.plan.write(message)
 
 
-def unpack(body: bytes) -> Message:
+def unpack(body: bytes, dialect: Dialect = CUP) -> Message:
     """A body without TPDU and header. Raises DecodeError with field and offset."""
-    mti = body[:2].hex().upper()
-    if len(mti) == 4 and mti not in MTIS:
-        raise DecodeError(
-            f"the MTI {mti} is none of this dialect",
-            field=0,
-            raw=body[:2],
-            code="mti",
-            hint="known: " + " ".join(sorted(MTIS)),
-        )
-    mti, fields = BODY.parse(body)
-    return Message(mti, fields)
+    return dialect.plan.read(body)[0]
 
 
-def seal(message: Message, mac: MacMaker | None = None) -> bytes:
-    """A payload. With ``mac``, field 64 is computed; without, it is as it stands. Raises EncodeError."""
-    body = pack(message.with_fields({F.MAC: bytes(MAC_BYTES)}) if mac else message)
+def seal(message: Message, mac: MacMaker | None = None, dialect: Dialect = CUP) -> bytes:
+    """A payload. With ``mac``, the MAC field is computed; without, it is as it stands. Raises EncodeError."""
     if mac:
-        covered = body[:-MAC_BYTES]
-        body = covered + mac(covered)
-    return bytes(message.tpdu or Tpdu()) + bytes(message.header or Header()) + body
+        number = LAST_FIELD if max(message.fields, default=0) <= LAST_FIELD else 2 * LAST_FIELD
+        body = pack(message.with_fields({number: bytes(MAC_BYTES)}), dialect)
+        coding = dialect.fields[number].element.coding
+        covered = body[: -coding.size_bytes(MAC_BYTES)]
+        body = covered + coding.encode(mac(covered))
+    else:
+        body = dialect.plan.write(message)
+    return bytes(message.tpdu or _TPDU) + bytes(message.header or _HEADER) + body
 
 
-def unseal(payload: bytes) -> Unsealed:
+def unseal(payload: bytes, dialect: Dialect = CUP) -> Unsealed:
     """The message in a payload. Raises DecodeError; offsets count from the MTI, negative in TPDU and header."""
-    if len(payload) < ENVELOPE_BYTES:
+    tpdu, header = _envelope(payload[:ENVELOPE_BYTES])
+    body = payload[ENVELOPE_BYTES:]
+    message, mac_bytes = dialect.plan.read(body, tpdu, header)
+    if not mac_bytes:
+        return Unsealed(message)
+    mac = body[-mac_bytes:] if mac_bytes == MAC_BYTES else message.octets(max(message.fields))
+    return Unsealed(message, body[:-mac_bytes], mac)
+
+
+@lru_cache(ENVELOPES_MAX)
+def _envelope(raw: bytes) -> tuple[Tpdu, Header]:
+    if len(raw) < ENVELOPE_BYTES:
         raise DecodeError(
-            f"{len(payload)} bytes are too few for TPDU and header",
-            offset=len(payload) - ENVELOPE_BYTES,
-            raw=payload,
+            f"{len(raw)} bytes are too few for TPDU and header",
+            offset=len(raw) - ENVELOPE_BYTES,
+            raw=raw,
             code="truncated",
         )
-    tpdu, header = Tpdu.parse(payload[:TPDU_BYTES]), Header.parse(payload[TPDU_BYTES:ENVELOPE_BYTES])
-    body = payload[ENVELOPE_BYTES:]
-    message = unpack(body)
-    mac = message.octets(F.MAC)
-    return Unsealed(Message(message.mti, message.fields, tpdu, header), body[:-MAC_BYTES] if mac else b"", mac)
+    return Tpdu.parse(raw[:TPDU_BYTES]), Header.parse(raw[TPDU_BYTES:])
+
+
+_TPDU: Final = Tpdu()
+_HEADER: Final = Header()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +18,8 @@ from protocol.errors import DecodeError, EncodeError
 TPDU_BYTES: Final = 5
 HEADER_BYTES: Final = 6
 ENVELOPE_BYTES: Final = TPDU_BYTES + HEADER_BYTES
+ENVELOPES_MAX: Final = 4096
+"""How many TPDUs and headers are remembered: a terminal sends the same ones all day."""
 
 _DIGITS10 = re.compile(r"60[0-9A-F]{8}")
 _HEX12 = re.compile(r"6[0-3][0-9A-F]{10}")
@@ -35,10 +38,7 @@ class Tpdu:
         return replace(self, destination=self.source, source=self.destination)
 
     def __bytes__(self) -> bytes:
-        digits = self.id + self.destination + self.source
-        if not _DIGITS10.fullmatch(digits):
-            raise EncodeError(f"the TPDU {digits!r} is not 60 and eight digits")
-        return bytes.fromhex(digits)
+        return _tpdu_bytes(self.id + self.destination + self.source)
 
     @classmethod
     def parse(cls, raw: bytes) -> Tpdu:
@@ -71,10 +71,7 @@ class Header:
 
     def __bytes__(self) -> bytes:
         status = self.terminal_status + self.processing_requirement
-        digits = f"{self.application_class}{self.version}{status}{self.sub_version}"
-        if not _HEX12.fullmatch(digits):
-            raise EncodeError(f"the header {digits!r} is not 60 to 63 and ten hex digits")
-        return bytes.fromhex(digits)
+        return _header_bytes(f"{self.application_class}{self.version}{status}{self.sub_version}")
 
     @classmethod
     def parse(cls, raw: bytes) -> Header:
@@ -89,6 +86,20 @@ class Header:
                 hint="is the header missing after the TPDU?",
             )
         return cls(digits[:2], digits[2:4], digits[4], digits[5], digits[6:])
+
+
+@lru_cache(ENVELOPES_MAX)
+def _tpdu_bytes(digits: str) -> bytes:
+    if not _DIGITS10.fullmatch(digits):
+        raise EncodeError(f"the TPDU {digits!r} is not 60 and eight digits")
+    return bytes.fromhex(digits)
+
+
+@lru_cache(ENVELOPES_MAX)
+def _header_bytes(digits: str) -> bytes:
+    if not _HEX12.fullmatch(digits):
+        raise EncodeError(f"the header {digits!r} is not 60 to 63 and ten hex digits")
+    return bytes.fromhex(digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +124,8 @@ REQUIREMENTS: Final[Mapping[str, Requirement]] = MappingProxyType(
             Requirement(NO_REQUIREMENT, "无处理要求", "nothing"),
             Requirement("1", "下传磁条卡参数", "download terminal parameters", ("360", "361")),
             Requirement("2", "上传终端状态", "upload terminal status", ("362",)),
-            Requirement(SIGN_ON_AGAIN, "重新签到", "sign on again", ("001", "003", "004")),
-            Requirement("4", "更新公钥", "update CA public keys", ("372", "370", "371")),
+            Requirement(SIGN_ON_AGAIN, "重新签到", "sign on again", ("001", "003", "004", "006")),
+            Requirement("4", "更新公钥", "update CA public keys", ("372", "373", "370", "371")),
             Requirement("5", "更新IC卡参数", "update chip parameters", ("382", "380", "381")),
             Requirement("6", "TMS参数下载", "update TMS parameters", ("364", "365")),
             Requirement("7", "卡BIN黑名单下载", "update card BIN blacklist", ("390", "391")),

@@ -7,11 +7,12 @@ field is masked how stands in FIELDS and, per kind, in KINDS.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from protocol.elements import Value
 from protocol.errors import DecodeError
-from protocol.fields import FIELDS, Mask
+from protocol.fields import FIELDS, FieldSpec, Mask
 from protocol.kinds import Identity
 from protocol.private import unpack_upload
 
@@ -19,8 +20,9 @@ _SHOWN_HEAD: Final = 6
 _SHOWN_TAIL: Final = 4
 _PAN_AT: Final = 8
 _PAN_DIGITS: Final = 20
-_COUNT_DIGITS: Final = 4
-_SETTLEMENT_DIGITS: Final = 62
+_OPEN_TOTALS: Final = (4, 12, 62)
+"""Digits in field 48 of a count, a tip and the totals of a settlement: no room for a PAN."""
+
 _HIDDEN_BYTES = re.compile(r"<[0-9]+ bytes hidden>")
 
 
@@ -29,10 +31,10 @@ def mask_pan(pan: str) -> str:
     return cover(pan, Mask.PAN)
 
 
-def mask_of(number: int, identity: Identity | None) -> Mask:
+def mask_of(number: int, identity: Identity | None, fields: Mapping[int, FieldSpec] = FIELDS) -> Mask:
     """The mask of a field: the kind's own where its row has one, else the field's."""
     own = dict(identity.kind.masks) if identity else {}
-    return own.get(number, FIELDS[number].mask)
+    return own.get(number, fields[number].mask)
 
 
 def masked(value: Value, mask: Mask) -> str:
@@ -59,7 +61,7 @@ def cover(text: str, mask: Mask, filler: str = "*") -> str:
 
 def _cover_totals(digits: str, filler: str) -> str:
     """By the shape of the value, not by the kind: a terminal under test may send items where totals are due."""
-    if len(digits) in (_COUNT_DIGITS, _SETTLEMENT_DIGITS):
+    if len(digits) in _OPEN_TOTALS:
         return digits
     try:
         items = unpack_upload(digits)

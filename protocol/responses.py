@@ -23,7 +23,12 @@ class Action(Enum):
     """What the terminal does after the reply."""
 
     ACCEPT = "accept"
+    ACCEPT_PART = "accept the smaller amount where the terminal can, else reverse"
     FAIL = "fail"
+    TRY_AGAIN = "try again"
+    TRY_LATER = "try again later"
+    CALL_ACQUIRER = "call the acquirer"
+    UPLOAD_OFFLINE = "upload the offline transactions again"
     SIGN_ON_AGAIN = "sign on again"
     BATCH_UPLOAD = "upload the batch"
     KEEP_CARD = "keep the card"
@@ -50,17 +55,20 @@ _ROWS: Final = (
     Response("00", "交易成功", "approved", _A, Action.ACCEPT),
     Response("01", "请持卡人与发卡银行联系", "call issuer", _C),
     Response("02", "请与发卡行联系（特殊条件）", "call issuer, special condition", _C),
-    Response("03", "无效商户", "invalid merchant", _C),
+    Response("03", "无效商户", "invalid merchant", _C, Action.CALL_ACQUIRER),
     Response("04", "此卡被没收", "pick up card", _D, Action.KEEP_CARD),
     Response("05", "持卡人认证失败", "do not honour", _C),
     Response("06", "出错", "error", _E),
     Response("07", "特殊条件下没收卡", "pick up card, special condition", _D, Action.KEEP_CARD),
     Response("09", "请求正在处理中", "request in progress", _B),
+    Response("10", "部分金额承兑", "partial amount approved", _A, Action.ACCEPT_PART),
+    Response("11", "交易成功（VIP客户）", "approved, VIP", _A, Action.ACCEPT),
     Response("12", "无效交易", "invalid transaction", _C),
-    Response("13", "无效金额", "invalid amount", _B),
+    Response("13", "无效金额", "invalid amount", _B, Action.TRY_AGAIN),
     Response("14", "无效卡号", "invalid card number", _B),
     Response("15", "此卡无对应发卡方", "no such issuer", _C),
-    Response("19", "请重新交易", "re-enter transaction", _C),
+    Response("16", "批准更新第三磁道", "approved, update track 3", _A, Action.ACCEPT),
+    Response("19", "请重新交易", "re-enter transaction", _C, Action.TRY_AGAIN),
     Response("20", "无效应答", "invalid response", _C),
     Response("21", "该卡未初始化或睡眠卡", "card not initialised", _C),
     Response("22", "操作有误", "suspected malfunction", _C),
@@ -87,7 +95,7 @@ _ROWS: Final = (
     Response("55", "密码错", "wrong PIN", _C),
     Response("56", "无此卡记录", "no card record", _C),
     Response("57", "不允许持卡人进行的交易", "not permitted to cardholder", _C),
-    Response("58", "不允许终端进行的交易", "not permitted to terminal", _C),
+    Response("58", "不允许终端进行的交易", "not permitted to terminal", _C, Action.CALL_ACQUIRER),
     Response("59", "有作弊嫌疑", "suspected fraud", _C),
     Response("60", "请与安全保密部门联系", "contact security", _C),
     Response("61", "金额超限", "over amount limit", _C),
@@ -97,20 +105,28 @@ _ROWS: Final = (
     Response("65", "超出取款次数限制", "over count limit", _C),
     Response("66", "请与受理方安全部门联系", "call acquirer security", _C),
     Response("67", "捕捉（没收卡）", "capture card", _C, Action.KEEP_CARD),
-    Response("68", "发卡行应答超时", "issuer answered too late", _C),
+    Response("68", "发卡行应答超时", "issuer answered too late", _C, Action.TRY_LATER),
     Response("75", "密码错误次数超限", "PIN tries exceeded", _C),
     Response("77", "需要签到", "sign on first", _D, Action.SIGN_ON_AGAIN),
-    Response("79", "脱机交易对账不平", "offline totals disagree", _C),
-    Response("90", "日期切换正在处理", "cut-over in progress", _C),
-    Response("91", "发卡方不能操作", "issuer inoperative", _C),
-    Response("92", "发卡方线路异常", "issuer unreachable", _C),
+    Response("79", "脱机交易对账不平", "offline totals disagree", _C, Action.UPLOAD_OFFLINE),
+    Response("90", "日期切换正在处理", "cut-over in progress", _C, Action.TRY_LATER),
+    Response("91", "发卡方不能操作", "issuer inoperative", _C, Action.TRY_LATER),
+    Response("92", "发卡方线路异常", "issuer unreachable", _C, Action.TRY_LATER),
     Response("94", "重复交易", "duplicate transmission", _C),
     Response("95", "对账不平", "settlement totals disagree", _C, Action.BATCH_UPLOAD),
-    Response("96", "系统异常", "system malfunction", _C),
-    Response("97", "终端号未登记", "terminal not registered", _D),
-    Response("98", "发卡方超时", "issuer timeout", _E),
+    Response("96", "系统异常", "system malfunction", _C, Action.TRY_LATER),
+    Response("97", "终端号未登记", "terminal not registered", _D, Action.CALL_ACQUIRER),
+    Response("98", "发卡方超时", "issuer timeout", _E, Action.TRY_LATER),
     Response("99", "PIN格式错", "PIN block error", _B, Action.SIGN_ON_AGAIN),
     Response("A0", "MAC校验错", "MAC failed", _B, Action.SIGN_ON_AGAIN),
+    Response("A1", "转账货币不一致", "transfer currencies differ", _C),
+    Response("A2", "有缺陷的成功", "approved with a fault", _A, Action.ACCEPT),
+    Response("A3", "资金到账账户错误", "wrong account to credit", _C),
+    Response("A4", "有缺陷的成功", "approved with a fault", _A, Action.ACCEPT),
+    Response("A5", "有缺陷的成功", "approved with a fault", _A, Action.ACCEPT),
+    Response("A6", "有缺陷的成功", "approved with a fault", _A, Action.ACCEPT),
+    Response("A7", "安全处理失败", "security processing failed", _C),
+    Response("W1", "主机超时", "host timeout, the terminal reverses (PB)", _E, Action.TRY_LATER),
 )
 
 RESPONSES: Final[Mapping[str, Response]] = MappingProxyType({row.code: row for row in _ROWS})

@@ -185,7 +185,7 @@ class Session:
             common[F.STAN] = stan
         if kind.processing_code:
             common[F.PROCESSING_CODE] = kind.processing_code
-        if F.TEXT in (*kind.request.must, *kind.request.may) and not kind.undoes:
+        if F.TEXT in kind.request.named and not kind.undoes:
             common[F.TEXT] = settings.operator
         tpdu, header = Tpdu(destination=settings.tpdu_destination), Header(version=settings.header_version)
         return Message(kind.mti, {**common, **fields}, tpdu, header)

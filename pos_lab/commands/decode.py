@@ -16,6 +16,7 @@ from typing import Annotated, Final
 import typer
 
 from pos_lab.commands.output import (
+    DialectOption,
     JsonOption,
     LangOption,
     Status,
@@ -26,10 +27,11 @@ from pos_lab.commands.output import (
 )
 from protocol.codec import unpack, unseal
 from protocol.describe import Frame, describe, document
+from protocol.dialect import CUP, Dialect
+from protocol.dialects import DIALECTS
 from protocol.errors import DecodeError, FrameError, ProtocolError
 from protocol.framing import ETX, STX, Len2Framer, StxFramer, lrc
 from protocol.header import ENVELOPE_BYTES, TPDU_BYTES
-from protocol.kinds import MTIS
 from protocol.message import Message
 
 _TPDU_ID: Final = 0x60
@@ -95,7 +97,7 @@ def read_hex(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
-def read_input(text: str, framing: Framing, envelope: Envelope) -> Iterator[Found | Mistake]:
+def read_input(text: str, framing: Framing, envelope: Envelope, dialect: Dialect = CUP) -> Iterator[Found | Mistake]:
     """Every message in one input of hex, in order; a mistake ends the input."""
     try:
         data = read_hex(text)
@@ -106,9 +108,10 @@ def read_input(text: str, framing: Framing, envelope: Envelope) -> Iterator[Foun
     try:
         for at, payload in _payloads(data, framing):
             frame = None if framing is Framing.NONE else Frame(framing.value, len(payload))
-            has_header = _has_header(payload, frame) if envelope is Envelope.AUTO else envelope is Envelope.CUP
+            has_header = _has_header(payload, frame, dialect) if envelope is Envelope.AUTO else envelope is Envelope.CUP
             try:
-                yield Found(unseal(payload).message if has_header else unpack(payload), frame)
+                message = unseal(payload, dialect).message if has_header else unpack(payload, dialect)
+                yield Found(message, frame)
             except DecodeError as error:
                 yield Mistake(error, at + (ENVELOPE_BYTES if has_header else 0) + error.offset)
                 return
@@ -127,9 +130,11 @@ def _guess(data: bytes) -> Framing:
     return Framing.LEN2 if enveloped or int.from_bytes(data[:_LENGTH_BYTES], "big") == len(after) else Framing.NONE
 
 
-def _has_header(payload: bytes, frame: Frame | None) -> bool:
+def _has_header(payload: bytes, frame: Frame | None, dialect: Dialect) -> bool:
     """Inside a frame a TPDU is due unless an MTI stands in its place; without one the first byte decides."""
-    return payload[:2].hex() not in MTIS if frame else payload[0] == _TPDU_ID
+    if frame:
+        return not payload.startswith(tuple(map(dialect.mti.coding.encode, dialect.mtis)))
+    return payload[0] == _TPDU_ID
 
 
 def _payloads(data: bytes, framing: Framing) -> Iterator[tuple[int, bytes]]:
@@ -191,6 +196,7 @@ def decode(
     *,
     frame: Annotated[Framing, typer.Option(help="What stands around the message.")] = Framing.AUTO,
     header: Annotated[Envelope, typer.Option(help="Whether TPDU and header stand before the MTI.")] = Envelope.AUTO,
+    dialect: DialectOption = CUP.name,
     unmask: UnmaskOption = False,
     as_json: JsonOption = False,
     lang: LangOption,
@@ -203,16 +209,19 @@ def decode(
         313030303030303030303030303031 0011000000013010"
     """
     wrong = False
+    spoken = DIALECTS[dialect]
     texts = (line for text in inputs for line in (filter(str.strip, sys.stdin) if text == "-" else [text]))
     for text in texts:
-        for result in read_input(text, frame, header):
+        for result in read_input(text, frame, header, spoken):
             if isinstance(result, Mistake):
                 wrong = True
                 print_error(result.error, as_json=as_json, text=str(result))
             elif as_json:
-                print_json(document(result.message, frame=result.frame, unmask=unmask, lang=lang.code))
+                told = document(result.message, frame=result.frame, unmask=unmask, lang=lang.code, dialect=spoken)
+                print_json(told)
             else:
-                typer.echo("\n".join(describe(result.message, frame=result.frame, unmask=unmask, lang=lang.code)))
+                lines = describe(result.message, frame=result.frame, unmask=unmask, lang=lang.code, dialect=spoken)
+                typer.echo("\n".join(lines))
                 typer.echo()
     if wrong:
         raise typer.Exit(Status.WRONG)

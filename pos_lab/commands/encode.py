@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
-from pos_lab.commands.output import JsonOption, Status, new_app, print_error, print_json
+from pos_lab.commands.output import DialectOption, JsonOption, Status, new_app, print_error, print_json
 from protocol.describe import message_from_document
+from protocol.dialect import CUP, Dialect
+from protocol.dialects import DIALECTS
 from protocol.errors import EncodeError, ProtocolError
 from protocol.framing import FRAMINGS
 
@@ -38,9 +40,9 @@ def read_documents(raw: bytes) -> Iterator[object]:
         text = text[end:].lstrip()
 
 
-def encode_document(document: object) -> bytes:
+def encode_document(document: object, dialect: Dialect = CUP) -> bytes:
     """The bytes that the document was decoded from, in their frame. Raises EncodeError or FrameError."""
-    payload = message_from_document(document)
+    payload = message_from_document(document, dialect)
     frame = document.get("frame") if isinstance(document, dict) else None
     if frame is None:
         return payload
@@ -63,6 +65,7 @@ app = new_app()
 def encode(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON; - reads standard input.")],
     as_json: JsonOption = False,
+    dialect: DialectOption = CUP.name,
 ) -> None:
     """Turn JSON as decode --json --unmask prints it into hex. Bitmap and lengths follow from the fields.
 
@@ -78,7 +81,7 @@ def encode(
     wrong = False
     for document in read_documents(raw):
         try:
-            digits = encode_document(document).hex().upper()
+            digits = encode_document(document, DIALECTS[dialect]).hex().upper()
         except ProtocolError as error:
             wrong = True
             print_error(error, as_json=as_json)

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from protocol.dialects import DIALECTS
+
 
 class Status(IntEnum):
     """Exit statuses of every command."""
@@ -48,6 +50,20 @@ LangOption = Annotated[
     Lang,
     typer.Option(
         "--lang", default_factory=locale_language, show_default="the locale's", help="Language of texts for people."
+    ),
+]
+
+
+def _known_dialect(name: str) -> str:
+    if name not in DIALECTS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(DIALECTS)}")
+    return name
+
+
+DialectOption = Annotated[
+    str,
+    typer.Option(
+        "--dialect", metavar="|".join(DIALECTS), callback=_known_dialect, help="Which fields and codings are spoken."
     ),
 ]
 UnmaskOption = Annotated[bool, typer.Option("--unmask", help="Show PANs, tracks, PIN blocks and wrapped keys.")]

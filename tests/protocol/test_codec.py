@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError, replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.codec import pack, seal, unpack, unseal
+from protocol.crypto.key import MacKey
 from protocol.crypto.mac import cup_ecb_mac
+from protocol.dialect import CUP, Dialect
+from protocol.dialects import DIALECTS
 from protocol.elements import CHINESE, Value
 from protocol.errors import DecodeError, EncodeError, ProtocolError
 from protocol.fields import FIELDS, F, Form
 from protocol.header import ENVELOPE_BYTES, Header, Tpdu
 from protocol.kinds import MTIS
 from protocol.message import Message
+from protocol.plan import PATIENCE
 from tests.protocol.samples import ECHO, SALE, SAMPLES, leaks
 
 ENVELOPE = "6000030000603200000000"
@@ -63,7 +69,7 @@ def test_every_sample_comes_back(name: str) -> None:
 
 def test_the_mac_covers_the_bytes_that_arrived() -> None:
     """A message altered on the line would be booked."""
-    key = bytes(range(16))
+    key = MacKey(range(16))
     payload = seal(SALE, lambda data: cup_ecb_mac(key, data))
     unsealed = unseal(payload)
     assert unsealed.mac_input == payload[ENVELOPE_BYTES:-8]
@@ -178,6 +184,56 @@ def messages() -> st.SearchStrategy[Message]:
 def test_any_valid_fields_come_back(message: Message) -> None:
     """Some rare value, an empty field or a Chinese name, would break a sale."""
     assert unseal(seal(message)).message == message
+
+
+ISO_BCD, ISO_ASCII = DIALECTS["iso87-bcd"], DIALECTS["iso87-ascii"]
+
+
+FIRST_HALF: dict[int, Value] = {11: "000001"}
+MAC_CASES = [
+    (CUP, FIRST_HALF, 64),
+    (ISO_BCD, FIRST_HALF, 64),
+    (ISO_ASCII, FIRST_HALF, 64),
+    (ISO_BCD, FIRST_HALF | {70: "301"}, 128),
+    (ISO_ASCII, FIRST_HALF | {70: "301"}, 128),
+]
+
+
+@pytest.mark.parametrize(("dialect", "fields", "number"), MAC_CASES)
+def test_the_mac_is_the_last_field_of_every_dialect(dialect: Dialect, fields: dict[int, Value], number: int) -> None:
+    """Every message of a host with 128 fields would be refused for its MAC."""
+    seen: list[bytes] = []
+
+    def mac(covered: bytes) -> bytes:
+        seen.append(covered)
+        return b"\x01\xab" * 4
+
+    payload = seal(Message("0800", fields), mac, dialect)
+    for _ in range(2 * PATIENCE):
+        unsealed = unseal(payload, dialect)
+        assert (unsealed.mac, [unsealed.mac_input]) == (b"\x01\xab" * 4, seen)
+        assert unsealed.message.fields == {**fields, number: unsealed.mac}
+        assert pack(unsealed.message, dialect) == payload[ENVELOPE_BYTES:]
+        assert unpack(payload[ENVELOPE_BYTES:], dialect).fields == unsealed.message.fields
+
+
+def test_a_frequent_message_stays_frozen_and_hidden() -> None:
+    """A card number would stand in a log, or a handler would change what another one reads."""
+    payload = seal(SALE)
+    for _ in range(PATIENCE + 2):
+        unsealed = unseal(payload)
+    message = unsealed.message
+    assert message.numbers == tuple(sorted(SALE.fields))
+    assert not leaks(f"{unsealed!r} {message!r}")
+    assert message == SALE
+    assert replace(message, mti="0210").fields == SALE.fields
+    for name in ("mti", "fields", "numbers"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(message, name, None)
+    with pytest.raises(FrozenInstanceError):
+        unsealed.mac = b""  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        message.fields[F.PAN] = ""  # type: ignore[index]
 
 
 def test_a_payload_without_field_is_not_written() -> None:

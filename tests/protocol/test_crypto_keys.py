@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.crypto import keys
-from protocol.crypto.keys import KEY_LAYOUTS, KeyUse, WorkingKeys
+from protocol.crypto.cipher import SM4, TDES
+from protocol.crypto.key import KEY_TYPES, KeyUse, MacKey, MasterKey, PinKey, TrackKey
+from protocol.crypto.keys import KEY_LAYOUTS, LAYOUTS, TYPED, WorkingKeys
 from protocol.errors import KeyLoadError
 from tests.vectors import shared_vector
 
@@ -117,11 +119,11 @@ def test_round_trip(network: str, seed: int, single: bool, tmk: bytes) -> None:
     assert keys.unpack_working_keys(tmk, field62) == working
 
 
-@pytest.mark.parametrize("length", [0, 1, 23, 25, 39, 41, 56, 59, 61, 75, 84, 100])
+@pytest.mark.parametrize("length", [0, 1, 23, 25, 39, 41, 55, 57, 59, 61, 74, 76, 83, 85, 99, 101, 104, 125])
 def test_wrong_length_refused(length: int) -> None:
     """Half a download would be loaded as keys."""
     with pytest.raises(KeyLoadError) as caught:
-        keys.unpack_working_keys(TMK, (FIELD62_60 * 2)[:length])
+        keys.unpack_working_keys(TMK, (FIELD62_60 * 3)[:length])
     assert caught.value.code == "key_length"
 
 
@@ -164,6 +166,7 @@ def test_other_master_key_refused() -> None:
         WorkingKeys(PIK[:8], MAK, TDK),
         WorkingKeys(PIK, MAK, TDK[:8]),
         WorkingKeys(PIK + MAK, MAK),
+        WorkingKeys(PIK + MAK, PIK + MAK, TDK),
     ],
 )
 def test_lengths_without_a_layout(working: WorkingKeys) -> None:
@@ -177,3 +180,132 @@ def test_keys_are_never_shown() -> None:
     """A key in a log file is a key lost."""
     shown = repr(WorkingKeys(PIK, MAK, TDK))
     assert shown == "WorkingKeys()"
+
+
+ITEM_KEYS = {0: bytes.fromhex("55" * 16), 1: bytes.fromhex("33" * 16), 2: PIK, 3: TDK}
+
+
+def items(*types: int, wrapped_by: bytes = b"") -> bytes:
+    """Field 62 of 25-byte items in this order; a new master key wraps the others."""
+    wrapped_by = wrapped_by or (ITEM_KEYS[0] if 0 in types else TMK)
+    return b"".join(
+        bytes([kind])
+        + keys.wrap_key(TMK if kind == 0 else wrapped_by, ITEM_KEYS[kind])
+        + keys.check_value(ITEM_KEYS[kind], length_bytes=8)
+        for kind in types
+    )
+
+
+@pytest.mark.parametrize("name", ["kcv-newland-tmk", "kcv-newland-mak", "kcv-newland-pik"])
+def test_shared_long_check_values(name: str) -> None:
+    """Keys of an acquirer with 25-byte items would be refused."""
+    vector = shared_vector(name)
+    key = keys.unwrap_key(bytes.fromhex(vector["inputs"]["tmk"]), bytes.fromhex(vector["hex"]))
+    assert keys.check_value(key, length_bytes=8).hex().upper() == vector["expected"]
+
+
+def test_shared_items() -> None:
+    """The sign-on reply of an acquirer with 25-byte items would load no keys."""
+    vector = shared_vector("key-newland-f62")
+    working = keys.unpack_working_keys(bytes.fromhex(vector["inputs"]["old_tmk"]), bytes.fromhex(vector["hex"]))
+    held = {"tmk": working.tmk, "mak": working.mak, "pik": working.pik}
+    assert {name: (key or b"").hex().upper() for name, key in held.items()} == vector["expected"]
+    assert working.tdk is None
+
+
+@pytest.mark.parametrize("types", [(0, 1, 2), (1, 2, 3, 0), (2, 1), (3, 2, 1), (1, 0, 2)])
+def test_items_go_by_their_type(types: tuple[int, ...]) -> None:
+    """A terminal would take the PIN key for the MAC key where an acquirer sends them in another order."""
+    working = keys.unpack_working_keys(TMK, items(*types))
+    assert working == WorkingKeys(
+        PinKey(PIK),
+        MacKey(ITEM_KEYS[1]),
+        TrackKey(TDK) if 3 in types else None,
+        MasterKey(ITEM_KEYS[0]) if 0 in types else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("field62", "code"),
+    [
+        (b"\4" + items(1, 2)[1:], "key_layout"),
+        (items(1, 1), "key_layout"),
+        (items(1, 2, 2), "key_layout"),
+        (items(0, 1), "key_layout"),
+        (items(2, 3), "key_layout"),
+        (items(0, 1, 2, wrapped_by=TMK), "key_check_value"),
+        (items(1, 2)[:-1] + b"\0", "key_check_value"),
+    ],
+)
+def test_items_that_are_no_set_of_keys(field62: bytes, code: str) -> None:
+    """A terminal would sign on and then refuse every sale for want of a key."""
+    with pytest.raises(KeyLoadError) as caught:
+        keys.unpack_working_keys(TMK, field62)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("track", "length"), [(False, 56), (True, 84)])
+def test_triple_length_keys(track: bool, length: int) -> None:
+    """A terminal of a host with 24-byte keys could not sign on."""
+    working = WorkingKeys(bytes(range(24)), bytes(range(24, 48)), bytes(range(48, 72)) if track else None)
+    field62 = keys.pack_working_keys(TMK, working)
+    assert len(field62) == length
+    assert keys.unpack_working_keys(TMK, field62) == working
+
+
+def test_sm4_keys() -> None:
+    """A terminal with SM4 keys could not sign on."""
+    clear = [b"P" * 16, b"M" * 8 + b"m" * 8, b"T" * 16]
+    field62 = b"".join(keys.wrap_key(TMK, key, SM4) + keys.check_value(key, SM4) for key in clear)
+    assert keys.unpack_working_keys(TMK, field62, SM4) == WorkingKeys(*clear)
+    with pytest.raises(KeyLoadError, match="PIK"):
+        keys.unpack_working_keys(TMK, field62)
+
+
+def test_an_sm4_key_may_end_in_zeros() -> None:
+    """A wrapped SM4 key with zeros at its end would be cut in half as if it were a single DES key."""
+    wrapped = bytes(range(8)) + bytes(8)
+    slots = keys.split_keys(FIELD62_60[:20] + wrapped + bytes(4), cipher=SM4)
+    assert slots[1].wrapped == wrapped
+
+
+def test_shared_sm4_key() -> None:
+    """A working key of a real SM4 host would be unwrapped wrongly."""
+    vector = shared_vector("key-sm4-wk")
+    key = keys.unwrap_key(bytes.fromhex(vector["inputs"]["tmk"]), bytes.fromhex(vector["hex"]), SM4)
+    assert key.hex().upper() == vector["expected"]
+    assert len(keys.check_value(key, SM4, 8)) == 8
+    assert keys.check_value(key, SM4, 8)[:4] == keys.check_value(key, SM4)
+
+
+def test_opened_keys_tell_which_is_wrong() -> None:
+    """An engineer could not tell a wrong master key from one damaged key."""
+    damaged = bytearray(FIELD62_60)
+    damaged[37] ^= 1
+    opened = keys.open_keys(TMK, bytes(damaged))
+    assert [(each.key.use, each.is_right) for each in opened] == [
+        (KeyUse.PIK, True),
+        (KeyUse.MAK, False),
+        (KeyUse.TDK, True),
+    ]
+    assert all(type(each.key) is KEY_TYPES[each.key.use] for each in opened)
+    assert "22" not in repr(opened)
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, TYPED])
+def test_a_named_layout_must_fit(layout: str) -> None:
+    """Keys would be cut at the wrong places because somebody named another layout."""
+    if layout == "double":
+        assert len(keys.split_keys(FIELD62_60[:40], layout)) == 2
+        return
+    with pytest.raises(KeyLoadError, match="try double") as caught:
+        keys.split_keys(FIELD62_60[:40], layout)
+    assert caught.value.code == "key_length"
+
+
+def test_working_keys_know_their_use() -> None:
+    """The PIN key of a sign-on could be made to sign messages."""
+    working = keys.unpack_working_keys(TMK, FIELD62_60)
+    assert (type(working.pik), type(working.mak), type(working.tdk)) == (PinKey, MacKey, TrackKey)
+    assert type(made("001").pik) is PinKey
+    assert TDES.encrypt(working.mak, bytes(8))

@@ -8,15 +8,30 @@ from hypothesis import strategies as st
 
 from protocol.elements import (
     ASCII,
+    ASCII_DIGITS,
+    ASCII_LL,
+    ASCII_LLL,
+    ASCII_SIGNED,
+    ASCII_TRACK,
+    BCD_LL,
+    BINARY_L,
+    BINARY_LL,
     CHINESE,
     DIGITS,
     DIGITS_RIGHT,
+    HEX_OCTETS,
     OCTETS,
+    SIGNED_DIGITS,
     TRACK,
+    Bitmap,
     Body,
     Element,
     Fixed,
+    Prefix,
+    Text,
     Value,
+    Var,
+    bitmap_of,
     ll,
     lll,
 )
@@ -49,6 +64,14 @@ WIRE: list[tuple[str, Element, Value, str]] = [
     ("text of variable length", ll(ASCII, 25), "AB", "024142"),
     ("Chinese counts bytes", lll(CHINESE, 163), "成功", "0004B3C9B9A6"),
     ("bytes", lll(OCTETS, 999), b"\x00\xff", "000200FF"),
+    ("a digit a character", Fixed(ASCII_DIGITS, 3), "021", "303231"),
+    ("a track with an equals sign", Var(ASCII_LL, ASCII_TRACK, 37), "62D1", "303436323D31"),
+    ("bytes in hex", Fixed(HEX_OCTETS, 2), b"\x0a\xff", "30414646"),
+    ("bytes in hex count as bytes", Var(ASCII_LLL, HEX_OCTETS, 999), b"\xff", "3030314646"),
+    ("a sign before packed digits", Fixed(SIGNED_DIGITS, 9), "D00000100", "4400000100"),
+    ("a sign before digits", Fixed(ASCII_SIGNED, 3), "C10", "433130"),
+    ("a binary length", Var(BINARY_L, OCTETS, 255), b"\x01" * 16, "10" + "01" * 16),
+    ("a long binary length", Var(BINARY_LL, DIGITS, 999), "1", "000110"),
 ]
 
 
@@ -81,7 +104,16 @@ BAD_BYTES: list[tuple[str, Element, str, str]] = [
         "0004" + "\u202e".encode("gb18030").hex(),
         "control character",
     ),
+    ("B57 a second spelling of one letter", Fixed(Text("cp932"), 2), "8790", "nobody writes"),
     ("B57 a letter beyond ASCII", Fixed(ASCII, 3), "31B332", "not ascii"),
+    ("B38 a sign in a length", Var(ASCII_LL, ASCII, 19), "2D31" + "31" * 9, "not ASCII digits"),
+    ("B9 a blank in a length", Var(ASCII_LLL, ASCII, 19), "203130" + "31" * 10, "not ASCII digits"),
+    ("B42 a BCD length read as binary", Var(BINARY_L, OCTETS, 15), "16" + "00" * 16, "length 22 is above 15"),
+    ("B47 letters in characters", Fixed(ASCII_DIGITS, 2), "3041", "not decimal digits"),
+    ("B48 a D where an equals sign is due", Fixed(ASCII_TRACK, 3), "364431", "not track digits"),
+    ("B29 lower-case hex", Fixed(HEX_OCTETS, 1), "6166", "not upper-case hex"),
+    ("B49 an amount without sign", Fixed(SIGNED_DIGITS, 3), "3010", "neither C nor D"),
+    ("an amount without anything", ll(SIGNED_DIGITS, 9), "00", "neither C nor D"),
     ("B59 a PIN block of seven bytes", Fixed(OCTETS, 8), "00" * 7, "8 bytes are due and 7 are left"),
     ("B59 a PIN block of nine bytes", Fixed(OCTETS, 8), "00" * 9, "1 bytes are left after"),
 ]
@@ -109,6 +141,11 @@ BAD_VALUES: list[tuple[str, Element, Value, str]] = [
     ("a NUL", Fixed(ASCII, 2), "1\0", "control"),
     ("Chinese in ASCII", Fixed(ASCII, 2), "成功", "ascii cannot carry"),
     ("half a surrogate pair", lll(CHINESE, 163), "\ud800", "gb18030 cannot carry"),
+    ("lower-case characters", Fixed(ASCII_TRACK, 2), "6d", "not track digits"),
+    ("bytes for characters", Fixed(ASCII_DIGITS, 2), b"12", "not decimal digits"),
+    ("text for bytes in hex", Fixed(HEX_OCTETS, 2), "12", "not bytes"),
+    ("an amount without sign", Fixed(SIGNED_DIGITS, 3), "10", "neither C nor D"),
+    ("bytes for an amount", Fixed(SIGNED_DIGITS, 3), b"C10", "neither C nor D"),
     ("too many bytes of Chinese", lll(CHINESE, 163), "成" * 82, "164 long where at most 163 fit"),
 ]
 
@@ -129,6 +166,68 @@ def test_an_unknown_field_is_refused_both_ways() -> None:
     with pytest.raises(DecodeError) as caught:
         body(Fixed(DIGITS, 2)).parse(bytes.fromhex("0200600000000000000012"))
     assert (caught.value.field, caught.value.code) == (3, "undefined_field")
+
+
+TWO = Body({2: Fixed(DIGITS, 2), 64: Fixed(OCTETS, 8), 70: Fixed(DIGITS, 3), 128: Fixed(OCTETS, 8)})
+HEX = Body({2: Fixed(DIGITS, 2), 70: Fixed(ASCII_DIGITS, 3)}, Fixed(ASCII_DIGITS, 4), Bitmap.HEX, ("0800",))
+
+
+def test_fields_above_64_bring_a_second_bitmap() -> None:
+    """No message of the other half of the standard could be read."""
+    fields: dict[int, Value] = {2: "12", 70: "301"}
+    assert TWO.build("0800", fields).hex() == "0800" + "c000000000000000" + "0400000000000000" + "12" + "3010"
+    assert HEX.build("0800", fields) == b"0800" + b"C000000000000000" + b"0400000000000000" + b"\x12" + b"301"
+    for body in (TWO, HEX):
+        assert body.parse(body.build("0800", fields)) == ("0800", fields)
+        assert body.parse(body.build("0800", {2: "12"})) == ("0800", {2: "12"})
+    assert bitmap_of([2, 128]).hex() == "c000000000000000" + "0000000000000001"
+    assert bitmap_of([2, 64]).hex() == "4000000000000001"
+
+
+BAD_HEADS = [
+    ("B23 an empty bitmap", TWO, "0800" + "00" * 8, "bitmap", 0, 2),
+    ("B26 an empty second bitmap", TWO, "0800" + "C000000000000000" + "00" * 8 + "12", "bitmap", 0, 10),
+    ("B27 bit 65", TWO, "0800" + "8000000000000000" * 2 + "00" * 8, "undefined_field", 65, 18),
+    ("B33 two MACs", TWO, "0800" + "8000000000000001" + "0000000000000001" + "00" * 16, "mac_field", 64, 18),
+    ("B34 half a second bitmap", TWO, "0800" + "C000000000000000" + "0400", "truncated", 0, 10),
+    ("B34 half a bitmap", HEX, b"0800C000".hex(), "truncated", 0, 4),
+    ("B29 a bitmap in lower case", HEX, b"0800c000000000000000".hex(), "bitmap", 0, 4),
+    ("B30 blanks in a bitmap", HEX, b"080040 00 0000000000".hex(), "bitmap", 0, 4),
+    ("B31 a binary bitmap where hex is due", HEX, b"0800".hex() + "4000000000000000" * 2, "bitmap", 0, 4),
+    ("B18 an MTI that nobody knows", HEX, b"9800C000000000000000".hex(), "mti", 0, 0),
+    ("B16 letters for an MTI", HEX, b"08OO".hex(), "mti", 0, 0),
+    ("B34 half an MTI", HEX, b"080".hex(), "truncated", 0, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "digits", "code", "number", "offset"), BAD_HEADS, ids=[row[0] for row in BAD_HEADS]
+)
+def test_bad_heads_get_one_clear_error(name: str, body: Body, digits: str, code: str, number: int, offset: int) -> None:
+    """Every field would be read from the wrong place."""
+    with pytest.raises(DecodeError) as caught:
+        body.parse(bytes.fromhex(digits))
+    assert (caught.value.code, caught.value.field, caught.value.offset) == (code, number, offset)
+
+
+BAD_SETS: list[dict[int, Value]] = [{}, {1: "1"}, {65: "1"}, {129: "1"}, {0: "1"}, {-1: "1"}, {64: bytes(8), 70: "301"}]
+
+
+@pytest.mark.parametrize("fields", BAD_SETS)
+def test_fields_that_no_bitmap_carries_are_never_sent(fields: dict[int, Value]) -> None:
+    """A terminal would send a message that no host can read."""
+    with pytest.raises(EncodeError):
+        TWO.build("0800", fields)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "largest"), [(BCD_LL, 99), (ASCII_LL, 99), (ASCII_LLL, 999), (BINARY_L, 255), (BINARY_LL, 65_535)]
+)
+def test_a_length_reaches_its_largest(prefix: Prefix, largest: int) -> None:
+    """The longest chip data that a card may send would stop the terminal."""
+    assert prefix.largest == prefix.decode(prefix.encode(largest)) == largest
+    with pytest.raises(ValueError, match="above"):
+        Var(prefix, OCTETS, largest + 1)
 
 
 @given(st.binary(max_size=12), st.sampled_from([row[1] for row in WIRE]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.elements import LAST_FIELD
@@ -40,6 +42,38 @@ def test_the_pan_is_masked_wherever_it_stands() -> None:
     """Card numbers would stand in a test report."""
     assert FIELDS[F.PAN].mask is Mask.PAN
     assert FIELDS[F.TOTALS].mask is Mask.UPLOAD_ITEMS
+
+
+@pytest.mark.parametrize("number", [row.number for row in FIELDS.values() if row.parts])
+def test_the_parts_of_a_field_fill_it(number: int) -> None:
+    """A sub-field would be read from the place of another."""
+    row = FIELDS[number]
+    longest = row.element.bounds()[1]
+    reserved = {F.SECURITY: 13, F.ADDITIONAL_RESPONSE: longest - 11}
+    assert sum(part.length for part in row.parts) + reserved.get(F(number), 0) == longest
+    for part in row.parts:
+        assert part.key.isidentifier()
+        assert not part.chinese.isascii()
+        assert part.clause
+        for code, (chinese, english) in (part.codes or {}).items():
+            assert len(code) == part.length
+            assert chinese
+            assert english.isascii()
+    assert [part.length == 0 for part in row.parts].count(True) <= 1
+
+
+@pytest.mark.parametrize("number", [F.ENTRY_MODE, F.CONDITION_CODE, F.SECURITY, F.CONTROL, F.ORIGINAL])
+def test_the_coded_fields_have_parts(number: int) -> None:
+    """The tester would have to look codes up in the specification."""
+    assert FIELDS[number].parts
+
+
+def test_a_row_of_another_dialect_may_mean_the_same() -> None:
+    """Chip data of a foreign host would be shown as bytes, or its private field as ours."""
+    wider = replace(FIELDS[F.ICC], clause="another")
+    assert wider.means(FIELDS[F.ICC])
+    assert not wider.means(FIELDS[F.PAYLOAD])
+    assert not wider.means(None)
 
 
 @pytest.mark.parametrize(

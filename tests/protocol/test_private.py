@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from protocol.errors import DecodeError, EncodeError
 from protocol.fields import F
 from protocol.private import (
+    CONTACTLESS,
+    Balance,
+    BinPage,
+    ChipDetail,
     Control,
     DeviceInfo,
     GroupTotals,
@@ -22,11 +26,19 @@ from protocol.private import (
     pack_sequence_number,
     pack_tags,
     pack_upload,
+    parse_tip,
+    read_group,
+    read_tags,
     text_tag,
+    unpack_binary_tags,
+    unpack_contactless,
+    unpack_foreign_tags,
     unpack_sequence_number,
+    unpack_status,
     unpack_tags,
     unpack_upload,
 )
+from protocol.private.receipt import read_receipt
 from tests.protocol.samples import CREDIT_PAN, DEBIT_PAN, leaks
 
 ITEMS = [UploadItem("00", "000007", DEBIT_PAN, 6000), UploadItem("01", "000008", CREDIT_PAN, 1)]
@@ -62,6 +74,9 @@ def test_field_61_names_the_original() -> None:
     """A void would take back another sale."""
     assert Original.parse("0000010000070301") == Original("000001", "000007", "0301")
     assert str(Original("000001", "000007")) == "000001000007"
+    whole = "00000100000703010112345678901"
+    assert Original.parse(whole) == Original("000001", "000007", "0301", "01", "12345678901")
+    assert str(Original.parse(whole)) == whole
     with pytest.raises(DecodeError):
         Original.parse("00000100000")
 
@@ -189,6 +204,119 @@ def test_the_digest_sees_errors_that_compensate() -> None:
     assert keys_digest(rows) == keys_digest(rows[::-1])
     assert keys_digest(rows) != keys_digest([("000001", "22", 200), ("000002", "22", 100)])
     assert len(keys_digest([])) == 32
+
+
+@pytest.mark.parametrize("text", ["1002156C000000012345", "0001840D999999999999", "1002156C000000000000"])
+def test_balances_come_back(text: str) -> None:
+    """A customer in debt would be shown as rich."""
+    assert str(Balance.parse(text)) == text
+    assert (Balance.parse(text).amount_fen < 0) == ("D" in text)
+
+
+@pytest.mark.parametrize("text", ["", "1002156C00000001234", "1002156X000000012345", "1002156C00000001234A", "１" * 20])
+def test_bad_balances_are_refused(text: str) -> None:
+    """Half a balance would be printed."""
+    with pytest.raises(DecodeError) as caught:
+        Balance.parse(text)
+    assert caught.value.field == F.ADDITIONAL_AMOUNT
+
+
+def test_a_tip_is_twelve_digits() -> None:
+    """A tip of one yuan would be booked as a hundred."""
+    assert parse_tip("000000000100") == 100
+    for text in ("", "100", "-00000000100"):
+        with pytest.raises(DecodeError):
+            parse_tip(text)
+
+
+def test_foreign_tags_have_two_or_three_digits_of_length() -> None:
+    """The terminal of one acquirer would be understood and that of its neighbour refused."""
+    assert unpack_foreign_tags(b"A1003abcB2000", field=59) == {"A1": b"abc", "B2": b""}
+    assert unpack_foreign_tags(b"A103abcB200", field=59) == {"A1": b"abc", "B2": b""}
+    with pytest.raises(DecodeError) as caught:
+        unpack_foreign_tags(b"A199abc", field=59)
+    assert (caught.value.field, caught.value.code) == (59, "tags")
+
+
+@pytest.mark.parametrize("raw", [b"\x01", b"\x01\x05abc", b"\x01\x00\x01\x00"])
+def test_bad_binary_tags_are_refused(raw: bytes) -> None:
+    """B44: a value would be read from the middle of another."""
+    assert unpack_binary_tags(b"\x01\x02ab\x02\x00", field=47) == {"01": b"ab", "02": b""}
+    with pytest.raises(DecodeError) as caught:
+        unpack_binary_tags(raw, field=47)
+    assert caught.value.field == 47
+
+
+def test_only_the_known_group_of_field_47_is_opened() -> None:
+    """Another acquirer's field 47 would be called broken."""
+    assert read_group(b"XX003abc") == []
+    assert [(row.key, value) for row, value in read_group(b"PI006\x05\x04PL01")] == [("serial_number", b"PL01")]
+    for raw in (b"PI009\x05\x04PL01", b"PI003\x05\x04P"):
+        with pytest.raises(DecodeError) as caught:
+            read_group(raw)
+        assert caught.value.field == F.ISSUER_DATA
+
+
+def test_unknown_tags_are_secret() -> None:
+    """A private tag might hold a card number."""
+    assert [(row.key, row.secret) for row, _ in read_tags(b"A4003abc99000", field=59)] == [
+        ("order_number", False),
+        ("99", True),
+    ]
+    assert [row.secret for row, _ in read_receipt(bytes.fromhex("FF000141FF7F0142"))] == [False, True]
+
+
+def test_device_information_of_other_acquirers_is_read_too() -> None:
+    """A terminal with lengths of two digits would be refused as malformed."""
+    assert DeviceInfo.parse(b"A2120208PL000001" + b"9900") == DeviceInfo("PL000001")
+
+
+def test_a_status_has_states_and_parameters() -> None:
+    """The host would not learn that the printer is broken."""
+    assert unpack_status(b"011040" + b"1160" + b"26FFFF") == ({"01": "1", "04": "0"}, {"11": "60", "26": "FFFF"})
+    assert unpack_status(b"") == ({}, {})
+    name = "商户".encode("gb18030").ljust(40)
+    assert unpack_status(b"22" + name)[1]["22"].strip() == "商户"
+    for raw in (b"0", b"01", b"99", b"116", b"011010", b"11601160", b"\xff\xff", b"26"):
+        with pytest.raises(DecodeError) as caught:
+            unpack_status(raw)
+        assert caught.value.field == F.PAYLOAD
+
+
+def test_the_defaults_of_contactless_parameters_are_a_download() -> None:
+    """A terminal without a download would let anybody pay without a PIN."""
+    raw = "".join(f"{tag}{len(row.default):03d}{row.default}" for tag, row in CONTACTLESS.items()).encode()
+    assert unpack_contactless(raw) == {tag: row.default for tag, row in CONTACTLESS.items()}
+    for bad in (b"FF80540", b"FF8054002", b"ff80540011", raw + raw, b"\xff"):
+        with pytest.raises(DecodeError):
+            unpack_contactless(bad)
+
+
+@pytest.mark.parametrize("page", [BinPage("0", "000"), BinPage("2", "002", ("620000", "6212345678"))])
+def test_pages_of_bins_come_back(page: BinPage) -> None:
+    """Cards of a bank would be asked for a PIN that they need not have, or not be asked."""
+    assert BinPage.parse(bytes(page)) == page
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"100", b"1000" + b"06620000   ", b"1000" + b"09620000    ", b"1000" + b"0662000A    "]
+)
+def test_bad_pages_of_bins_are_refused(raw: bytes) -> None:
+    """B44: half a BIN would match every card that begins so."""
+    with pytest.raises(DecodeError):
+        BinPage.parse(raw)
+
+
+@pytest.mark.parametrize(
+    "row", [ChipDetail("61", "00", "00", 6000, "156"), ChipDetail("71", "01", "05", 1, "156", "1", "2")]
+)
+def test_chip_details_come_back(row: ChipDetail) -> None:
+    """A chip sale would get lost in the batch upload."""
+    assert ChipDetail.parse(bytes(row)) == row
+    assert ChipDetail.parse(bytes(row).removeprefix(b"021")) == row
+    for raw in (b"", b"51", bytes(row)[:-1], b"999" + bytes(row)):
+        with pytest.raises(DecodeError):
+            ChipDetail.parse(raw)
 
 
 @given(DIGITS)

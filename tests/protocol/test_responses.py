@@ -21,9 +21,19 @@ def test_every_code_says_something_in_both_languages(code: str) -> None:
     assert row.english
 
 
-def test_only_00_is_an_approval() -> None:
-    """Goods would be handed over for a declined card."""
-    assert [row.code for row in RESPONSES.values() if row.approved] == ["00"]
+def test_what_is_an_approval() -> None:
+    """Goods would be handed over for a declined card, or for less money than they cost."""
+    assert [row.code for row in RESPONSES.values() if row.approved] == ["00", "11", "16", "A2", "A4", "A5", "A6"]
+    assert all((row.group is ResponseClass.SUCCESS) == row.approved for row in RESPONSES.values() if row.code != "10")
+
+
+def test_the_codes_are_those_of_the_specification() -> None:
+    """A refusal of a real host would be shown as unknown."""
+    known = """
+    00 01 02 03 04 05 06 07 09 10 11 12 13 14 15 16 19 20 21 22 23 25 30 31 33 34 35 36 37 38 39 40 41 42 43 44 51 52 53
+    54 55 56 57 58 59 60 61 62 63 64 65 66 67 68 75 77 79 90 91 92 94 95 96 97 98 99 A0 A1 A2 A3 A4 A5 A6 A7 W1
+    """
+    assert list(RESPONSES) == known.split()
 
 
 @pytest.mark.parametrize(
@@ -34,8 +44,13 @@ def test_only_00_is_an_approval() -> None:
         ("99", Action.SIGN_ON_AGAIN),
         ("95", Action.BATCH_UPLOAD),
         ("41", Action.KEEP_CARD),
-        ("97", Action.FAIL),
-        ("58", Action.FAIL),
+        ("97", Action.CALL_ACQUIRER),
+        ("58", Action.CALL_ACQUIRER),
+        ("91", Action.TRY_LATER),
+        ("13", Action.TRY_AGAIN),
+        ("79", Action.UPLOAD_OFFLINE),
+        ("51", Action.FAIL),
+        ("10", Action.ACCEPT_PART),
     ],
 )
 def test_what_the_terminal_does(code: str, action: Action) -> None:

@@ -1,0 +1,140 @@
+"""TABLE PROBABILITIES: what the arithmetic coder of JBIG believes of a context, and what it learns (T.82 Table 24)."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Estimate(NamedTuple):
+    """A row: the size of the less probable interval (LSZ), and the rows that follow a less and a more probable symbol.
+
+    ``switches`` (SWTCH): a less probable symbol makes the other symbol the more probable one.
+    """
+
+    interval: int
+    after_less: int
+    after_more: int
+    switches: bool
+
+
+PROBABILITIES: Final = (
+    Estimate(0x5A1D, 1, 1, True),
+    Estimate(0x2586, 14, 2, False),
+    Estimate(0x1114, 16, 3, False),
+    Estimate(0x080B, 18, 4, False),
+    Estimate(0x03D8, 20, 5, False),
+    Estimate(0x01DA, 23, 6, False),
+    Estimate(0x00E5, 25, 7, False),
+    Estimate(0x006F, 28, 8, False),
+    Estimate(0x0036, 30, 9, False),
+    Estimate(0x001A, 33, 10, False),
+    Estimate(0x000D, 35, 11, False),
+    Estimate(0x0006, 9, 12, False),
+    Estimate(0x0003, 10, 13, False),
+    Estimate(0x0001, 12, 13, False),
+    Estimate(0x5A7F, 15, 15, True),
+    Estimate(0x3F25, 36, 16, False),
+    Estimate(0x2CF2, 38, 17, False),
+    Estimate(0x207C, 39, 18, False),
+    Estimate(0x17B9, 40, 19, False),
+    Estimate(0x1182, 42, 20, False),
+    Estimate(0x0CEF, 43, 21, False),
+    Estimate(0x09A1, 45, 22, False),
+    Estimate(0x072F, 46, 23, False),
+    Estimate(0x055C, 48, 24, False),
+    Estimate(0x0406, 49, 25, False),
+    Estimate(0x0303, 51, 26, False),
+    Estimate(0x0240, 52, 27, False),
+    Estimate(0x01B1, 54, 28, False),
+    Estimate(0x0144, 56, 29, False),
+    Estimate(0x00F5, 57, 30, False),
+    Estimate(0x00B7, 59, 31, False),
+    Estimate(0x008A, 60, 32, False),
+    Estimate(0x0068, 62, 33, False),
+    Estimate(0x004E, 63, 34, False),
+    Estimate(0x003B, 32, 35, False),
+    Estimate(0x002C, 33, 9, False),
+    Estimate(0x5AE1, 37, 37, True),
+    Estimate(0x484C, 64, 38, False),
+    Estimate(0x3A0D, 65, 39, False),
+    Estimate(0x2EF1, 67, 40, False),
+    Estimate(0x261F, 68, 41, False),
+    Estimate(0x1F33, 69, 42, False),
+    Estimate(0x19A8, 70, 43, False),
+    Estimate(0x1518, 72, 44, False),
+    Estimate(0x1177, 73, 45, False),
+    Estimate(0x0E74, 74, 46, False),
+    Estimate(0x0BFB, 75, 47, False),
+    Estimate(0x09F8, 77, 48, False),
+    Estimate(0x0861, 78, 49, False),
+    Estimate(0x0706, 79, 50, False),
+    Estimate(0x05CD, 48, 51, False),
+    Estimate(0x04DE, 50, 52, False),
+    Estimate(0x040F, 50, 53, False),
+    Estimate(0x0363, 51, 54, False),
+    Estimate(0x02D4, 52, 55, False),
+    Estimate(0x025C, 53, 56, False),
+    Estimate(0x01F8, 54, 57, False),
+    Estimate(0x01A4, 55, 58, False),
+    Estimate(0x0160, 56, 59, False),
+    Estimate(0x0125, 57, 60, False),
+    Estimate(0x00F6, 58, 61, False),
+    Estimate(0x00CB, 59, 62, False),
+    Estimate(0x00AB, 61, 63, False),
+    Estimate(0x008F, 61, 32, False),
+    Estimate(0x5B12, 65, 65, True),
+    Estimate(0x4D04, 80, 66, False),
+    Estimate(0x412C, 81, 67, False),
+    Estimate(0x37D8, 82, 68, False),
+    Estimate(0x2FE8, 83, 69, False),
+    Estimate(0x293C, 84, 70, False),
+    Estimate(0x2379, 86, 71, False),
+    Estimate(0x1EDF, 87, 72, False),
+    Estimate(0x1AA9, 87, 73, False),
+    Estimate(0x174E, 72, 74, False),
+    Estimate(0x1424, 72, 75, False),
+    Estimate(0x119C, 74, 76, False),
+    Estimate(0x0F6B, 74, 77, False),
+    Estimate(0x0D51, 75, 78, False),
+    Estimate(0x0BB6, 77, 79, False),
+    Estimate(0x0A40, 77, 48, False),
+    Estimate(0x5832, 80, 81, True),
+    Estimate(0x4D1C, 88, 82, False),
+    Estimate(0x438E, 89, 83, False),
+    Estimate(0x3BDD, 90, 84, False),
+    Estimate(0x34EE, 91, 85, False),
+    Estimate(0x2EAE, 92, 86, False),
+    Estimate(0x299A, 93, 87, False),
+    Estimate(0x2516, 86, 71, False),
+    Estimate(0x5570, 88, 89, True),
+    Estimate(0x4CA9, 95, 90, False),
+    Estimate(0x44D9, 96, 91, False),
+    Estimate(0x3E22, 97, 92, False),
+    Estimate(0x3824, 99, 93, False),
+    Estimate(0x32B4, 99, 94, False),
+    Estimate(0x2E17, 93, 86, False),
+    Estimate(0x56A8, 95, 96, True),
+    Estimate(0x4F46, 101, 97, False),
+    Estimate(0x47E5, 102, 98, False),
+    Estimate(0x41CF, 103, 99, False),
+    Estimate(0x3C3D, 104, 100, False),
+    Estimate(0x375E, 99, 93, False),
+    Estimate(0x5231, 105, 102, False),
+    Estimate(0x4C0F, 106, 103, False),
+    Estimate(0x4639, 107, 104, False),
+    Estimate(0x415E, 103, 99, False),
+    Estimate(0x5627, 105, 106, True),
+    Estimate(0x50E7, 108, 107, False),
+    Estimate(0x4B85, 109, 103, False),
+    Estimate(0x5597, 110, 109, False),
+    Estimate(0x504F, 111, 107, False),
+    Estimate(0x5A10, 110, 111, True),
+    Estimate(0x5522, 112, 109, False),
+    Estimate(0x59EB, 112, 111, True),
+)
+
+
+# A state is 2 x row + more probable symbol, so that it fits a byte and all that a symbol needs is one look-up away.
+INTERVAL: Final = tuple(row.interval for row in PROBABILITIES for _ in (0, 1))
+AFTER_LESS: Final = bytes(2 * row.after_less + (more ^ row.switches) for row in PROBABILITIES for more in (0, 1))
+AFTER_MORE: Final = bytes(2 * row.after_more + more for row in PROBABILITIES for more in (0, 1))
