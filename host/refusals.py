@@ -6,12 +6,16 @@ case at hand. Gates and handlers name a row; nobody else writes texts or chooses
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 from host.lifecycle import HOLDS
+
+UNTOLD: Final = "…"
+"""Stands for a word that the case at hand does not give."""
 
 CONTACT: Final = {"zh": "收单机构客服", "en": "the acquirer's service desk"}
 
@@ -47,14 +51,14 @@ class Refused:
 
     def texts(self) -> dict[str, str]:
         """Reason, code, both texts, both remedies and the contact, with the words filled in."""
-        row = self.row
+        row, words = self.row, defaultdict(lambda: UNTOLD, self.words)
         return {
             "reason": self.reason,
             "code": row.code,
-            "zh": row.chinese.format_map(self.words),
-            "en": row.english.format_map(self.words),
-            "remedy_zh": row.remedy_chinese.format_map(self.words),
-            "remedy_en": row.remedy_english.format_map(self.words),
+            "zh": row.chinese.format_map(words),
+            "en": row.english.format_map(words),
+            "remedy_zh": row.remedy_chinese.format_map(words),
+            "remedy_en": row.remedy_english.format_map(words),
             "contact_zh": CONTACT["zh"],
             "contact_en": CONTACT["en"],
         }

@@ -73,10 +73,11 @@ def _statuses() -> Mapping[type[Exception], Status]:
     from firmware_sim.errors import ChipError, DeviceError
     from host.errors import HostError, StoreError
     from pos_lab.scenario.errors import ScenarioErrors
-    from protocol.errors import ProtocolError, TransportError
+    from protocol.errors import EndpointWrong, ProtocolError, TransportError
     from terminal.errors import TerminalError
 
     return {
+        EndpointWrong: Status.WRONG,
         TransportError: Status.ENVIRONMENT,
         StoreError: Status.ENVIRONMENT,
         ChipError: Status.ENVIRONMENT,

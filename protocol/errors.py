@@ -8,7 +8,8 @@
     ├── KeyLoadError                    working keys of the wrong length or check value
     ├── SignatureError                  a command or an image that its maker did not sign
     └── TransportError                  url: an endpoint that cannot be opened
-        └── EndpointInUse               somebody else listens there
+        ├── EndpointInUse               somebody else listens there
+        └── EndpointWrong               a URL that names no endpoint
 
 A refusal by the host is not an error: it is a response code with a reason (``protocol.responses``, ``host.gates``).
 """
@@ -117,3 +118,9 @@ class EndpointInUse(TransportError):
     """Somebody else listens on the endpoint."""
 
     code = "endpoint_in_use"
+
+
+class EndpointWrong(TransportError):
+    """A URL that is not written as its scheme wants it: the caller's mistake, not the environment's."""
+
+    code = "endpoint"

@@ -80,7 +80,8 @@ class Session:
         self.told = told
         self.requirement = NO_REQUIREMENT
         self.sign_on_again = False
-        self.sign_on_tried = False
+        self.sign_on_failed = False
+        self.has_signed_on = False
         self.reboot_due = False
         self.ignored: Counter[exchange.Event] = Counter()
         self._exchange = exchange.Exchange()
@@ -97,8 +98,10 @@ class Session:
 
     @property
     def is_signed_on(self) -> bool:
-        """Whether new business may go out; firmware on trial signs on first, to prove that it works."""
-        return self.book.signed_on and self.can_seal and not self.sign_on_again and not self.board.update.on_trial
+        """Whether new business may go out; after a try of new firmware, a sign-on proves it or tells that it failed."""
+        untold = bool(self.book.staged) and not self.reboot_due and not self.has_signed_on
+        in_force = not self.board.update.on_trial and not untold
+        return self.book.signed_on and self.can_seal and not self.sign_on_again and in_force
 
     def tell(self, outcome: Outcome) -> Outcome:
         """Show what happened, and keep it."""

@@ -8,9 +8,11 @@ from host.case import Case
 from host.decision import Decision, Insert, Update, Write
 from host.gates import GATES, first_refusal
 from host.records import FirmwareRelease, Terminal
+from host.refusals import REFUSALS, Refused
 from protocol.command import RemoteCommand, sign_command
 from protocol.errors import DecodeError
 from protocol.fields import F
+from protocol.kinds import KINDS
 from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
 
 ASKED_KIND = "sale"
@@ -28,9 +30,18 @@ _SPARED_BY_WHY = frozenset({"malformed", "not signed on", "MAC", "wrong batch"})
 
 
 def why(case: Case) -> Decision:
-    """What a sale would be told now, in full; an empty answer means that it would be let through."""
+    """What a kind of request (tag AK, else a sale) would be told now, in full; empty where it would be let through.
+
+    Tag RC names the reason that the terminal was told: a reason that no gate gives now, such as the issuer's, is
+    explained as its row of REFUSALS stands.
+    """
+    payload = case.request.message.octets(F.PAYLOAD)
+    asked = unpack_tags(payload, field=F.PAYLOAD) if payload else {}
+    kind, told = text_tag(asked, "AK"), text_tag(asked, "RC")
     gates = [gate for gate in GATES if gate.name not in _SPARED_BY_WHY]
-    refused = first_refusal(case.asked_as(ASKED_KIND), gates)
+    refused = first_refusal(case.asked_as(kind if kind in KINDS else ASKED_KIND), gates)
+    if told in REFUSALS and (refused is None or refused.reason != told):
+        refused = Refused(told)
     texts = refused.texts() if refused else {}
     tags = [(tag, texts[name].encode(TEXT_CHARSET)) for name, tag in _WHY_TAGS.items() if texts.get(name)]
     return Decision(fields={F.PAYLOAD: pack_tags(tags)} if tags else {}, remember=False)

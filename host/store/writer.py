@@ -109,6 +109,10 @@ def _in_transaction(connection: Connection) -> bool:
 
 
 def store_error(error: SQLAlchemyError) -> StoreError:
-    """What the driver says, without the statement and its parameters."""
+    """What the driver says first, without the statement and its parameters."""
+    earlier = error.__context__
+    while earlier:
+        error = earlier if isinstance(earlier, SQLAlchemyError) else error
+        earlier = earlier.__context__
     cause = getattr(error, "orig", None) or error
     return StoreError(f"the database failed: {str(cause).splitlines()[0]}")

@@ -113,7 +113,7 @@ async def _finish_accepted(session: Session) -> Outcome | None:
             outcome = await _carry_out(session, command)
             if outcome.reason.startswith("terminal."):
                 return outcome  # nothing that the host can help: it is carried out later
-            result = outcome.reason or outcome.code or "done"
+            result = outcome.code or "done" if outcome.is_good else outcome.reason or outcome.code
             session.journal.append(CommandDone(counter=command.counter, result=result))
         tags = [("CN", str(command.counter).encode()), ("RS", result.encode())]
         answer = await session.ask("command_ack", {F.PAYLOAD: pack_tags(tags)})

@@ -22,7 +22,7 @@ async def sign_in(session: Session) -> Outcome:
     """Sign on; the outcome carries the host's remedy where it refuses."""
     if session.board.secure_module.key_state is KeyState.NONE:
         return local("sign_in", "terminal.no_master_key")
-    session.sign_on_tried = True
+    session.sign_on_failed = True
     session.show("签到中", "signing on")
     if not await session.connect():
         return local("sign_in", "terminal.no_line")
@@ -41,7 +41,8 @@ async def sign_in(session: Session) -> Outcome:
     except KeyLoadError as error:
         return local("sign_in", "terminal.bad_keys", fault=error.message)
     session.journal.append(SignedOn(batch=_batch(session, answer)))
-    session.sign_on_again = False
+    session.sign_on_again = session.sign_on_failed = False
+    session.has_signed_on = True
     await _settle_firmware(session)
     return done("sign_in", "签到成功", "signed on", batch=session.book.batch)
 

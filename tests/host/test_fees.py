@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -81,7 +82,7 @@ def test_a_refund_costs_no_fee_and_gives_none_back(active: Wire) -> None:
 def test_the_signed_rates_are_the_ones_that_count(lab: Lab) -> None:
     """The contract would say 0.55 % and the ledger 0.60 %."""
     wire = Wire(lab).order()
-    signed = {"credit_bp": 55, "debit_bp": 40, "debit_cap_fen": 1_800}
+    signed: dict[str, Any] = {"credit_bp": 55, "debit_bp": 40, "debit_cap_fen": 1_800}
     assert lab.act("submit", serial_number=wire.serial_number, **FORM, **signed)["warnings"] == []
     lab.act("review", serial_number=wire.serial_number)
     wire.sign_on()

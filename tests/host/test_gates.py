@@ -105,16 +105,15 @@ class World:
             self.tenant = None
         else:
             assert terminal is not None
-            self.change(
-                **{
-                    "an approved form": {"state": State.REGISTERED},
-                    "a device in service": {"state": State.STOPPED},
-                    "a sign-on": {"signed_on": True, "working_keys": b"sealed"},
-                    "no stop": {"state": State.RETIRING},
-                    "new firmware": {"firmware": "2.0.0"},
-                    "activation": {"activated_at": 1},
-                }[what]
-            )
+            changes: dict[str, dict[str, object]] = {
+                "an approved form": {"state": State.REGISTERED},
+                "a device in service": {"state": State.STOPPED},
+                "a sign-on": {"signed_on": True, "working_keys": b"sealed"},
+                "no stop": {"state": State.RETIRING},
+                "new firmware": {"firmware": "2.0.0"},
+                "activation": {"activated_at": 1},
+            }
+            self.change(**changes[what])
 
     def change(self, **changes: object) -> None:
         """Change the terminal that speaks."""
@@ -123,7 +122,7 @@ class World:
 
     def case(self, kind: str = "refund") -> Case:
         """The case as it stands now."""
-        fields = {number: "1" for number in KINDS[kind].request.must} if self.whole else {}
+        fields = dict.fromkeys(KINDS[kind].request.must, "1") if self.whole else {}
         message = Message(KINDS[kind].mti, {**fields, F.TERMINAL_ID: "10000001"})
         request = Request(KINDS[kind], message, Control("25", self.batch), DeviceInfo(), b"")
         snapshot = replace(self.snapshot, terminal=self.terminal, tenant=self.tenant)

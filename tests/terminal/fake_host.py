@@ -146,12 +146,12 @@ class FakeHost:
         return self._out(reply, self._seal(identity.kind.reply_mti, reply))
 
     def _out(self, reply: Answer, payload: bytes) -> bytes:
-        before = dict(reply.fields)
+        before = (dict(reply.fields), reply.requirement)
         for rule in list(self.after):
             rule(reply)
         if reply.swallow:
             return b""
-        changed = before != reply.fields or not reply.with_mac
+        changed = before != (reply.fields, reply.requirement) or not reply.with_mac
         return self._seal(str(int(reply.request.mti) + 10).zfill(4), reply) if changed else payload
 
     def _seal(self, mti: str, reply: Answer) -> bytes:

@@ -116,22 +116,21 @@ async def test_a_decline_without_mac(decline_mac: str, state: str) -> None:
         assert bench.states() == {"000002": state}
 
 
+def _unknown(answer: Answer) -> None:
+    if answer.kind != "why":
+        answer.refuse("97", "terminal.unknown", "未登记")
+
+
 async def test_a_refused_sign_on_is_the_outcome_of_the_sale(bench: Bench) -> None:
     """An unregistered shop would see only that something failed, and not what to do."""
-    bench.host.before.append(lambda answer: answer.kind != "why" and answer.refuse("97", "terminal.unknown", "未登记"))  # type: ignore[func-returns-value]
-    bench.host.why = {
-        "RC": "terminal.unknown",
-        "CD": "97",
-        "ZH": "终端号未登记",
-        "EN": "no such terminal",
-        "RE": "register",
-        "RZ": "请登记",
-    }
+    bench.host.before.append(_unknown)
+    bench.host.why = {"RC": "terminal.unknown", "ZH": "终端号未登记", "EN": "no such terminal", "RZ": "请登记"}
     outcome = await bench.sell()
     assert (outcome.flow, outcome.result, outcome.code, outcome.reason) == ("sale", "refused", "97", "terminal.unknown")
     assert (outcome.text_zh, outcome.remedy_zh) == ("终端号未登记", "请登记")
     assert bench.host.asked("sale") == []
     assert bench.terminal.book.rows == {}
+    assert len(bench.host.asked("sign_in")) == 1
 
 
 async def test_a_foreign_host_that_says_little(bench: Bench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from host.errors import AdminError
@@ -102,7 +104,7 @@ def test_a_rejected_form_does_not_close_the_shop_next_door(lab: Lab) -> None:
 @pytest.mark.parametrize(
     "rates", [{"credit_bp": -1}, {"credit_bp": 1_001}, {"debit_bp": -1}, {"debit_bp": 1_001}, {"debit_cap_fen": -1}]
 )
-def test_impossible_rates_are_refused(lab: Lab, rates: dict[str, int]) -> None:
+def test_impossible_rates_are_refused(lab: Lab, rates: dict[str, Any]) -> None:
     """A fee of less than nothing would be paid by the acquirer."""
     wire = Wire(lab).order()
     with pytest.raises(AdminError, match="rate"):

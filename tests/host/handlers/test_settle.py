@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from host.decision import Update
+from protocol.elements import Value
 from protocol.fields import F
 from protocol.kinds import KINDS
 from protocol.private import Totals
@@ -193,7 +194,7 @@ def test_a_reversal_after_the_close_leaves_the_closed_batch_paid_back(active: Wi
 @pytest.mark.parametrize("totals", ["1" * 61, "1" * 63, ""])
 def test_totals_of_another_length_are_malformed(active: Wire, totals: str) -> None:
     """A terminal of another make would close batches with totals that nobody read."""
-    fields = {F.STAN: active.stan(), F.TOTALS: totals, F.CURRENCY: "156", F.TEXT: "001"}
-    reply = active.send(active.build("settlement", dict(fields)))
+    fields: dict[int, Value] = {F.STAN: active.stan(), F.TOTALS: totals, F.CURRENCY: "156", F.TEXT: "001"}
+    reply = active.send(active.build("settlement", fields))
     assert (reply.text(F.RESPONSE_CODE), reply.text(F.STAN)) == ("30", fields[F.STAN])
     assert active.lab.terminal(active.serial_number)["batch"] == active.batch

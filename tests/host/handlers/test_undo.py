@@ -156,7 +156,7 @@ def test_reversals_go_through_whatever_holds_the_terminal(active: Wire, stopped:
 def test_a_void_names_its_original_exactly(active: Wire, change: dict[str, str | int], reason: str) -> None:
     """The cashier would void somebody else's sale."""
     sold = active.sell(5_000)
-    named = Sold(**{name: change.get(name, getattr(sold, name)) for name in Sold.__annotations__})  # type: ignore[arg-type]
+    named = Sold(**{name: change.get(name, getattr(sold, name)) for name in Sold.__annotations__})
     assert active.reason(active.void(named)) == reason
     assert states(active)[sold.stan] == "captured"
 
@@ -232,7 +232,7 @@ def test_a_refund_needs_an_amount_and_the_card_itself(
 ) -> None:
     """A refund would go to a card that paid nothing."""
     sold = active.sell(5_000)
-    assert active.reason(active.refund(sold, amount_fen, **options)) == reason  # type: ignore[arg-type]
+    assert active.reason(active.refund(sold, amount_fen, **options)) == reason
 
 
 @pytest.mark.parametrize("undo", ["void", "reversal"])
