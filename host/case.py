@@ -20,6 +20,7 @@ from host.records import (
     Terminal,
     Transaction,
 )
+from host.refusals import Refused
 from protocol.fields import F
 from protocol.kinds import KINDS, Kind
 from protocol.message import Message
@@ -97,6 +98,7 @@ class Snapshot:
     commands: tuple[PendingCommand, ...] = ()
     release: FirmwareRelease | None = None
     read_image: Callable[[str, int, int], bytes] = field(default=lambda version, offset, size: b"", repr=False)
+    last_refusal: Refused | None = None
     signing_key: bytes = field(default=b"", repr=False)
     number: int = 0
 

@@ -6,11 +6,12 @@ from every decision (activation, the update command for a refused firmware, the 
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Final
 
 from host.case import Case
-from host.decision import Decision, Update, Write
+from host.decision import Decision, Insert, Update, Write
 from host.gates import Stage, first_refusal, gates_of
 from host.handlers import HANDLERS
 from host.handlers.commands import enqueue_update
@@ -44,7 +45,7 @@ def repeats(case: Case) -> bytes:
 
 
 def _with_consequences(case: Case, decision: Decision) -> Decision:
-    writes: list[Write] = [*_learn(case), *_activate(case, decision)]
+    writes: list[Write] = [*_learn(case), *_activate(case, decision), *_keep_refusal(case, decision)]
     if decision.refused and decision.refused.reason == "firmware.too_old":
         writes += enqueue_update(case)
     return replace(decision, writes=(*decision.writes, *writes)) if writes else decision
@@ -60,6 +61,14 @@ def _learn(case: Case) -> list[Write]:
     if case.mac is MacCheck.CURRENT and terminal.previous_keys:
         changes["previous_keys"] = b""
     return [Update("terminals", {"serial_number": terminal.serial_number}, changes)] if changes else []
+
+
+def _keep_refusal(case: Case, decision: Decision) -> list[Write]:
+    """The last refusal that a terminal was told, with its words, for the why query that follows."""
+    if not decision.refused or not case.mac.good:
+        return []
+    refused = {"reason": decision.refused.reason, "words": json.dumps(dict(decision.refused.words)), "at": case.at}
+    return [Insert("refusals", {"serial_number": case.terminal.serial_number, **refused}, replace=True)]
 
 
 def _activate(case: Case, decision: Decision) -> list[Write]:

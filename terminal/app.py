@@ -115,13 +115,13 @@ class Terminal:
 
     async def _carry_out_requirements(self, flow: Flow, outcome: Outcome) -> None:
         """Do what replies asked for, as long as it works; what has just failed is left to the next flow."""
-        done, is_good = flow.run, outcome.is_good
+        last, is_good = flow.run, outcome.is_good
         for _ in range(ROUNDS_MAX):
             due = CARRIED_OUT.get(self._due())
             self.session.requirement = NO_REQUIREMENT
-            if due is None or (due is done and not is_good):
+            if due is None or (due is last and not is_good):
                 return
-            done, is_good = due, self.session.tell(await due(self.session)).is_good
+            last, is_good = due, self.session.tell(await due(self.session)).is_good
 
     def _due(self) -> str:
         """What to do next; a sign-on that was tried in vain is left to the next flow."""

@@ -32,8 +32,8 @@ _SPARED_BY_WHY = frozenset({"malformed", "not signed on", "MAC", "wrong batch"})
 def why(case: Case) -> Decision:
     """What a kind of request (tag AK, else a sale) would be told now, in full; empty where it would be let through.
 
-    Tag RC names the reason that the terminal was told: a reason that no gate gives now, such as the issuer's, is
-    explained as its row of REFUSALS stands.
+    Tag RC names the reason that the terminal was told. Where that was its last refusal, this is it again, with its
+    words; else a reason that no gate gives now, such as the issuer's, is explained as its row of REFUSALS stands.
     """
     payload = case.request.message.octets(F.PAYLOAD)
     asked = unpack_tags(payload, field=F.PAYLOAD) if payload else {}
@@ -41,7 +41,8 @@ def why(case: Case) -> Decision:
     gates = [gate for gate in GATES if gate.name not in _SPARED_BY_WHY]
     refused = first_refusal(case.asked_as(kind if kind in KINDS else ASKED_KIND), gates)
     if told in REFUSALS and (refused is None or refused.reason != told):
-        refused = Refused(told)
+        last = case.snapshot.last_refusal
+        refused = last if last and last.reason == told else Refused(told)
     texts = refused.texts() if refused else {}
     tags = [(tag, texts[name].encode(TEXT_CHARSET)) for name, tag in _WHY_TAGS.items() if texts.get(name)]
     return Decision(fields={F.PAYLOAD: pack_tags(tags)} if tags else {}, remember=False)

@@ -5,6 +5,7 @@ Finders return a row, an empty tuple or None; None means that there is no such r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -28,6 +29,7 @@ from host.records import (
     Transaction,
     TransactionState,
 )
+from host.refusals import Refused
 from host.store import statements
 from host.store.schema import TABLES
 from protocol.image import parse_version
@@ -113,6 +115,11 @@ class Books:
     def image(self, model: str, version: str, offset: int, size: int) -> bytes:
         """A piece of a published image, empty past its end."""
         return bytes(self._value(statements.IMAGE, model=model, version=version, start=offset + 1, size=size) or b"")
+
+    def last_refusal(self, serial_number: str) -> Refused | None:
+        """What a terminal was last refused for, under a good MAC."""
+        rows = self.rows("refusals", serial_number=serial_number)
+        return Refused(rows[0]["reason"], json.loads(rows[0]["words"])) if rows else None
 
     # by rules
 

@@ -101,6 +101,7 @@ Table(
     "firmware", METADATA, _text("model", key=True), _text("version", key=True), _number("size"), _text("sha256"),
     _bytes("image"),
 )  # fmt: skip
+Table("refusals", METADATA, _text("serial_number", key=True), _text("reason"), _text("words"), _number("at"))
 Table("statuses", METADATA, _text("serial_number", key=True), _text("status"), _number("at"))
 Table(
     "audit", METADATA, _number("number", key=True), _number("at"), _text("actor"), _text("serial_number"), _text("act"),

@@ -44,6 +44,8 @@ def take_snapshot(books: Books, request: Request, at: int) -> Snapshot:
         extra["signing_key"] = books.secret("signing")
     if name == "firmware_chunk":
         extra["read_image"] = lambda version, offset, size: books.image(terminal.model, version, offset, size)
+    if name == "why":
+        extra["last_refusal"] = books.last_refusal(terminal.serial_number)
     if name in _BATCH_KINDS:
         extra["batch"] = books.batch(request.terminal_id, request.control.batch)
         extra["rows"] = books.money_rows(request.terminal_id, request.control.batch)

@@ -50,13 +50,9 @@ async def _reverse(session: Session, row: Transaction) -> bool:
             return False
         answer = await session.ask(f"{row.kind}_reversal", fields, stan=row.stan, batch=row.batch)
         if isinstance(answer, Reply) and _is_done(session, answer):
-            session.journal.append(
-                Moved(batch=row.batch, stan=row.stan, event=Event.REVERSE, code=answer.response.code)
-            )
-            detail = {"batch": row.batch}
-            session.tell(
-                replace(done("reverse", f"已冲正{row.stan}", f"{row.stan} is reversed", **detail), stan=row.stan)
-            )
+            session.journal.append(Moved(batch=row.batch, stan=row.stan, event=Event.REVERSE))
+            told = done("reverse", f"已冲正{row.stan}", f"{row.stan} is reversed", batch=row.batch)
+            session.tell(replace(told, stan=row.stan))
             return True
         if not (session.sign_on_again and signed_on):
             return False

@@ -78,22 +78,24 @@ def _no_file(place: Path) -> Path:
 
 
 DATABASES = {
-    "a directory": _directory,
-    "a text file": _text_file,
-    "a text file with a key": _text_file_with_a_key,
-    "below a file": _below_a_file,
-    "where nothing can be written": _no_file,
+    "a directory": (_directory, "it is a directory"),
+    "a text file": (_text_file, "it is no SQLite file"),
+    "a text file with a key": (_text_file_with_a_key, "it is no SQLite file"),
+    "below a file": (_below_a_file, "cannot be used"),
+    "where nothing can be written": (_no_file, "cannot be used"),
 }
 
 
 @pytest.mark.parametrize("name", DATABASES)
 def test_a_database_that_cannot_be_one(tmp_path: Path, name: str) -> None:
     """An operator who mistypes --db would see a page of Python."""
-    database = DATABASES[name](tmp_path)
-    before = database.read_bytes() if database.is_file() else b""
+    make, why = DATABASES[name]
+    database = make(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     line = complaint("host", "--listen", LOCAL, "--db", str(database), cwd=tmp_path, status=3)
-    assert database.name in line
-    assert (database.read_bytes() if database.is_file() else b"") == before
+    assert str(database) in line
+    assert why in line
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("words", [("terminals",), ("show", "PX0000000001"), ("clock", "advance", "1d")])
@@ -150,7 +152,7 @@ def test_a_call_that_is_wrong(tmp_path: Path, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("url", ["tcp:/127.0.0.1:1", "tpc://127.0.0.1:0", "tcp://127.0.0.1:99999", LOCAL + "?bad=1"])
 def test_an_endpoint_that_is_none(tmp_path: Path, url: str) -> None:
     """A host would listen somewhere else than the operator believes."""
-    line = complaint("host", "--listen", url, "--db", "host.db", cwd=tmp_path, status=3)
+    line = complaint("host", "--listen", url, "--db", "host.db", cwd=tmp_path, status=2)
     assert url in line
 
 

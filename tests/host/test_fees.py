@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.fees import FEES, Rate
-from host.policy import Policy
 from tests.host.wire import CREDIT, DEBIT, FORM, Lab, Wire
 
 GOLDEN = [
@@ -97,8 +96,3 @@ def test_a_rate_outside_the_band_draws_a_warning(lab: Lab, credit_bp: int, warne
     wire = Wire(lab).order()
     result = lab.act("submit", serial_number=wire.serial_number, **FORM, credit_bp=credit_bp)
     assert bool(result["warnings"]) is warned
-
-
-def test_the_policy_moves_the_band() -> None:
-    """A tester could not play a market with other rates."""
-    assert Policy(fee_band_bp=(10, 20)).fee_band_bp == (10, 20)

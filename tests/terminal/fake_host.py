@@ -1,6 +1,7 @@
 """A host that is only a function from request payload to reply payload, with a book of its own.
 
-It knows one terminal and believes it; ``rules`` let a test answer, change or swallow what it wants.
+It knows one terminal and believes it; rules let a test answer, change or swallow what it wants. Where it swallows a
+reply it hangs up, so that no test waits for a timeout.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Answer:
     with_mac: bool
     requirement: str = "0"
     swallow: bool = False
+    hang_up: bool = False
 
     def refuse(self, code: str, reason: str = "", chinese: str = "") -> None:
         self.fields[F.RESPONSE_CODE] = code
@@ -84,6 +86,7 @@ class FakeHost:
     image: bytes = b""
     offered: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    hangs_up: bool = False
 
     # what tests ask
 
@@ -149,6 +152,7 @@ class FakeHost:
         before = (dict(reply.fields), reply.requirement)
         for rule in list(self.after):
             rule(reply)
+        self.hangs_up = reply.swallow or reply.hang_up
         if reply.swallow:
             return b""
         changed = before != (reply.fields, reply.requirement) or not reply.with_mac
@@ -280,5 +284,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for payload in self._framer.feed(data):
-            if (reply := self._host.answer(payload)) and not self._transport.is_closing():
+            reply = self._host.answer(payload)
+            if reply and not self._transport.is_closing():
                 self._transport.write(self._framer.wrap(reply))
+            if self._host.hangs_up:
+                self._transport.close()

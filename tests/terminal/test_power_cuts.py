@@ -112,7 +112,7 @@ async def test_a_cut_at_every_write(name: str, phase: Phase) -> None:
     writes = await _writes(play)
     assert writes > 0
     for operation in range(1, writes + 1):
-        async with bench_at(FakeHost(), reply_timeout_s=0.01) as bench:
+        async with bench_at(FakeHost()) as bench:
             await _begin(bench)
             bench.hardware.power.cut_at(operation, phase)
             await play(bench)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -159,6 +159,7 @@ class LifeOfATerminal(RuleBasedStateMachine):
 
 
 TestLifeOfATerminal = LifeOfATerminal.TestCase
+TestLifeOfATerminal.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 @given(st.binary(max_size=60))

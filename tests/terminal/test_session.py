@@ -13,7 +13,7 @@ from protocol.errors import EncodeError
 from protocol.exchange import Event
 from protocol.fields import F
 from terminal.errors import WordsWrong
-from tests.terminal.bench import Bench, bench_at, once, swallow
+from tests.terminal.bench import Bench, bench_at, once
 from tests.terminal.fake_host import Answer, FakeHost
 
 
@@ -22,7 +22,8 @@ async def test_a_late_approval_changes_nothing(bench: Bench) -> None:
     await bench.do("sign_in")
     hold = Hold()
     bench.hardware.faults.arm("line.hold_reply", hold)
-    assert (await bench.sell()).result == "unknown"
+    with bench.impatient():
+        assert (await bench.sell()).result == "unknown"
     hold.release()
     await asyncio.sleep(0.01)
     assert bench.states() == {"000002": "must_reverse"}
@@ -32,14 +33,17 @@ async def test_a_late_approval_changes_nothing(bench: Bench) -> None:
 
 def _other_stan(answer: Answer) -> None:
     answer.fields[F.STAN] = "000999"
+    answer.hang_up = True
 
 
 def _other_amount(answer: Answer) -> None:
     answer.fields[F.AMOUNT] = "000000000001"
+    answer.hang_up = True
 
 
 def _other_terminal(answer: Answer) -> None:
     answer.fields[F.TERMINAL_ID] = "10000002"
+    answer.hang_up = True
 
 
 @pytest.mark.parametrize("spoil", [_other_stan, _other_amount, _other_terminal])
@@ -56,6 +60,7 @@ async def test_garbage_on_the_line(bench: Bench) -> None:
     """One noisy byte would crash the terminal in the middle of a sale."""
     await bench.do("sign_in")
     bench.hardware.faults.arm("line.replace_reply", lambda payload: b"garbage")
+    bench.host.after.append(once("sale", lambda answer: setattr(answer, "hang_up", True)))
     assert (await bench.sell()).result == "unknown"
     assert bench.terminal.session.ignored == {Event.FOREIGN: 1}
 
@@ -63,9 +68,10 @@ async def test_garbage_on_the_line(bench: Bench) -> None:
 async def test_a_cancelled_sale_is_reversed(bench: Bench) -> None:
     """An operator who stops the laboratory in the middle of a sale would leave it in doubt for ever."""
     await bench.do("sign_in")
-    bench.host.after.append(once("sale", swallow))
+    hold = Hold()
+    bench.hardware.faults.arm("line.hold_reply", hold)
     task = asyncio.create_task(bench.sell())
-    await asyncio.sleep(0.005)
+    await hold.caught()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
