@@ -34,7 +34,8 @@ from protocol.private import Control, DeviceInfo
 
 log = logging.getLogger("poslab.host")
 CLOCK_OFFSET: Final = "clock_offset_s"
-_NOT_CONTENT: Final = (F.PIN_BLOCK, F.MAC)
+_NOT_CONTENT: Final = (F.PIN_BLOCK, F.RESPONSE_CODE, F.MAC)
+"""What may differ when a request is sent again: keys that were renewed since, and why it is reversed."""
 
 
 @dataclass(frozen=True, slots=True)

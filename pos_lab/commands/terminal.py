@@ -143,7 +143,7 @@ async def _run(
 
 async def _given(flows: list[str]) -> AsyncIterator[list[str]]:
     for flow in flows:
-        yield flow.split()
+        yield flow.split() or [flow]
 
 
 async def _typed(lang: Lang, *, interactive: bool) -> AsyncIterator[list[str]]:
@@ -167,7 +167,7 @@ async def _typed(lang: Lang, *, interactive: bool) -> AsyncIterator[list[str]]:
 
 async def _play(device: Any, words: list[str], *, as_json: bool, lang: Lang, stop_on_error: bool) -> bool:
     from firmware_sim.errors import DeviceError
-    from terminal.errors import TerminalError
+    from terminal.errors import TerminalError, WordsWrong
     from terminal.flows import FLOWS
 
     name, *arguments = words
@@ -176,6 +176,8 @@ async def _play(device: Any, words: list[str], *, as_json: bool, lang: Lang, sto
         arguments.append(DEFAULT_CARD)
     seen = len(device.told)
     try:
+        if flow and not arguments and not all(entry.optional for entry in flow.entries):
+            raise WordsWrong(f"nothing given to {flow.usage!r}", hint=flow.english)  # nobody is at the keypad
         outcome = await device.do(name, *arguments)
     except (TerminalError, DeviceError) as error:
         if stop_on_error:

@@ -37,7 +37,7 @@ from protocol.crypto.keys import unpack_working_keys
 from protocol.errors import KeyLoadError
 from protocol.fields import F
 from protocol.kinds import identify
-from tests.end_to_end.shop import POSLAB, WAIT_S, environment, is_closed, poslab, port_of, until
+from tests.end_to_end.shop import POSLAB, WAIT_S, environment, is_closed, port_of, poslab, until
 
 SEED: Final = 20260301
 
@@ -191,7 +191,10 @@ def test_the_demo_tells_its_story_and_leaves_only_its_report(desk: Desk) -> None
     assert report == "report: report/first_life.html"
     html = (desk.here / "report/first_life.html").read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>") or html.lower().startswith("<!doctype html>")
-    assert re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)[^"']+|url\((?!["']?(?:#|data:))|@import|https?://""", html) == []
+    assert (
+        re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)[^"']+|url\((?!["']?(?:#|data:))|@import|https?://""", html)
+        == []
+    )
     assert [str(path.relative_to(desk.here)) for path in desk.here.rglob("*") if path.is_file()] == [
         "report/first_life.html"
     ]
