@@ -28,9 +28,7 @@ def build_reply(case: Case, decision: Decision) -> Message:
     """The reply to a request of a known kind; its MAC is made when it is sealed."""
     kind, request, now = case.request.kind, case.request.message, case.now
     due = (*kind.reply.must, *kind.reply.may)
-    fields: dict[int, Value] = {
-        number: request.fields[number] for number in due if number in ECHOED & request.fields.keys()
-    }
+    fields = {number: value for number, value in request.fields.items() if number in ECHOED and number in due}
     fields |= {F.LOCAL_TIME: f"{now:%H%M%S}", F.LOCAL_DATE: f"{now:%m%d}", F.RESPONSE_CODE: decision.code}
     if F.RRN in due and case.snapshot.number:
         fields[F.RRN] = f"{case.snapshot.number:012d}"

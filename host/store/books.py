@@ -6,11 +6,13 @@ Finders return a row, an empty tuple or None; None means that there is no such r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, select
 
 from host.decision import Update, Write
 from host.lifecycle import State
@@ -31,6 +33,7 @@ from host.records import (
 )
 from host.refusals import Refused
 from host.store import statements
+from host.store.prepared import Prepared, defaults, prepare
 from host.store.schema import TABLES
 from protocol.image import parse_version
 
@@ -47,6 +50,25 @@ class Books:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Is there still a transaction? Some failures end it as a whole."""
+        return self._driver.in_transaction
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails inside leaves nothing behind, and takes nothing else with it."""
+        self._driver.execute("SAVEPOINT unit")
+        try:
+            yield
+        except BaseException:
+            if self.in_transaction:
+                self._driver.execute("ROLLBACK TO unit")
+                self._driver.execute("RELEASE unit")
+            raise
+        self._driver.execute("RELEASE unit")
 
     # writing
 
@@ -55,12 +77,12 @@ class Books:
         for write in writes:
             if isinstance(write, Update):
                 key = {f"at_{column}": value for column, value in write.key.items()}
-                self._connection.execute(
-                    statements.updating(write.table, frozenset(write.key)), key | dict(write.changes)
-                )
+                statement = statements.updating(write.table, frozenset(write.key))
+                self._run(prepare(statement, frozenset(write.changes)), key | dict(write.changes))
             else:
                 table = statements.REPLACE if write.replace else statements.INSERT
-                self._connection.execute(table[write.table], dict(write.row))
+                row = {**defaults(TABLES[write.table]), **write.row}
+                self._run(prepare(table[write.table], frozenset(row)), row)
 
     def write(self, *writes: Write) -> None:
         """The same for a few writes."""
@@ -200,21 +222,24 @@ class Books:
         return self._one(record, statements.BY_KEY[name], **key)
 
     def _one(self, record: type[R], statement: Any, **parameters: object) -> R | None:
-        row = self._connection.execute(statement, parameters).first()
-        return None if row is None else _record(record, row._mapping)
+        return next(self._records(record, statement, parameters), None)
 
     def _all(self, record: type[R], statement: Any, **parameters: object) -> tuple[R, ...]:
-        return tuple(_record(record, row._mapping) for row in self._connection.execute(statement, parameters))
+        return tuple(self._records(record, statement, parameters))
+
+    def _records(self, record: type[R], statement: Any, parameters: Mapping[str, object]) -> Iterator[R]:
+        state = _STATES.get(record)
+        for values in prepare(statement).rows(self._driver, parameters):
+            if state:
+                values["state"] = state(values["state"])
+            yield record(**values)
 
     def _value(self, statement: Any, **parameters: object) -> Any:
-        return self._connection.execute(statement, parameters).scalar()
+        found = self._run(prepare(statement), parameters).fetchall()
+        return found[0][0] if found else None
 
-
-def _record(record: type[R], row: RowMapping) -> R:
-    values = dict(row)
-    if state := _STATES.get(record):
-        values["state"] = state(values["state"])
-    return record(**values)
+    def _run(self, prepared: Prepared, parameters: Mapping[str, object]) -> sqlite3.Cursor:
+        return prepared.execute(self._driver, parameters)
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]], *hidden: str) -> list[dict[str, Any]]:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
-from sqlalchemy.exc import SQLAlchemyError
 
 from host.decision import Insert
 from host.errors import StoreError
 from host.keys import Fresh, KeyDesk
 from host.store.books import Books
 from host.store.schema import METADATA, SCHEMA_VERSION
-from host.store.writer import Writer, store_error
+from host.store.writer import DATABASE_ERRORS, Writer, store_error
 from protocol.crypto.vault import KEY_BYTES
 from protocol.errors import KeyLoadError
 
@@ -77,9 +76,9 @@ def open_store(url: str, fresh: Fresh, *, create: bool = True) -> Store:
     try:
         with engine.begin() as connection:
             _prepare(Books(connection), keys, connection)
-    except (SQLAlchemyError, StoreError, KeyLoadError) as error:
+    except (*DATABASE_ERRORS, StoreError, KeyLoadError) as error:
         engine.dispose()
-        told = store_error(error) if isinstance(error, SQLAlchemyError) else error
+        told = store_error(error) if isinstance(error, DATABASE_ERRORS) else error
         raise StoreError(f"the database {path} cannot be used: {told.message}", hint=told.hint) from None
     return Store(engine, keys)
 

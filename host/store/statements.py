@@ -83,7 +83,7 @@ MONEY_ROWS: Final = (
     select(TABLES["transactions"])
     .where(
         *_is(_transactions.terminal_id, _transactions.batch),
-        _transactions.kind.in_(sorted(SIGNS)),
+        or_(*(_transactions.kind == kind for kind in sorted(SIGNS))),
         _transactions.state == TransactionState.CAPTURED,
     )
     .order_by(_transactions.stan)

@@ -37,7 +37,7 @@ async def test_no_till_sees_half_of_another(tmp_path: Path) -> None:
         verified = await built.act("verify")
         assert verified["violations"] == []
         rows = await built.read(lambda books: books.rows("transactions"))
-        assert {row["state"] for row in rows} == {"captured", "voided", "reversed"}
+        assert {"captured", "voided", "reversed"} <= {row["state"] for row in rows}
         settled = await asyncio.gather(*(till.do("settle") for till in tills))
         assert [outcome.detail.get("balanced") for outcome in settled] == ["yes"] * TILLS
         accounts = await built.act("accounts")

@@ -20,6 +20,7 @@ import pytest
 from firmware_sim.cards import TEST_CARDS
 from host.admin.acts import perform
 from host.store.database import open_store
+from pos_lab.host_process import HostProcess
 from pos_lab.scenario import runner
 from pos_lab.scenario.files import FIRST_LIFE, shipped
 from pos_lab.scenario.loader import load_scenario
@@ -34,7 +35,7 @@ from pos_lab.wall_clock import fresh_bytes, wall_clock
 from pos_lab.world import Over, Passed, World, world
 from protocol.codec import unseal
 from protocol.crypto.keys import unpack_working_keys
-from protocol.errors import KeyLoadError
+from protocol.errors import KeyLoadError, TransportError
 from protocol.fields import F
 from protocol.kinds import identify
 from tests.end_to_end.shop import POSLAB, WAIT_S, environment, is_closed, port_of, poslab, until
@@ -126,6 +127,13 @@ async def test_a_run_gives_its_port_back(tmp_path: Path) -> None:
         port = port_of(built.url)
         assert not is_closed(port)
     assert is_closed(port)
+
+
+async def test_a_host_that_cannot_start_says_why(tmp_path: Path) -> None:
+    """A demo that cannot begin would end in a page of Python."""
+    (tmp_path / "host.db").mkdir()
+    with pytest.raises(TransportError, match="the host did not start: .*is a directory"):
+        await HostProcess.start(tmp_path / "host.db")
 
 
 # the program
@@ -226,6 +234,18 @@ def test_an_interrupted_demo_leaves_no_host(desk: Desk, whole_group: bool) -> No
     assert process.stdout is not None
     while "✓" not in process.stdout.readline():
         assert process.poll() is None
+    _interrupt(desk, process, whole_group=whole_group)
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "only the demo"])
+def test_a_demo_that_is_interrupted_while_its_host_starts(desk: Desk, whole_group: bool) -> None:
+    """The impatient user would leave a host behind that nobody knows of."""
+    process = desk.start("demo")
+    until(lambda: list(desk.temporary.glob("*/host.db.key")), "the host begins to start")
+    _interrupt(desk, process, whole_group=whole_group)
+
+
+def _interrupt(desk: Desk, process: subprocess.Popen[str], *, whole_group: bool) -> None:
     if whole_group:
         os.killpg(process.pid, signal.SIGINT)
     else:
