@@ -30,6 +30,7 @@ from host.refusals import Refused
 from protocol.fields import FIELDS
 from protocol.image import parse_version
 from protocol.kinds import Identity, missing_fields
+from protocol.money import yuan
 
 
 class Stage(Enum):
@@ -47,11 +48,6 @@ class Gate:
     stage: Stage
     spares: frozenset[str]
     test: Callable[[Case], Refused | None]
-
-
-def yuan(amount_fen: int) -> str:
-    """Fen as people write yuan: ``60.00``."""
-    return f"{amount_fen // 100}.{amount_fen % 100:02d}"
 
 
 def _malformed(case: Case) -> Refused | None:

@@ -17,10 +17,10 @@ A refusal by the host is not an error: it is a response code with a reason (``pr
 from __future__ import annotations
 
 
-class ProtocolError(Exception):
-    """Base of the tree. ``code`` is for machines, ``message`` and ``hint`` for people."""
+class ToldError(Exception):
+    """Base of every package's tree: ``code`` is for machines, ``message`` and ``hint`` for people."""
 
-    code = "protocol"
+    code = "error"
 
     def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)
@@ -31,6 +31,12 @@ class ProtocolError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ProtocolError(ToldError):
+    """Base of this tree."""
+
+    code = "protocol"
 
 
 class FrameError(ProtocolError):

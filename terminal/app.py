@@ -15,6 +15,7 @@ from typing import Final
 from firmware_sim.board import Board, Hardware
 from firmware_sim.errors import EntryCancelled, EntryTimeout, UnknownName
 from protocol.header import FETCH_COMMANDS, NO_REQUIREMENT, SIGN_ON_AGAIN
+from protocol.money import yuan
 from terminal.book import Book
 from terminal.errors import WordsWrong
 from terminal.flows import FLOWS, Flow, type_in
@@ -23,7 +24,6 @@ from terminal.flows.resolve import alarm
 from terminal.flows.sign_in import sign_in
 from terminal.journal import Journal
 from terminal.outcome import Outcome, local
-from terminal.receipts import yuan
 from terminal.session import Session
 from terminal.settings import Settings
 

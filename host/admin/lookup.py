@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from host.admin.desk import Desk, Result
-from host.gates import yuan
 from host.store.books import columns_of
+from protocol.money import yuan
 
 _KEY_COLUMNS = ("tmk", "working_keys", "previous_keys")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from host.case import Case
 from host.decision import Decision, Insert
 from host.fees import contract_rate
-from host.gates import yuan
 from host.issuer import Issuer, authorise, find_issuer
 from host.postings import capture
 from host.records import Transaction, TransactionState, columns
@@ -13,6 +12,7 @@ from host.refusals import Refused
 from protocol.describe import mask_pan
 from protocol.errors import DecodeError
 from protocol.fields import F
+from protocol.money import yuan
 
 CURRENCY = "156"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from host import postings
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write, refuse
-from host.gates import yuan
 from host.handlers.purchase import record
 from host.issuer import find_issuer
 from host.records import Transaction, TransactionState, columns
 from host.transactions import SIGNS, Undo, step
 from protocol.fields import F
+from protocol.money import yuan
 
 _MANUAL_ENTRY = "01"
 _REFUNDED = "refunded"

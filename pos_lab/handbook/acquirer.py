@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from host.admin.acts import ACTS
 from host.admin.registration import FIELD_RULES
 from host.fees import FEES
-from host.gates import GATES, yuan
+from host.gates import GATES
 from host.lifecycle import HOLDS, PERMITS
 from host.lifecycle import TRANSITIONS as LIFE
 from host.policy import Policy
@@ -21,6 +21,7 @@ from pos_lab.handbook.machine import machine
 from pos_lab.handbook.markdown import Markdown, block, code, codes, prose, sections, table
 from pos_lab.scenario.policy import WrittenPolicy
 from protocol.kinds import KINDS
+from protocol.money import yuan
 from protocol.responses import response
 from terminal.outcome import LOCAL
 from terminal.transaction import JUDGEMENTS, SILENCE, UNRESOLVED, Judgement

@@ -8,11 +8,11 @@ from typing import Any
 from firmware_sim.cards import TEST_CARDS
 from firmware_sim.faults import FAULT_POINTS, FaultPoint, Hold
 from firmware_sim.models import MODELS
-from host.gates import yuan
 from host.issuer import ISSUERS, find_issuer
 from pos_lab.handbook.markdown import Markdown, code, codes, sections, table
 from pos_lab.scenario.steps.terminal_steps import FAULTS
 from protocol.masking import mask_pan
+from protocol.money import yuan
 from terminal.flows import FLOWS
 from terminal.settings import Settings
 

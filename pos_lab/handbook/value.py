@@ -11,7 +11,6 @@ from typing import Any, Final, Literal, NamedTuple, get_args, get_origin, get_ty
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from host.gates import yuan
 from pos_lab.handbook.markdown import Markdown, code, codes, plain, prose, table
 from pos_lab.scenario.model import (
     AMOUNT_MAX_FEN,
@@ -29,6 +28,7 @@ from pos_lab.scenario.model import (
     Text,
     Title,
 )
+from protocol.money import yuan
 
 
 class Value(NamedTuple):

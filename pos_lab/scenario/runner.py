@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from firmware_sim.errors import DeviceError
 from firmware_sim.line import Direction
 from host.errors import HostError
-from host.gates import yuan
 from pos_lab.scenario.evidence import Way, evidence
 from pos_lab.scenario.model import CHAPTER, Scenario, Step, StepSpec, Text
 from pos_lab.scenario.policy import WrittenPolicy
@@ -25,6 +24,7 @@ from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.story import Evidence, ScenarioResult, StepResult, Verdict, gravest
 from pos_lab.world import Over, Passed, World, world
 from protocol.errors import ProtocolError
+from protocol.money import yuan
 from terminal.errors import TerminalError
 
 MONEY: Final = frozenset({"amount", "turnover", "total", "sum", "fees"})

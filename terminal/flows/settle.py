@@ -12,6 +12,7 @@ from protocol.elements import Value
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.kinds import KINDS
+from protocol.money import yuan
 from protocol.private import UPLOAD_ITEMS_PER_MESSAGE, Totals, UploadItem, pack_tags, pack_upload
 from terminal.book import ClosedBatch
 from terminal.explain import explain
@@ -19,7 +20,6 @@ from terminal.flows.resolve import resolve
 from terminal.flows.sign_in import sign_in
 from terminal.money import RENMINBI, unseal_card
 from terminal.outcome import Outcome, done
-from terminal.receipts import yuan
 from terminal.records import BatchClosed, SettlementAnswered, SettlementAsked
 from terminal.session import Reply, Session, Silence, refused, silent
 

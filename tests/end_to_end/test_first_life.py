@@ -132,7 +132,7 @@ async def test_a_run_gives_its_port_back(tmp_path: Path) -> None:
 async def test_a_host_that_cannot_start_says_why(tmp_path: Path) -> None:
     """A demo that cannot begin would end in a page of Python."""
     (tmp_path / "host.db").mkdir()
-    with pytest.raises(TransportError, match="the host did not start: .*is a directory"):
+    with pytest.raises(TransportError, match=r"the host did not start: .*is a directory"):
         await HostProcess.start(tmp_path / "host.db")
 
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 
 from firmware_sim.models import MODELS
 from host.errors import AdminError
-from host.gates import yuan
 from pos_lab.scenario.model import (
     BalanceFen,
     Count,
@@ -27,6 +26,7 @@ from pos_lab.scenario.model import (
 from pos_lab.scenario.steps.stage import Stage, Told
 from pos_lab.scenario.story import Fact
 from pos_lab.vendor import make_image
+from protocol.money import yuan
 
 Words = Annotated[str, Shape(r"[^\x00-\x1f]{1,80}", "one line of text")]
 State = Annotated[str, Shape(r"[a-z]+", "a state such as activated")]

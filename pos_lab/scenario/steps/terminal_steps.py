@@ -12,7 +12,6 @@ from pydantic import Field
 from firmware_sim.cards import TEST_CARDS
 from firmware_sim.faults import Hold
 from firmware_sim.power import Phase, PowerLost
-from host.gates import yuan
 from pos_lab.books import compare_books
 from pos_lab.forgery import FORGED, forge_reply, is_fetch_reply
 from pos_lab.scenario.model import (
@@ -34,6 +33,7 @@ from pos_lab.scenario.model import (
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.story import Fact
 from pos_lab.world import Device
+from protocol.money import yuan
 from terminal.outcome import Outcome
 
 Reason = Annotated[str, Shape(r"[a-z_]+(\.[a-z_]+)?", "a reason such as terminal.stopped")]
