@@ -70,11 +70,10 @@ def _load(name: str) -> Any:
 
 def _statuses() -> Mapping[type[Exception], Status]:
     """Error to exit status, first match wins; imported only once something has gone wrong, for a quick start."""
-    from firmware_sim.errors import ChipError, DeviceError
-    from host.errors import HostError, StoreError
+    from firmware_sim.errors import ChipError
+    from host.errors import StoreError
     from pos_lab.scenario.errors import ScenarioErrors
-    from protocol.errors import EndpointWrong, ProtocolError, TransportError
-    from terminal.errors import TerminalError
+    from protocol.errors import EndpointWrong, ToldError, TransportError
 
     return {
         EndpointWrong: Status.WRONG,
@@ -82,10 +81,7 @@ def _statuses() -> Mapping[type[Exception], Status]:
         StoreError: Status.ENVIRONMENT,
         ChipError: Status.ENVIRONMENT,
         OSError: Status.ENVIRONMENT,
-        ProtocolError: Status.WRONG,
-        HostError: Status.WRONG,
-        DeviceError: Status.WRONG,
-        TerminalError: Status.WRONG,
+        ToldError: Status.WRONG,
         ScenarioErrors: Status.WRONG,
     }
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
-from pos_lab.world import Over
+from pos_lab.world import Over, RunningElsewhere
 
 app = new_app()
 
@@ -23,6 +23,10 @@ def run(
     over: Annotated[
         Over, typer.Option(help="How terminals reach the host; process starts one of its own, over TCP.")
     ] = Over.MEMORY,
+    host: Annotated[
+        str, typer.Option(metavar="URL", help="Play against a host that runs already, with --db and --lab-clock.")
+    ] = "",
+    db: Annotated[str, typer.Option(metavar="FILE", help="The database of that host.")] = "",
     only: Annotated[str, typer.Option("-k", metavar="TEXT", help="Only scenarios whose name holds this text.")] = "",
     seed: Annotated[
         int | None, typer.Option(min=0, help="Makes the keys of the run again. [default: a new one]")
@@ -39,14 +43,18 @@ def run(
     Examples:
       poslab run scenarios/lifecycle/first_life.yaml
       poslab run scenarios/ --over process --html report.html --junit report.xml
+      poslab run my_case.yaml --host tcp://127.0.0.1:8583 --db lab.db
     """
-    play(files, over=over, only=only, seed=seed, show=show, junit=junit, html=html, as_json=as_json, lang=lang)
+    if bool(host) != bool(db):
+        raise typer.BadParameter("--host and --db go together", param_hint="--host")
+    place = RunningElsewhere(host, db) if host else over
+    play(files, over=place, only=only, seed=seed, show=show, junit=junit, html=html, as_json=as_json, lang=lang)
 
 
 def play(
     files: list[str],
     *,
-    over: Over,
+    over: Over | RunningElsewhere,
     lang: Lang,
     only: str = "",
     seed: int | None = None,
@@ -92,7 +100,7 @@ def play(
     raise typer.Exit(Status.DONE if result.verdict == "passed" else Status.FAILED)
 
 
-async def _play_all(chosen: list[Any], over: Over, seed: int, teller: Any) -> Any:
+async def _play_all(chosen: list[Any], over: Over | RunningElsewhere, seed: int, teller: Any) -> Any:
     from pos_lab.scenario.runner import Runner
     from pos_lab.scenario.steps import STEPS
     from pos_lab.scenario.story import RunResult
