@@ -34,7 +34,7 @@ from pos_lab.wall_clock import wall_clock
 from terminal.app import Terminal
 from terminal.settings import Settings
 
-REPLY_TIMEOUT_S: Final = 1.0
+REPLY_TIMEOUT_S: Final = 2.0
 _names = count()
 Fresh = Callable[[int], bytes]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +65,7 @@ def play(
     as_json: bool = False,
 ) -> None:
     """Load, play, tell, and leave with the verdict as exit status."""
-    from pos_lab.scenario.files import scenario_files
+    from pos_lab.scenario.files import scenario_files, told_name
     from pos_lab.scenario.loader import load_scenario
     from pos_lab.scenario.policy import WrittenPolicy
     from pos_lab.scenario.report.document import run_document
@@ -74,7 +75,9 @@ def play(
     from pos_lab.scenario.report.text import Teller, console_on
     from pos_lab.scenario.steps import STEPS
 
-    loaded = [load_scenario(file, STEPS, WrittenPolicy) for file in scenario_files(files)]
+    loaded = [
+        replace(load_scenario(file, STEPS, WrittenPolicy), file=told_name(file)) for file in scenario_files(files)
+    ]
     chosen = [scenario for scenario in loaded if only in scenario.name]
     if not chosen:
         raise typer.BadParameter(f"no scenario has {only!r} in its name", param_hint="-k")
