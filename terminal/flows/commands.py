@@ -68,7 +68,10 @@ async def commands(session: Session) -> Outcome:
     if stopped := await _finish_accepted(session):
         return stopped
     return done(
-        "commands", f"已处理{carried_out}条指令", f"{carried_out} command{'s' * (carried_out != 1)} carried out", count=str(carried_out)
+        "commands",
+        f"已处理{carried_out}条指令",
+        f"{carried_out} command{'s' * (carried_out != 1)} carried out",
+        count=str(carried_out),
     )
 
 
