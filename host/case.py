@@ -134,6 +134,17 @@ class Case:
         return self.snapshot.merchant
 
     @property
+    def is_repeated(self) -> bool:
+        """Did this very request come before, and is its reply stored?"""
+        stored = self.snapshot.stored
+        return stored is not None and stored.fingerprint == self.request.fingerprint
+
+    @property
+    def is_extended(self) -> bool:
+        """Does the device know our extensions, as it says now or once said under a good MAC?"""
+        return self.terminal.extended or (self.mac.good and bool(self.request.device.model))
+
+    @property
     def firmware(self) -> str:
         """The firmware version that runs, as the device says under a good MAC, else as it last said."""
         told = self.request.firmware

@@ -47,7 +47,7 @@ def build_reply(case: Case, decision: Decision) -> Message:
 def requirement(case: Case, decision: Decision) -> str:
     """The processing requirement: commands wait, and the terminal knows how to fetch them (product decision 10)."""
     terminal = case.snapshot.terminal
-    if terminal is None or not terminal.extended:
+    if terminal is None or not case.is_extended:
         return NO_REQUIREMENT
     waiting = len(case.snapshot.commands) - (case.request.kind.name == "command_ack")
     waiting += sum(write.table == "commands" and "document" in getattr(write, "row", {}) for write in decision.writes)

@@ -75,6 +75,8 @@ class DecodeError(ProtocolError):
         self.raw = raw
 
     def __str__(self) -> str:
+        if self.offset < 0:
+            return f"before the MTI: {super().__str__()}"
         where = f"field {self.field} at offset {self.offset}" if self.field else f"offset {self.offset}"
         return f"{where}: {super().__str__()}"
 

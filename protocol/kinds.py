@@ -50,7 +50,11 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A row of KINDS. ``type_code`` is 60.1, ``networks`` the possible 60.3, ``reversal`` the kind that undoes it."""
+    """A row of KINDS. ``type_code`` is 60.1, ``networks`` the possible 60.3, ``reversal`` the kind that undoes it.
+
+    ``has_mac`` says that the dialect protects the kind; ``may_mac`` that it does not and that devices of ours do, since
+    whoever reaches the port could else settle a batch or end a session (an extension).
+    """
 
     name: str
     chinese: str
@@ -62,6 +66,7 @@ class Kind:
     reply: Presence
     processing_code: str = ""
     has_mac: bool = False
+    may_mac: bool = False
     reversal: str = ""
     undoes: str = ""
     advances_stan: bool = True
@@ -89,15 +94,15 @@ _REVERSAL: Final = Presence(
 _FINANCIAL_REPLY: Final = Presence(_SALE_REPLY, _SALE_REPLY_MAY)
 _REVERSAL_REPLY: Final = Presence(_SALE_REPLY, _SALE_REPLY_MAY)
 _NETWORK_REPLY: Final = Presence(_MANAGEMENT, _REPLY_MAY)
-_BATCH_REPLY: Final = Presence((F.STAN, *_STAMP, *_MANAGEMENT), (F.ACQUIRER, F.RRN, F.TOTALS, F.TEXT))
+_BATCH_REPLY: Final = Presence((F.STAN, *_STAMP, *_MANAGEMENT), (F.ACQUIRER, F.RRN, F.TOTALS, F.TEXT, F.MAC))
 
 
 def _extension(name: str, chinese: str, english: str, network: str, *, has_mac: bool = True) -> Kind:
-    must = (*_MANAGEMENT, F.MAC) if has_mac else _MANAGEMENT
+    must, may = ((F.MAC,), ()) if has_mac else ((), (F.MAC,))
     return Kind(
-        name, chinese, english, "0800", "00", (network,), Presence(must, (F.DEVICE, F.PAYLOAD)),
-        Presence(_MANAGEMENT, (*_REPLY_MAY, F.MAC)), has_mac=has_mac, advances_stan=False, extension=True,
-        masks=((F.PAYLOAD, Mask.OPEN),), clause="extension",
+        name, chinese, english, "0800", "00", (network,), Presence((*_MANAGEMENT, *must), (F.DEVICE, F.PAYLOAD, *may)),
+        Presence(_MANAGEMENT, (*_REPLY_MAY, F.MAC)), has_mac=has_mac, may_mac=not has_mac, advances_stan=False,
+        masks=((F.PAYLOAD, Mask.OPEN),), extension=True, clause="extension",
     )  # fmt: skip
 
 
@@ -109,7 +114,8 @@ _ROWS: Final = (
     ),
     Kind(
         "sign_off", "签退", "sign-off", "0820", "00", ("002",),
-        Presence((F.STAN, *_MANAGEMENT), (F.DEVICE,)), Presence((F.STAN, *_STAMP, *_MANAGEMENT), (F.RRN, F.TEXT)),
+        Presence((F.STAN, *_MANAGEMENT), (F.DEVICE, F.MAC)),
+        Presence((F.STAN, *_STAMP, *_MANAGEMENT), (F.RRN, F.TEXT, F.MAC)), may_mac=True,
     ),
     Kind(
         "echo", "回响测试", "echo", "0820", "00", ("301",),
@@ -143,17 +149,21 @@ _ROWS: Final = (
     ),
     Kind(
         "settlement", "批结算", "batch settlement", "0500", "00", ("201",),
-        Presence((F.STAN, *_MANAGEMENT, F.TOTALS, F.CURRENCY, F.TEXT), (F.DEVICE, F.PAYLOAD)),
-        Presence((F.STAN, *_STAMP, *_MANAGEMENT, F.TOTALS), (F.SETTLEMENT_DATE, F.ACQUIRER, F.RRN, F.CURRENCY, F.TEXT)),
+        Presence((F.STAN, *_MANAGEMENT, F.TOTALS, F.CURRENCY, F.TEXT), (F.DEVICE, F.PAYLOAD, F.MAC)),
+        Presence(
+            (F.STAN, *_STAMP, *_MANAGEMENT, F.TOTALS),
+            (F.SETTLEMENT_DATE, F.ACQUIRER, F.RRN, F.CURRENCY, F.TEXT, F.MAC),
+        ),
+        may_mac=True,
         masks=((F.PAYLOAD, Mask.OPEN),),
     ),
     Kind(
         "batch_upload", "批上送", "batch upload", "0320", "00", ("201",),
-        Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE,)), _BATCH_REPLY,
+        Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE, F.MAC)), _BATCH_REPLY, may_mac=True,
     ),
     Kind(
         "batch_end", "批上送结束", "end of batch upload", "0320", "00", ("202", "207"),
-        Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE,)), _BATCH_REPLY,
+        Presence((F.STAN, *_MANAGEMENT, F.TOTALS), (F.DEVICE, F.MAC)), _BATCH_REPLY, may_mac=True,
     ),
     _extension("why", "查询拒绝原因", "why query", "902", has_mac=False),
     _extension("command_fetch", "取远程指令", "fetch commands", "910"),

@@ -23,6 +23,8 @@ async def explain(session: Session, outcome: Outcome) -> Outcome:
     answer = await session.ask("why", {F.PAYLOAD: pack_tags(asked)})
     if not isinstance(answer, Reply) or not answer.response.approved:
         return outcome
+    if session.can_seal and not session.believes(answer):
+        return outcome  # a remedy that anybody may have written
     try:
         tags = answer.tags()
         reason, zh, en, remedy_zh, remedy_en = (text_tag(tags, tag) for tag in ("RC", "ZH", "EN", "RZ", "RE"))

@@ -130,12 +130,16 @@ class Session:
         self.journal.append(StanTaken(stan=stan))
         return stan
 
+    def believes(self, reply: Reply) -> bool:
+        """May this reply change what the terminal does? Its MAC is good, or the host is one that makes none."""
+        return reply.mac is Mac.GOOD or (reply.mac is Mac.ABSENT and self.settings.decline_mac == "optional")
+
     async def connect(self) -> bool:
         """Whether there is a line to the host now."""
         try:
             await self.board.line.open(self.settings.connect_timeout_s)
         except LineError as error:
-            log.info("no line: %s", error)
+            log.warning("no line: %s", error)
             return False
         return True
 
@@ -155,7 +159,8 @@ class Session:
         """
         kind = KINDS[kind_name]
         request = self._request(kind, fields or {}, stan, batch or self.book.batch, network or kind.networks[0])
-        payload = seal(request, self.board.secure_module.mac if kind.has_mac else None)
+        has_mac = kind.has_mac or (kind.may_mac and self.can_seal)
+        payload = seal(request, self.board.secure_module.mac if has_mac else None)
         if not await self.connect():
             return Silence(sent=False)
         loop = asyncio.get_running_loop()
@@ -168,7 +173,7 @@ class Session:
                 if unsealed := self._matched(arrived, loop.time()):
                     return self._taken(kind, unsealed)
         except LineError as error:
-            log.info("%s: %s", kind.name, error)
+            log.warning("%s: %s", kind.name, error)
             self.board.line.close()
             return Silence(sent=True)
         finally:

@@ -26,6 +26,7 @@ def show(desk: Desk, serial_number: str) -> Result:
         "turnover_fen": turnover_fen,
         "turnover": yuan(turnover_fen),
         "unsettled": len(desk.books.money_rows(terminal.terminal_id, terminal.batch)),
+        "status": [row["status"] for row in desk.books.rows("statuses", serial_number=serial_number)],
         "commands": [command.kind for command in desk.books.waiting_commands(serial_number, desk.at)],
     }
 

@@ -12,6 +12,7 @@ from host.refusals import REFUSALS, Refused
 from protocol.command import RemoteCommand, sign_command
 from protocol.errors import DecodeError
 from protocol.fields import F
+from protocol.image import parse_version
 from protocol.kinds import KINDS
 from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
 
@@ -26,7 +27,7 @@ _WHY_TAGS = {
     "contact_zh": "CZ",
     "contact_en": "CE",
 }
-_SPARED_BY_WHY = frozenset({"malformed", "not signed on", "MAC", "wrong batch"})
+_SPARED_BY_WHY = frozenset({"malformed", "not signed on", "MAC", "wrong batch", "currency"})
 
 
 def why(case: Case) -> Decision:
@@ -94,8 +95,10 @@ def enqueue(
 
 def enqueue_update(case: Case) -> list[Write]:
     """Command the update that a refused firmware needs, once, where an image is published for it."""
-    release = case.snapshot.release
-    if release is None or any(command.kind == "update_firmware" for command in case.snapshot.commands):
+    release, model = case.snapshot.release, case.snapshot.model
+    if release is None or model is None or parse_version(release.version) < parse_version(model.min_firmware):
+        return []
+    if any(command.kind == "update_firmware" for command in case.snapshot.commands):
         return []
     return enqueue(
         case.terminal,

@@ -14,8 +14,6 @@ from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.money import yuan
 
-CURRENCY = "156"
-
 
 def sale(case: Case) -> Decision:
     """Captured with its fee and its postings, or declined by a limit or by the card's issuer."""
@@ -64,8 +62,6 @@ def record(case: Case, issuer: Issuer, refused: Refused | None, original: Transa
 
 
 def _out_of_bounds(case: Case) -> Refused | None:
-    if case.request.message.text(F.CURRENCY) != CURRENCY:
-        return Refused("currency.unsupported")
     if not case.request.amount_fen:
         return Refused("amount.zero")
     limit_fen = case.policy.single_limit_fen

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, select
 
-from host.decision import Update, Write
+from host.decision import Delete, Update, Write
 from host.lifecycle import State
 from host.records import (
     Batch,
@@ -76,9 +76,10 @@ class Books:
         """Carry out what a decision wants written."""
         for write in writes:
             if isinstance(write, Update):
-                key = {f"at_{column}": value for column, value in write.key.items()}
                 statement = statements.updating(write.table, frozenset(write.key))
-                self._run(prepare(statement, frozenset(write.changes)), key | dict(write.changes))
+                self._run(prepare(statement, frozenset(write.changes)), _at(write.key) | dict(write.changes))
+            elif isinstance(write, Delete):
+                self._run(prepare(statements.deleting(write.table, frozenset(write.key))), _at(write.key))
             else:
                 table = statements.REPLACE if write.replace else statements.INSERT
                 row = {**defaults(TABLES[write.table]), **write.row}
@@ -204,7 +205,7 @@ class Books:
 
     # lists for people
 
-    def rows(self, name: str, **matches: object) -> list[dict[str, Any]]:
+    def rows(self, name: str, /, **matches: object) -> list[dict[str, Any]]:
         """Rows of a table whose columns equal ``matches``, by key, as column values."""
         table = TABLES[name]
         query = select(table).where(*(table.c[column] == value for column, value in matches.items()))
@@ -240,6 +241,10 @@ class Books:
 
     def _run(self, prepared: Prepared, parameters: Mapping[str, object]) -> sqlite3.Cursor:
         return prepared.execute(self._driver, parameters)
+
+
+def _at(key: Mapping[str, object]) -> dict[str, object]:
+    return {f"at_{column}": value for column, value in key.items()}
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]], *hidden: str) -> list[dict[str, Any]]:

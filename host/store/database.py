@@ -6,10 +6,12 @@ alone.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -35,6 +37,18 @@ def database_path(url: str) -> Path:
     if "://" in url and not url.startswith(_PREFIX):
         raise StoreError(f"{url!r} is no SQLite file", hint="give a path or sqlite:///path")
     return Path(url.removeprefix(_PREFIX))
+
+
+@contextmanager
+def only_host(url: str) -> Iterator[None]:
+    """Be the one host on a database; administrators may work on it meanwhile. Raises StoreError where there is one."""
+    path = database_path(url)
+    with open(path.with_name(path.name + ".host"), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"another host runs on the database {path}", hint="one host to a database") from None
+        yield
 
 
 class Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import sys
 from dataclasses import replace
@@ -65,11 +66,12 @@ def play(
     as_json: bool = False,
 ) -> None:
     """Load, play, tell, and leave with the verdict as exit status."""
+    logging.getLogger("poslab").addHandler(logging.NullHandler())  # what the line did stands in the evidence
     from pos_lab.scenario.files import scenario_files, told_name
     from pos_lab.scenario.loader import load_scenario
     from pos_lab.scenario.policy import WrittenPolicy
     from pos_lab.scenario.report.document import run_document
-    from pos_lab.scenario.report.file import write_report
+    from pos_lab.scenario.report.file import can_write_report, write_report
     from pos_lab.scenario.report.html import html_report
     from pos_lab.scenario.report.junit import junit_xml
     from pos_lab.scenario.report.text import Teller, console_on
@@ -89,6 +91,8 @@ def play(
             else:
                 typer.echo(f"{scenario.name}  {scenario.file}")
         return
+    for report in filter(None, (junit, html)):
+        can_write_report(report)
     seed = secrets.randbelow(2**32) if seed is None else seed
     teller = None if as_json else Teller(console_on(sys.stdout), lang.code)
     result = asyncio.run(_play_all(chosen, over, seed, teller))

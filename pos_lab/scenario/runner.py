@@ -25,11 +25,10 @@ from protocol.errors import ToldError
 from protocol.money import yuan
 
 MONEY: Final = frozenset({"amount", "turnover", "total", "sum", "fees"})
-ASKS_FOR_TROUBLE: Final = frozenset({"outcome", "error"})
+ASKS_FOR_TROUBLE: Final = frozenset({"outcome", "error", "verdict"})
 """Expectations by which a step may end otherwise than well."""
 
 _DIRECTIONS: Final[Mapping[Direction, Way]] = {Direction.SENT: "request", Direction.RECEIVED: "response"}
-_SKIPPED: Final = Text(zh="未执行", en="not played")
 
 
 class Runner:
@@ -133,7 +132,9 @@ def _shown(name: str, value: object) -> str:
 
 
 def _skipped(index: int, step: Step) -> StepResult:
-    message = step.arguments if isinstance(step.arguments, Text) else _SKIPPED
+    message = Text(zh=f"{step.verb}：未执行", en=f"{step.verb}: not played")
+    if step.verb == CHAPTER and isinstance(step.arguments, Text):
+        message = step.arguments
     return StepResult(index, step.verb, step.line, "skipped", message, say=step.say, expected=_expected(step.expect))
 
 

@@ -1,7 +1,7 @@
 """Asks for working keys, and ends the session (CUP 3.2, 5.2, 7.10).
 
 Rules owned here: keys are loaded all or none, before the book says that the terminal is signed on; the host's batch is
-adopted while ours is empty; firmware on trial is confirmed by a sign-on that worked.
+adopted while ours holds no money; firmware on trial is confirmed by a sign-on that worked.
 """
 
 from __future__ import annotations
@@ -56,15 +56,17 @@ async def sign_off(session: Session) -> Outcome:
         return silent("sign_off", answer)
     if not answer.response.approved:
         return await explain(session, refused("sign_off", answer))
+    if not session.believes(answer):
+        return local("sign_off", "terminal.bad_reply")
     session.journal.append(SignedOff())
     session.board.secure_module.erase_working_keys()
     return done("sign_off", "已签退", "signed off")
 
 
 def _batch(session: Session, reply: Reply) -> str:
-    """The batch to use: the host's, unless ours has rows or is being settled; a foreign host may tell none."""
+    """The batch to use: the host's, unless ours holds money or is being settled; a foreign host may tell none."""
     book = session.book
-    if book.rows or book.settling:
+    if book.money or book.unresolved or book.settling:
         return book.batch
     try:
         batch = Control.parse(reply.message.text(F.CONTROL)).batch

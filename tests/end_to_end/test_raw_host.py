@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from protocol.fields import F
 from protocol.kinds import Identity, identify, missing_fields
 from protocol.message import Message
 from protocol.private import RefusalText
-from tests.end_to_end.shop import HostCommand, call, serving
+from tests.end_to_end.shop import HostCommand, call, poslab, serving
 from tests.vectors import Vector, shared_vectors
 
 ENVELOPE = bytes.fromhex("6000030000603200000000")
@@ -70,7 +71,7 @@ def sign_on_life(host: HostCommand, payload: bytes) -> None:
 
     terminal_id, merchant_id = request.text(F.TERMINAL_ID), request.text(F.MERCHANT_ID)
     registered = host.admin("register", terminal_id, merchant_id)
-    card = host.admin("key-card", registered["serial_number"])
+    card = host.admin("key-card", registered["serial_number"], "--unmask")
 
     served = unseal(call(host.port, payload)).message
     assert_well_formed(served, request, "00")
@@ -98,6 +99,8 @@ def test_real_sign_ons_are_served(host: HostCommand) -> None:
 def test_the_key_card_goes_into_a_file_of_the_users_own(host: HostCommand, tmp_path: Path) -> None:
     """Anybody on the machine could read the master key of a terminal."""
     host.admin("register", "90000002", "898900000000002", "--serial-number", "RAW0000002")
+    shown = poslab("admin", "key-card", "RAW0000002", "--db", str(host.database), "--json", cwd=tmp_path)
+    assert (shown.returncode, json.loads(shown.stdout)["error"]["code"]) == (2, "unmask")
     card = tmp_path / "card.json"
     answer = host.admin("key-card", "RAW0000002", "--out", str(card))
     assert answer == {"written": str(card)}

@@ -139,8 +139,7 @@ def swallow(answer: Answer) -> None:
 
 def without_mac(answer: Answer) -> None:
     """The reply comes without field 64."""
-    answer.with_mac = False
-    answer.fields.pop(F.MAC, None)
+    answer.mak = b""
 
 
 def wrong_mac(answer: Answer) -> None:

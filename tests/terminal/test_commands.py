@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -96,6 +97,52 @@ async def test_a_lost_acknowledgement_is_repeated_and_not_the_command(bench: Ben
     assert bench.terminal.book.commands == ()
 
 
+UPDATE = {"version": "2.2.0", "size": "5", "sha256": "ab" * 32}
+
+
+def _chunk_of_nonsense(answer: Answer) -> None:
+    answer.fields[F.PAYLOAD] = b"?"
+
+
+def _chunk_refused(answer: Answer) -> None:
+    answer.refuse("97", "terminal.stopped")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "result"),
+    [(_chunk_of_nonsense, "terminal.bad_reply"), (_chunk_refused, "terminal.stopped"), (None, "update.hash")],
+)
+async def test_a_command_that_fails_does_not_block_the_next(
+    bench: Bench, spoil: Callable[[Answer], None] | None, result: str
+) -> None:
+    """One update that cannot work would keep every later notice from the shop."""
+    bench.host.image = b"wrong"
+    bench.host.enqueue("update_firmware", UPDATE, SERIAL_NUMBER)
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    if spoil:
+        bench.host.after.append(once("firmware_chunk", spoil))
+    assert (await bench.do("commands")).result == "done"
+    assert bench.host.acknowledged == {1: result, 2: "done"}
+    assert (len(bench.terminal.book.notices), bench.terminal.book.commands) == (1, ())
+
+
+def _out_of_step(answer: Answer) -> None:
+    answer.refuse("77", "terminal.not_signed_on")
+
+
+@pytest.mark.parametrize("spoil", [swallow, _out_of_step])
+async def test_a_command_whose_time_has_not_come_is_kept(bench: Bench, spoil: Callable[[Answer], None]) -> None:
+    """A line that is down for a minute would cost the shop its update."""
+    bench.host.image = b"wrong"
+    bench.host.enqueue("update_firmware", UPDATE, SERIAL_NUMBER)
+    bench.host.after.append(once("firmware_chunk", spoil))
+    assert not (await bench.do("commands")).is_good
+    bench.restart()
+    assert (await bench.do("commands")).result == "done"
+    assert len(bench.host.asked("command_ack")) == 1
+    assert bench.host.acknowledged == {1: "update.hash"}
+
+
 @pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
 async def test_a_cut_at_every_write_of_a_command(phase: Phase) -> None:
     """A replay after a power cut would take effect twice, or the notice be lost (C2)."""
@@ -137,7 +184,7 @@ async def test_answers_that_make_no_sense(bench: Bench, name: str) -> None:
     await bench.do("sign_in")
     bench.host.after.append(lambda answer: answer.fields.update({F.PAYLOAD: b"?"}))
     outcome = await bench.do(name)
-    assert (outcome.result, outcome.reason) == ("refused", "terminal.bad_reply")
+    assert (outcome.result, outcome.reason) == ("unknown", "terminal.bad_reply")
 
 
 @pytest.mark.parametrize("name", ["why", "commands", "update", "echo", "status", "sign_off", "sign_in", "settle"])

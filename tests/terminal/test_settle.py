@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from protocol.fields import F
+from protocol.kinds import KINDS
 from protocol.private import Control, Totals, keys_digest, unpack_tags
 from terminal.transaction import Key
-from tests.terminal.bench import Bench, once, swallow
-from tests.terminal.fake_host import Answer, Row
+from tests.terminal.bench import Bench, bench_at, once, swallow, without_mac, wrong_mac
+from tests.terminal.fake_host import Answer, FakeHost, Row
 
 
 async def test_a_balanced_batch_closes(bench: Bench) -> None:
@@ -93,7 +98,49 @@ async def test_sign_on_in_the_middle(bench: Bench) -> None:
     bench.host.before.append(once("settlement", lambda answer: answer.refuse("77")))
     assert (await bench.do("settle")).detail["balanced"] == "yes"
     first, second = bench.host.asked("settlement")
-    assert first.fields == second.fields
+    assert first.without(F.MAC).fields == second.without(F.MAC).fields
+    assert first.octets(F.MAC) != second.octets(F.MAC)
+
+
+_UNBALANCED = Row("sale", 100, "captured")
+FORGED = {
+    "settlement": ("settlement", False),
+    "unbalanced": ("settlement", True),
+    "upload": ("batch_upload", True),
+    "end": ("batch_end", False),
+    "end of an upload": ("batch_end", True),
+}
+
+
+@pytest.mark.parametrize("spoil", [without_mac, wrong_mac])
+@pytest.mark.parametrize(("kind", "differs"), FORGED.values(), ids=FORGED)
+async def test_a_forged_answer_closes_nothing(
+    bench: Bench, kind: str, differs: bool, spoil: Callable[[Answer], None]
+) -> None:
+    """Whoever writes on the line could end the shop's day while the host has no word of it."""
+    await bench.sell()
+    if differs:
+        bench.host.book[Key("000001", "000900")] = _UNBALANCED
+    bench.host.after.append(once(kind, spoil))
+    outcome = await bench.do("settle")
+    assert (outcome.is_good, outcome.reason) == (False, "terminal.bad_reply")
+    settling = bench.terminal.book.settling
+    assert settling is not None
+    assert settling.balanced == (None if kind == "settlement" else not differs)
+    assert (bench.terminal.book.batch, len(bench.terminal.book.rows), bench.terminal.book.closed) == ("000001", 1, ())
+    bench.restart()
+    assert (await bench.do("settle")).detail["balanced"] == ("no" if differs else "yes")
+    assert bench.terminal.book.batch == bench.host.batch == "000002"
+
+
+async def test_a_host_that_makes_no_mac_where_the_dialect_has_none() -> None:
+    """A shop with a foreign acquirer could never settle."""
+    async with bench_at(FakeHost(demands_mac=False), decline_mac="optional") as bench:
+        bench.host.after.append(lambda answer: without_mac(answer) if KINDS[answer.kind].may_mac else None)
+        await bench.sell()
+        bench.host.book[Key("000001", "000900")] = _UNBALANCED
+        assert (await bench.do("settle")).detail["balanced"] == "no"
+        assert (await bench.do("sign_off")).result == "done"
 
 
 async def test_a_refused_settlement_and_upload_are_told(bench: Bench) -> None:
@@ -121,6 +168,48 @@ async def test_the_batch_of_the_sign_on_reply(bench: Bench) -> None:
     bench.host.batch = "000050"
     await bench.do("sign_in")
     assert bench.terminal.book.batch == "000042"
+
+
+async def test_a_batch_without_money_gives_way_to_the_hosts(bench: Bench) -> None:
+    """After a sale that was voided the terminal would stay in a batch that the host has closed, and not sell."""
+    sold = await bench.sell()
+    await bench.do("void", sold.stan)
+    bench.host.batch = "000050"
+    await bench.do("sign_in")
+    assert bench.terminal.book.batch == "000050"
+    assert (await bench.do("void", sold.stan)).reason == "terminal.original_not_found"
+    assert (await bench.sell("1.00")).result == "approved"
+    assert bench.captured() == bench.host.captured()
+    bench.restart()
+    assert (await bench.do("settle")).detail["net_fen"] == "100"
+    assert (bench.terminal.book.batch, bench.terminal.book.rows) == ("000051", {})
+
+
+@pytest.mark.parametrize("kind", ["sale", "sale_void", "refund"])
+async def test_what_is_unresolved_holds_its_batch(bench: Bench, kind: str) -> None:
+    """A reversal would name a batch that its sale was never in."""
+    sold = await bench.sell()
+    if kind != "sale_void":
+        await bench.do("void", sold.stan)
+    bench.host.after.append(once(kind, swallow))
+    words = {"sale": ("1.00", "debit"), "sale_void": (sold.stan,), "refund": ("1.00", "debit", sold.rrn, "0301")}
+    assert (await bench.do(kind.removeprefix("sale_"), *words[kind])).result == "unknown"
+    bench.host.batch = "000050"
+    await bench.do("sign_in")
+    assert bench.terminal.book.batch == "000001"
+    assert (await bench.do("reverse")).result == "done"
+    assert bench.captured() == bench.host.captured()
+
+
+async def test_a_settlement_under_way_holds_its_batch(bench: Bench) -> None:
+    """The host would be asked again about a batch that it never saw."""
+    bench.host.after.append(once("settlement", swallow))
+    assert (await bench.do("settle")).result == "unknown"
+    assert bench.host.batch == "000002"
+    await bench.do("sign_in")
+    assert bench.terminal.book.batch == "000001"
+    assert (await bench.do("settle")).detail["balanced"] == "yes"
+    assert bench.terminal.book.batch == "000002"
 
 
 async def test_nothing_of_a_card_stays_after_settlement(bench: Bench) -> None:

@@ -118,7 +118,14 @@ def test_no_slip_before_the_capture() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"terminal_id": "1"}, {"reply_timeout_s": 0}, {"network": "005"}, {"journal_limit": 0}, {"colour": "red"}],
+    [
+        {"terminal_id": "1"},
+        {"reply_timeout_s": 0},
+        {"network": "005"},
+        {"journal_limit": 0},
+        {"journal_limit": 1000},
+        {"colour": "red"},
+    ],
     ids=str,
 )
 def test_settings_are_checked(wrong: dict[str, object]) -> None:

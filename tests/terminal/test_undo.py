@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from protocol.fields import F
 from tests.terminal.bench import Bench, bench_at, once, swallow, without_mac, wrong_mac
-from tests.terminal.fake_host import Answer, FakeHost
+from tests.terminal.fake_host import HOST_PUBLIC_KEY, TMK, Answer, FakeHost
 
 
 async def test_a_void_takes_a_sale_back(bench: Bench) -> None:
@@ -207,3 +209,28 @@ async def test_sign_off_waits_for_the_reversal(bench: Bench) -> None:
     assert (await bench.do("sign_off")).result == "done"
     assert bench.terminal.board.secure_module.key_state == "tmk"
     assert (await bench.sell()).result == "approved"
+
+
+@pytest.mark.parametrize("spoil", [without_mac, wrong_mac])
+async def test_a_forged_sign_off_ends_nothing(bench: Bench, spoil: Callable[[Answer], None]) -> None:
+    """Whoever writes on the line could make the terminal forget its keys."""
+    await bench.do("sign_in")
+    bench.host.after.append(once("sign_off", spoil))
+    outcome = await bench.do("sign_off")
+    assert (outcome.is_good, outcome.reason) == (False, "terminal.bad_reply")
+    assert bench.terminal.book.signed_on
+    assert bench.terminal.board.secure_module.key_state == "working"
+
+
+async def test_a_device_that_lost_its_keys_can_still_reverse(bench: Bench) -> None:
+    """A shop whose device lost its battery would owe a reversal for ever, and crash at every sale."""
+    bench.host.after.append(once("sale", swallow))
+    await bench.sell()
+    bench.hardware.cut_power()
+    bench.hardware.chips.keys.write(0, bytes(bench.hardware.chips.keys.size_bytes))
+    bench.restart()
+    assert (await bench.sell()).reason == "terminal.reversal_pending"
+    bench.terminal.board.secure_module.inject_tmk(TMK, HOST_PUBLIC_KEY)
+    assert (await bench.do("reverse")).result == "done"
+    assert not bench.host.asked("sale_reversal")[0].has(F.PAN)
+    assert bench.captured() == bench.host.captured() == set()

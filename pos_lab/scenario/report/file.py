@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -12,6 +13,22 @@ class ReportError(OSError):
 
     def __str__(self) -> str:
         return f"the report {self.filename} cannot be written: {self.strerror}"
+
+
+def can_write_report(path: Path) -> None:
+    """Finds out before a long run whether its report can be written. Raises ReportError."""
+    target = Path(os.path.realpath(path))
+    trial = target.with_name(f".{target.name}.{os.getpid()}.trial")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise ReportError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def write_report(path: Path, content: str) -> None:

@@ -33,8 +33,8 @@ def _suite(scenario: ScenarioResult, language: Language) -> ET.Element:
 def _case(step: StepResult, scenario: ScenarioResult, language: Language) -> ET.Element:
     # A dot in a class name would be read as a package.
     class_name = printable(scenario.name).replace(".", "_")
-    told = (step.say or step.message).told(language)
-    name = printable(f"{step.index:03d} {step.name}: {told}").replace("\n", " ")
+    told = f": {step.say.told(language)}" if step.say else ""
+    name = printable(f"{step.index:03d} {step.name}, line {step.line}{told}").replace("\n", " ")
     case = ET.Element("testcase", {"classname": class_name, "name": name, "time": f"{step.duration_s:.3f}"})
     message = printable(step.message.told(language))
     if step.verdict == "skipped":

@@ -26,9 +26,15 @@ _MARKS: Mapping[str, tuple[str, str, str]] = {
 """Verdict -> its mark, the mark where only ASCII can be shown, its style."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """A reader that has gone is for the command line to answer, as everywhere."""
+        raise BrokenPipeError
+
+
 def console_on(stream: TextIO, *, colour: bool | None = None) -> Console:
     """A console on a stream: colours only where a terminal shows them (``colour`` overrules), and no markup."""
-    return Console(
+    return _Console(
         file=stream, force_terminal=colour, markup=False, highlight=False, emoji=False, soft_wrap=True, safe_box=True
     )
 

@@ -150,6 +150,9 @@ async def _sale(stage: Stage, written: Purchase) -> Told:
         device.power_cycle()
         text = Text(zh="断电，重新开机后恢复", en="the power went; it was switched on again and recovered")
         return Told(text, False, {"outcome": "power_lost", "code": "", "reason": "", "remedy": False})
+    if device.hardware.power.spare():
+        text = Text(zh="断电点没有到达", en=f"write {written.power_cut_at} never came, so the power stayed")
+        return Told(text, False, {"outcome": outcome.result})
     if written.name:
         stage.named[written.name] = outcome
     return tell(device, outcome, terminal.told[seen:])
