@@ -1,13 +1,14 @@
 # make demo    one terminal's whole life, with a verdict and an HTML report
 # make test    all tests
-# make check   style, types, import contracts
+# make check   style, types, import contracts, generated pages
+# make docs    write docs/reference from the tables
 # Everything runs in .venv, which is made and filled when it is needed.
 
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo yes),$(name))))
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: .venv/filled
 	$(BIN)/poslab demo
@@ -20,6 +21,10 @@ check: .venv/filled
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pos_lab.handbook --check
+
+docs: .venv/filled
+	$(BIN)/python -m pos_lab.handbook
 
 .venv/filled: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "pos-lab needs Python 3.11 or later with the venv module" >&2; exit 1; }

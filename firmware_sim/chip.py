@@ -36,18 +36,19 @@ class Chip:
         return chip
 
     @classmethod
-    def open(cls, path: Path, size_bytes: int) -> Chip:
-        """Return the chip kept in the file ``path``, made blank if it is not there.
+    def open(cls, path: Path, size_bytes: int, *, is_new: bool = True) -> Chip:
+        """Return the chip kept in the file ``path``; one that ``is_new`` is made blank if it is not there.
 
         Raises ChipInUse when another holder has it open, ChipError when the path cannot be used or holds another size.
         """
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+            flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_CREAT if is_new else 0)
+            file = os.open(path, flags, 0o600)
         except OSError as error:
             raise _unusable(path, error) from error
         try:
             chip = cls(size_bytes)
-            chip._load(file, path)
+            chip._load(file, path, is_new=is_new)
         except OSError as error:
             os.close(file)
             raise _unusable(path, error) from error
@@ -95,7 +96,7 @@ class Chip:
         if offset < 0 or length < 0 or offset + length > len(self._image):
             raise ValueError(f"{length} bytes at {offset} are outside a chip of {len(self._image)} bytes")
 
-    def _load(self, file: int, path: Path) -> None:
+    def _load(self, file: int, path: Path, *, is_new: bool) -> None:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ChipError(f"{path} is not a plain file")
         try:
@@ -106,7 +107,7 @@ class Chip:
             raise ChipInUse(f"{path} is in use", hint="this device runs in another process") from error
         os.fchmod(file, 0o600)
         content = os.pread(file, self.size_bytes + 1, 0)
-        if len(content) < self.size_bytes and not content.strip(BLANK):
+        if is_new and len(content) < self.size_bytes and not content.strip(BLANK):
             content = bytes(self.size_bytes)  # the making of the file may have been interrupted; all room is taken now
             _write_fully(file, content, 0)
         if len(content) != self.size_bytes:

@@ -54,8 +54,9 @@ class Chips:
         chips: dict[str, Chip] = {}
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            is_new = not (directory / FUSE_FILE).exists()  # the fuse is burnt last, into a device that is whole
             for name, size in SIZES.items():
-                chips[name] = Chip.open(directory / f"{name}.chip", size(model))
+                chips[name] = Chip.open(directory / f"{name}.chip", size(model), is_new=is_new)
             return cls(**chips, fuse_key=_fuse_key(directory / FUSE_FILE, fresh))
         except OSError as error:
             _close(chips.values())

@@ -23,21 +23,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from protocol.errors import ToldError
 
-class DeviceError(Exception):
-    """Base of the tree. ``code`` is for machines, ``message`` and ``hint`` for people."""
+
+class DeviceError(ToldError):
+    """Base of the tree."""
 
     code = "device"
-
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        if code:
-            self.code = code
-
-    def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 class ChipError(DeviceError):

@@ -77,6 +77,11 @@ class Power:
             raise ValueError("operations are counted from 1")
         self._planned = _Cut(self.operations + operation, phase, torn_bytes)
 
+    def spare(self) -> bool:
+        """Give up a planned cut; tells whether there was one that had not come."""
+        planned, self._planned = self._planned, None
+        return planned is not None
+
     def is_alive(self, epoch: int) -> bool:
         """Whether ``epoch`` is the one that has power now."""
         return self.is_on and epoch == self.epoch

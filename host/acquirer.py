@@ -14,7 +14,7 @@ from typing import Final
 
 from host.case import Case, Request
 from host.decision import Decision, Insert
-from host.engine import decide, repeats
+from host.engine import RENEWED, decide, repeats
 from host.errors import HostError
 from host.keys import MacCheck
 from host.lifecycle import ALL_KINDS
@@ -35,7 +35,8 @@ from protocol.private import Control, DeviceInfo
 
 log = logging.getLogger("poslab.host")
 CLOCK_OFFSET: Final = "clock_offset_s"
-_NOT_CONTENT: Final = (F.PIN_BLOCK, F.MAC)
+_NOT_CONTENT: Final = (F.PIN_BLOCK, F.RESPONSE_CODE, F.DEVICE, F.TEXT, F.MAC)
+"""What may differ when a request is sent again: keys, firmware or operator of the day, why it is reversed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Acquirer:
             snapshot = take_snapshot(books, request, at)
         check = keys.check(snapshot.terminal, unsealed) if snapshot.terminal else MacCheck.ABSENT
         case = Case(request, snapshot, check, self.policy, keys, now)
-        mac = keys.mac_maker(snapshot.terminal, check) if snapshot.terminal and request.kind.has_mac else None
+        mac = keys.mac_maker(snapshot.terminal, check) if snapshot.terminal else None
         if stored := repeats(case):
             # The same bytes, unless the terminal signed on since: then the same body under the keys that it has now.
             return Answer(seal(unseal(stored).message, mac), _line(request, "the stored reply"))
@@ -128,7 +129,7 @@ class Acquirer:
 
 def _remembered(request: Request, payload: bytes) -> Insert:
     row = {**request.key, "mti": request.message.mti, "fingerprint": request.fingerprint, "reply": payload}
-    return Insert("replies", row)
+    return Insert("replies", row, replace=request.kind.name in RENEWED)
 
 
 def _malformed(payload: bytes, error: DecodeError, now: datetime) -> Answer:

@@ -20,6 +20,7 @@ from host.records import (
     Terminal,
     Transaction,
 )
+from host.refusals import Refused
 from protocol.fields import F
 from protocol.kinds import KINDS, Kind
 from protocol.message import Message
@@ -97,6 +98,7 @@ class Snapshot:
     commands: tuple[PendingCommand, ...] = ()
     release: FirmwareRelease | None = None
     read_image: Callable[[str, int, int], bytes] = field(default=lambda version, offset, size: b"", repr=False)
+    last_refusal: Refused | None = None
     signing_key: bytes = field(default=b"", repr=False)
     number: int = 0
 
@@ -130,6 +132,17 @@ class Case:
         if self.snapshot.merchant is None:
             raise LookupError("a handler was asked before the gates")
         return self.snapshot.merchant
+
+    @property
+    def is_repeated(self) -> bool:
+        """Did this very request come before, and is its reply stored?"""
+        stored = self.snapshot.stored
+        return stored is not None and stored.fingerprint == self.request.fingerprint
+
+    @property
+    def is_extended(self) -> bool:
+        """Does the device know our extensions, as it says now or once said under a good MAC?"""
+        return self.terminal.extended or (self.mac.good and bool(self.request.device.model))
 
     @property
     def firmware(self) -> str:

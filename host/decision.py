@@ -27,7 +27,15 @@ class Update:
     changes: Mapping[str, object] = field(repr=False)
 
 
-Write = Insert | Update
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The rows of a table whose columns equal ``key`` go."""
+
+    table: str
+    key: Mapping[str, object]
+
+
+Write = Insert | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)

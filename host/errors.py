@@ -9,21 +9,13 @@ A refusal to a terminal is no error: see ``host.refusals``.
 
 from __future__ import annotations
 
+from protocol.errors import ToldError
 
-class HostError(Exception):
-    """Base of the tree. ``code`` is for machines, ``message`` and ``hint`` for people."""
+
+class HostError(ToldError):
+    """Base of the tree."""
 
     code = "host"
-
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        if code:
-            self.code = code
-
-    def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 class AdminError(HostError):

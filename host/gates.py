@@ -13,12 +13,14 @@ from enum import Enum
 from typing import Final
 
 from host.case import Case
+from host.keys import MacCheck
 from host.lifecycle import (
     ABSENT,
     ALL_KINDS,
+    CHINESE_STATES,
     DRAIN,
+    FINISHING,
     HOLDS,
-    NEEDS_ACTIVATION,
     NEW_BUSINESS,
     PERMITS,
     REVERSALS,
@@ -27,9 +29,10 @@ from host.lifecycle import (
 )
 from host.records import TransactionState
 from host.refusals import Refused
-from protocol.fields import FIELDS
+from protocol.fields import FIELDS, F
 from protocol.image import parse_version
 from protocol.kinds import Identity, missing_fields
+from protocol.money import yuan
 
 
 class Stage(Enum):
@@ -49,11 +52,6 @@ class Gate:
     test: Callable[[Case], Refused | None]
 
 
-def yuan(amount_fen: int) -> str:
-    """Fen as people write yuan: ``60.00``."""
-    return f"{amount_fen // 100}.{amount_fen % 100:02d}"
-
-
 def _malformed(case: Case) -> Refused | None:
     missing = missing_fields(Identity(case.request.kind, is_request=True), case.request.message)
     names = ", ".join(f"field {number} ({FIELDS[number].name})" for number in missing)
@@ -69,7 +67,7 @@ def _unregistered(case: Case) -> Refused | None:
     terminal = case.snapshot.terminal
     if terminal is None or terminal.state not in UNREGISTERED:
         return None
-    return Refused("terminal.not_registered", {"state": terminal.state})
+    return Refused("terminal.not_registered", {"state": terminal.state, "state_zh": CHINESE_STATES[terminal.state]})
 
 
 def _merchant(case: Case) -> Refused | None:
@@ -94,20 +92,23 @@ def _bound_elsewhere(case: Case) -> Refused | None:
 
 def _absent(case: Case) -> Refused | None:
     terminal = case.terminal
-    if terminal.state not in ABSENT or case.request.kind.name in PERMITS[terminal.state]:
+    if terminal.state not in ABSENT or case.request.kind.name in PERMITS[terminal.state] or case.is_repeated:
         return None
     return Refused(f"terminal.{terminal.state}", {"successor": terminal.replaced_by})
 
 
 def _not_signed_on(case: Case) -> Refused | None:
-    terminal, name = case.terminal, case.request.kind.name
-    if terminal.working_keys and (terminal.signed_on or name in REVERSALS):
+    terminal = case.terminal
+    spared = terminal.signed_on or case.request.kind.name in FINISHING or case.is_repeated
+    if terminal.working_keys and spared:
         return None
     return Refused("terminal.not_signed_on")
 
 
 def _wrong_mac(case: Case) -> Refused | None:
-    return None if case.mac.good else Refused("message.mac")
+    """Kinds that the dialect leaves without a MAC may lack it, but not from a device that is known to add one."""
+    bare = case.request.kind.may_mac and case.mac is MacCheck.ABSENT and not case.terminal.extended
+    return None if case.mac.good or bare else Refused("message.mac")
 
 
 def _wrong_batch(case: Case) -> Refused | None:
@@ -115,9 +116,14 @@ def _wrong_batch(case: Case) -> Refused | None:
     return None if case.request.control.batch == batch else Refused("terminal.wrong_batch", {"batch": batch})
 
 
+def _currency(case: Case) -> Refused | None:
+    return None if case.request.message.text(F.CURRENCY) == RENMINBI else Refused("currency.unsupported")
+
+
 def _stopped(case: Case) -> Refused | None:
     terminal = case.terminal
-    return Refused("terminal.stopped", {"why": terminal.why}) if terminal.state is State.STOPPED else None
+    permitted = terminal.state is not State.STOPPED or case.request.kind.name in PERMITS[State.STOPPED]
+    return None if permitted else Refused("terminal.stopped", {"why": terminal.why})
 
 
 def _held(case: Case) -> Refused | None:
@@ -142,7 +148,7 @@ def _firmware(case: Case) -> Refused | None:
 
 
 def _not_activated(case: Case) -> Refused | None:
-    if case.terminal.activated_at is not None:
+    if case.terminal.activated_at is not None or case.request.kind.name in PERMITS[State.REGISTERED]:
         return None
     words = {"turnover": yuan(case.snapshot.turnover_fen), "required": yuan(case.policy.activation_fen)}
     return Refused("terminal.not_activated", words)
@@ -155,29 +161,31 @@ def _used(case: Case) -> Refused | None:
     return Refused("transaction.reversed" if existing.state is TransactionState.TOMBSTONE else "request.key_reused")
 
 
+_NONE: Final[frozenset[str]] = frozenset()
 _WHY: Final = frozenset({"why"})
+RENMINBI: Final = "156"
 _NEED_SIGN_ON: Final = NEW_BUSINESS | REVERSALS | {"settlement", "batch_upload", "batch_end", "sign_off"} | {
     "command_fetch", "command_ack", "firmware_query", "firmware_chunk", "firmware_report",
 }  # fmt: skip
-_NEED_MAC: Final = _NEED_SIGN_ON - {"settlement", "batch_upload", "batch_end", "sign_off"}
 _IN_OPEN_BATCH: Final = NEW_BUSINESS | {"settlement"}
 _I, _P = Stage.IDENTITY, Stage.PERMISSION
 
 GATES: Final = (
-    Gate("malformed", _I, frozenset(), _malformed),
+    Gate("malformed", _I, _NONE, _malformed),
     Gate("unknown terminal", _I, _WHY, _unknown),
     Gate("not registered", _I, _WHY, _unregistered),
     Gate("merchant", _I, _WHY, _merchant),
     Gate("bound elsewhere", _I, _WHY, _bound_elsewhere),
     Gate("replaced, retired, lost or tampered", _I, _WHY, _absent),
     Gate("not signed on", _I, ALL_KINDS - _NEED_SIGN_ON, _not_signed_on),
-    Gate("MAC", _I, ALL_KINDS - _NEED_MAC, _wrong_mac),
+    Gate("MAC", _I, ALL_KINDS - _NEED_SIGN_ON, _wrong_mac),
     Gate("wrong batch", _P, ALL_KINDS - _IN_OPEN_BATCH, _wrong_batch),
-    Gate("stopped", _P, DRAIN, _stopped),
+    Gate("currency", _P, ALL_KINDS - NEW_BUSINESS, _currency),
+    Gate("stopped", _P, _WHY, _stopped),
     Gate("held", _P, DRAIN, _held),
     Gate("model", _P, DRAIN, _model),
     Gate("firmware", _P, DRAIN, _firmware),
-    Gate("not activated", _P, ALL_KINDS - NEEDS_ACTIVATION, _not_activated),
+    Gate("not activated", _P, _WHY, _not_activated),
     Gate("STAN used", _P, ALL_KINDS - NEW_BUSINESS, _used),
 )
 

@@ -33,6 +33,25 @@ class State(StrEnum):
     TAMPERED = "tampered"
 
 
+CHINESE_STATES: Final[Mapping[State, str]] = MappingProxyType(
+    {
+        State.ORDERED: "已订购",
+        State.SHIPPED: "已发货",
+        State.DELIVERED: "已送达",
+        State.SUBMITTED: "待审核",
+        State.REJECTED: "已驳回",
+        State.REGISTERED: "已注册",
+        State.ACTIVATED: "已激活",
+        State.RETIRING: "退役中",
+        State.STOPPED: "已停用",
+        State.RETIRED: "已退役",
+        State.REPLACED: "已替换",
+        State.LOST: "已挂失",
+        State.TAMPERED: "被拆动",
+    }
+)
+
+
 class Event(StrEnum):
     """What moves it."""
 
@@ -94,6 +113,9 @@ ALL_KINDS: Final = frozenset(
 REVERSALS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].undoes)
 NEEDS_ACTIVATION: Final = frozenset({"refund"})
 NEW_BUSINESS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].moves_money) - REVERSALS
+FINISHING: Final = REVERSALS | {"batch_end"}
+"""What a device that is gone may still bring to an end."""
+
 DRAIN: Final = ALL_KINDS - NEW_BUSINESS
 """What a suspended or stopped terminal may still send (product decision 5)."""
 
@@ -109,10 +131,10 @@ PERMITS: Final[Mapping[State, frozenset[str]]] = MappingProxyType(
         State.ACTIVATED: ALL_KINDS,
         State.RETIRING: ALL_KINDS,
         State.STOPPED: DRAIN,
-        State.RETIRED: REVERSALS,
-        State.REPLACED: REVERSALS,
-        State.LOST: REVERSALS,
-        State.TAMPERED: REVERSALS,
+        State.RETIRED: FINISHING,
+        State.REPLACED: FINISHING,
+        State.LOST: FINISHING,
+        State.TAMPERED: FINISHING,
     }
 )
 
@@ -123,7 +145,10 @@ IN_SERVICE: Final = frozenset({State.REGISTERED, State.ACTIVATED, State.RETIRING
 
 @dataclass(frozen=True, slots=True)
 class HoldReason:
-    """A row of HOLDS; the gravest hold (lowest ``rank``) is the one that a refusal names."""
+    """A row of HOLDS; the gravest hold (lowest ``rank``) is the one that a refusal names.
+
+    A hold that ``follows_till`` is about the merchant, not the device: a replacement does not shake it off.
+    """
 
     reason: str
     rank: int
@@ -131,24 +156,27 @@ class HoldReason:
     english: str
     remedy_chinese: str
     remedy_english: str
+    follows_till: bool = False
 
 
 HOLDS: Final[Mapping[str, HoldReason]] = MappingProxyType(
     {
         row.reason: row
         for row in (
+            HoldReason("fraud", 1, "涉嫌欺诈", "suspected fraud", "请配合收单机构调查", "help with the inquiry", True),
             HoldReason(
-                "fraud", 1, "涉嫌欺诈", "suspected fraud", "请配合收单机构调查", "help the acquirer with its inquiry"
+                "security", 2, "安全漏洞", "a security defect", "请完成固件更新", "complete the firmware update"
             ),
-            HoldReason("security", 2, "安全漏洞", "security defect", "请完成固件更新", "complete the firmware update"),
-            HoldReason("dispute", 3, "交易争议", "a dispute", "请提交争议材料", "hand in the papers of the dispute"),
-            HoldReason("arrears", 4, "欠费", "arrears", "请缴清欠费", "pay what is owed"),
-            HoldReason("documents", 5, "资料过期", "papers out of date", "请更新商户资料", "renew the merchant papers"),
             HoldReason(
-                "retirement", 6, "机型退役", "the model retires", "请办理换机", "arrange the replacement device"
+                "dispute", 3, "交易争议", "a dispute", "请提交争议材料", "hand in the papers of the dispute", True
             ),
+            HoldReason("arrears", 4, "欠费", "arrears", "请缴清欠费", "pay what is owed", True),
+            HoldReason("documents", 5, "资料过期", "papers out of date", "请更新商户资料", "renew the papers", True),
+            HoldReason("retirement", 6, "机型退役", "the model retires", "请办理换机", "arrange the replacement"),
             HoldReason("fault", 7, "设备故障", "a device fault", "请报修", "report the fault"),
-            HoldReason("merchant", 8, "商户自行暂停", "the merchant's own pause", "请自行恢复", "resume it yourself"),
+            HoldReason(
+                "merchant", 8, "商户自行暂停", "the merchant's own pause", "请自行恢复", "resume it yourself", True
+            ),
         )
     }
 )

@@ -18,7 +18,7 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    activation_fen: Fen = Field(10_000, description="net captured turnover that activates a terminal")
+    activation_fen: Fen = Field(10_000, description="captured sales less voids and reversals that activate a terminal")
     single_limit_fen: Fen = Field(5_000_000, description="the largest single sale")
     unknown_reversal_code: Literal["00", "25"] = Field("00", description="answer to a reversal of an unknown original")
     command_ttl_s: Seconds = Field(180 * 86400, description="how long a signed command may be carried out")

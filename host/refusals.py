@@ -6,12 +6,16 @@ case at hand. Gates and handlers name a row; nobody else writes texts or chooses
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 from host.lifecycle import HOLDS
+
+UNTOLD: Final = "…"
+"""Stands for a word that the case at hand does not give."""
 
 CONTACT: Final = {"zh": "收单机构客服", "en": "the acquirer's service desk"}
 
@@ -47,14 +51,14 @@ class Refused:
 
     def texts(self) -> dict[str, str]:
         """Reason, code, both texts, both remedies and the contact, with the words filled in."""
-        row = self.row
+        row, words = self.row, defaultdict(lambda: UNTOLD, self.words)
         return {
             "reason": self.reason,
             "code": row.code,
-            "zh": row.chinese.format_map(self.words),
-            "en": row.english.format_map(self.words),
-            "remedy_zh": row.remedy_chinese.format_map(self.words),
-            "remedy_en": row.remedy_english.format_map(self.words),
+            "zh": row.chinese.format_map(words),
+            "en": row.english.format_map(words),
+            "remedy_zh": row.remedy_chinese.format_map(words),
+            "remedy_en": row.remedy_english.format_map(words),
             "contact_zh": CONTACT["zh"],
             "contact_en": CONTACT["en"],
         }
@@ -66,7 +70,7 @@ _ROWS: Final = (
     Refusal("message.malformed", "30", "报文错误：{what}", "malformed message: {what}", "请检查终端程序", "check the terminal's program"),
     Refusal("message.unsupported", "40", "不支持的交易", "this kind of message is not supported", *_CALL),
     Refusal("terminal.unknown", "97", "终端号未登记", "no such terminal", "请先登记终端", "register the terminal first"),
-    Refusal("terminal.not_registered", "97", "终端未注册（{state}）", "the terminal is not registered ({state})", "请提交注册资料并等待审核", "submit the registration and wait for its review"),
+    Refusal("terminal.not_registered", "97", "终端未注册（{state_zh}）", "the terminal is not registered ({state})", "请提交注册资料并等待审核", "submit the registration and wait for its review"),
     Refusal("merchant.unknown", "03", "商户未登记", "no such merchant", *_CALL),
     Refusal("merchant.inactive", "03", "商户已停用", "the merchant is inactive", *_CALL),
     Refusal("terminal.other_merchant", "97", "终端不属于该商户", "the terminal belongs to another merchant", "请核对商户号", "check the merchant id"),
@@ -105,6 +109,7 @@ _ROWS: Final = (
     Refusal("refund.manual", "57", "退货不得手工输入卡号", "a refund needs the card itself", "请刷卡", "present the card"),
     Refusal("transaction.reversed", "12", "该流水已冲正", "this STAN was reversed before it came", "请重新交易", "start a new transaction"),
     Refusal("settlement.unbalanced", "95", "对账不平", "the totals disagree", "请批上送", "upload the batch"),
+    Refusal("upload.uncalled", "12", "批次未要求上送", "the batch waits for no upload", "请先批结算", "settle the batch first"),
     Refusal("upload.incomplete", "95", "批上送不完整（{got}/{due}）", "{got} of {due} rows were uploaded", "请重新批上送", "upload the batch again"),
     Refusal("host.failure", "96", "系统异常", "the host could not store the transaction", "请稍后再试", "try again later"),
 )  # fmt: skip

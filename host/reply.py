@@ -28,9 +28,7 @@ def build_reply(case: Case, decision: Decision) -> Message:
     """The reply to a request of a known kind; its MAC is made when it is sealed."""
     kind, request, now = case.request.kind, case.request.message, case.now
     due = kind.reply.named
-    fields: dict[int, Value] = {
-        number: request.fields[number] for number in due if number in ECHOED & request.fields.keys()
-    }
+    fields = {number: value for number, value in request.fields.items() if number in ECHOED and number in due}
     fields |= {F.LOCAL_TIME: f"{now:%H%M%S}", F.LOCAL_DATE: f"{now:%m%d}", F.RESPONSE_CODE: decision.code}
     if F.RRN in due and case.snapshot.number:
         fields[F.RRN] = f"{case.snapshot.number:012d}"
@@ -49,7 +47,7 @@ def build_reply(case: Case, decision: Decision) -> Message:
 def requirement(case: Case, decision: Decision) -> str:
     """The processing requirement: commands wait, and the terminal knows how to fetch them (product decision 10)."""
     terminal = case.snapshot.terminal
-    if terminal is None or not terminal.extended:
+    if terminal is None or not case.is_extended:
         return NO_REQUIREMENT
     waiting = len(case.snapshot.commands) - (case.request.kind.name == "command_ack")
     waiting += sum(write.table == "commands" and "document" in getattr(write, "row", {}) for write in decision.writes)

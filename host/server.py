@@ -20,6 +20,10 @@ from protocol.transport import Endpoint, Listener, serve
 
 log = logging.getLogger("poslab.host")
 FRAME_DEADLINE_S: Final = 30.0
+LINE_DEADLINE_S: Final = 2.0
+"""How long a fixed line may be silent inside a frame: what follows is the next frame, and must not be swallowed."""
+
+UNREADABLE_MAX: Final = 3
 REQUESTS_IN_FLIGHT: Final = 64
 CONNECTIONS: Final = 10_000
 RECONNECTING: Final = frozenset({"tcp", "memory"})
@@ -38,6 +42,8 @@ class HostConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._peer = "?"
+        self._unreadable = 0
+        self._noise = 0
         self._writable = True
         self._ended = False
 
@@ -78,6 +84,8 @@ class HostConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The line is gone; what was submitted is committed all the same."""
         self._connections.discard(self)
+        if self._transport and self._framer.waiting:
+            log.warning("%s ended inside a frame", self._peer)
         self._transport = None
         if self._deadline:
             self._deadline.cancel()
@@ -96,8 +104,12 @@ class HostConnection(asyncio.Protocol):
             payload, future = self._waiting.popleft()
             answer = self._answer_of(payload, future)
             log.info("%s %s", self._peer, answer.line)
+            self._unreadable = 0 if answer.payload else self._unreadable + 1
             if answer.payload:
                 self._send(self._framer.wrap(answer.payload))
+        if self._unreadable >= UNREADABLE_MAX and not self._is_fixed:
+            self._waiting.clear()
+            self._give_up(f"{self._unreadable} messages on end that are no requests")
         self._heed()
 
     def _answer_of(self, payload: bytes, future: Future[Answer]) -> Answer:
@@ -121,8 +133,25 @@ class HostConnection(asyncio.Protocol):
             future = self._acquirer.submit(payload)
             self._waiting.append((payload, future))
             future.add_done_callback(self._committed)
-        self._watch_half_frame(restart=bool(payloads))
+        self._watch_half_frame(restart=bool(payloads) or self._is_fixed)
+        self._tell_noise()
         self._heed()
+
+    @property
+    def _is_fixed(self) -> bool:
+        """A line that nobody hangs up: it must go on whatever came over it."""
+        return self._endpoint.scheme not in RECONNECTING
+
+    def _tell_noise(self) -> None:
+        noise = self._framer.garbled + self._framer.skipped
+        if noise > self._noise:
+            log.warning(
+                "%s noise: %d frames garbled, %d bytes outside frames",
+                self._peer,
+                self._framer.garbled,
+                self._framer.skipped,
+            )
+        self._noise = noise
 
     def _heed(self) -> None:
         """Read on only while the terminal takes its replies and the store keeps up with it."""
@@ -140,7 +169,7 @@ class HostConnection(asyncio.Protocol):
             self._deadline.cancel()
             self._deadline = None
         if self._framer.waiting and self._deadline is None:
-            self._deadline = self._loop.call_later(FRAME_DEADLINE_S, self._late)
+            self._deadline = self._loop.call_later(LINE_DEADLINE_S if self._is_fixed else FRAME_DEADLINE_S, self._late)
 
     def _late(self) -> None:
         self._deadline = None
@@ -153,9 +182,10 @@ class HostConnection(asyncio.Protocol):
 
     def _unframed(self, error: FrameError) -> None:
         """The stream has lost its frames: a connection is closed, a fixed line begins afresh."""
-        if self._endpoint.scheme in RECONNECTING:
+        if not self._is_fixed:
             self._give_up(str(error))
         else:
+            self._noise = 0
             log.warning("%s begins afresh: %s", self._peer, error)
             self._framer = self._endpoint.framer()
 
@@ -163,6 +193,7 @@ class HostConnection(asyncio.Protocol):
         log.warning("%s closed: %s", self._peer, why)
         if self._transport:
             self._transport.abort()
+            self._transport = None
 
 
 class Server:

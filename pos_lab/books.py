@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from host.gates import yuan
 from host.store.books import Books
 from host.transactions import batch_digest, group_totals
 from pos_lab.scenario.model import CastMember
+from protocol.money import yuan
 from protocol.private import GroupTotals
 from terminal.book import Book
 

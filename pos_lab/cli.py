@@ -29,7 +29,6 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "admin": ("pos_lab.commands.admin", "Register, review, suspend, stop, replace terminals."),
         "decode": ("pos_lab.commands.decode", "Explain a frame or message."),
         "encode": ("pos_lab.commands.encode", "Turn the JSON of decode into hex."),
-        "doctor": ("pos_lab.commands.doctor", "Say why a message or a peer is not understood."),
         "dissector": ("pos_lab.commands.dissector", "Write a Wireshark dissector made from the field table."),
         "image": ("pos_lab.commands.image", "Turn signature images from PBM to JBIG and back."),
         "crypto": ("pos_lab.commands.crypto", "Calculate MACs, check values, PIN blocks, tracks, keys."),
@@ -74,21 +73,18 @@ def _load(name: str) -> Any:
 
 def _statuses() -> Mapping[type[Exception], Status]:
     """Error to exit status, first match wins; imported only once something has gone wrong, for a quick start."""
-    from firmware_sim.errors import ChipError, DeviceError
-    from host.errors import HostError, StoreError
+    from firmware_sim.errors import ChipError
+    from host.errors import StoreError
     from pos_lab.scenario.errors import ScenarioErrors
-    from protocol.errors import ProtocolError, TransportError
-    from terminal.errors import TerminalError
+    from protocol.errors import EndpointWrong, ToldError, TransportError
 
     return {
+        EndpointWrong: Status.WRONG,
         TransportError: Status.ENVIRONMENT,
         StoreError: Status.ENVIRONMENT,
         ChipError: Status.ENVIRONMENT,
         OSError: Status.ENVIRONMENT,
-        ProtocolError: Status.WRONG,
-        HostError: Status.WRONG,
-        DeviceError: Status.WRONG,
-        TerminalError: Status.WRONG,
+        ToldError: Status.WRONG,
         ScenarioErrors: Status.WRONG,
     }
 

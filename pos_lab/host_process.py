@@ -6,8 +6,9 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from protocol.errors import TransportError
 
@@ -36,16 +37,18 @@ class HostProcess:
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=log)
         log.close()
         assert process.stdout is not None
+        line = b""
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), START_DEADLINE_S)
-        except TimeoutError:
-            process.kill()
-            line = b""
-        if not line:
+            with suppress(TimeoutError):
+                line = await asyncio.wait_for(process.stdout.readline(), START_DEADLINE_S)
+        finally:
+            if not line:  # late, dead, or nobody waits for it any more
+                await cls(process, listen, database).kill()
+        answer = json.loads(line or b"{}")
+        if "listening" not in answer:
             await process.wait()
-            said = database.with_suffix(".log").read_text(errors="replace").strip().splitlines()
-            raise TransportError(f"the host did not start: {said[-1] if said else 'it said nothing'}", url=listen)
-        return cls(process, json.loads(line)["listening"][0], database)
+            raise TransportError(f"the host did not start: {_reason(answer, database)}", url=listen)
+        return cls(process, answer["listening"][0], database)
 
     async def kill(self) -> None:
         """End it as a power failure would: no farewell, nothing flushed."""
@@ -61,3 +64,11 @@ class HostProcess:
             await asyncio.wait_for(self._process.wait(), STOP_DEADLINE_S)
         except TimeoutError:
             await self.kill()
+
+
+def _reason(answer: dict[str, Any], database: Path) -> str:
+    """What the host answered instead of where it listens, else the last line of its log."""
+    if "error" in answer:
+        return str(answer["error"]["message"])
+    said = database.with_suffix(".log").read_text(errors="replace").strip().splitlines()
+    return said[-1] if said else "it said nothing"

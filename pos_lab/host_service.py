@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from firmware_sim.models import MODELS
 from host.acquirer import Acquirer
-from host.admin.acts import perform
+from host.admin.acts import keep_policy, perform
 from host.admin.clock import LAB_CLOCK
 from host.policy import Policy
 from host.server import Server
-from host.store.database import Store, open_store
+from host.store.database import Store, only_host, open_store
 from pos_lab.wall_clock import fresh_bytes, wall_clock
 
 
@@ -38,10 +38,12 @@ async def running_host(
     store = open_store(database, fresh)
     server = Server(Acquirer(store, policy, wall_clock))
     try:
-        enter_catalogue(store)
-        store.run(lambda books: books.add(LAB_CLOCK, int(lab_clock) - books.counter(LAB_CLOCK)))
-        urls = tuple([await server.listen(url) for url in listen])
-        yield RunningHost(store, urls, policy)
+        with only_host(database):
+            store.run(lambda books: keep_policy(books, policy))
+            enter_catalogue(store)
+            store.run(lambda books: books.add(LAB_CLOCK, int(lab_clock) - books.counter(LAB_CLOCK)))
+            urls = tuple([await server.listen(url) for url in listen])
+            yield RunningHost(store, urls, policy)
     finally:
         await server.close()
         store.close()

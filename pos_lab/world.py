@@ -34,7 +34,7 @@ from pos_lab.wall_clock import wall_clock
 from terminal.app import Terminal
 from terminal.settings import Settings
 
-REPLY_TIMEOUT_S: Final = 1.0
+REPLY_TIMEOUT_S: Final = 2.0
 _names = count()
 Fresh = Callable[[int], bytes]
 
@@ -45,6 +45,14 @@ class Over(Enum):
     MEMORY = "memory"
     TCP = "tcp"
     PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningElsewhere:
+    """A host that somebody else started: its endpoint, and the database by which it is administered."""
+
+    url: str
+    database: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +161,11 @@ class World:
 
 @asynccontextmanager
 async def world(
-    cast: Mapping[str, CastMember], policy: WrittenPolicy, over: Over, directory: Path, seed: int
+    cast: Mapping[str, CastMember],
+    policy: WrittenPolicy,
+    over: Over | RunningElsewhere,
+    directory: Path,
+    seed: int,
 ) -> AsyncIterator[World]:
     """A host in ``directory`` and the cast in front of it; their keys come from ``seed``: they protect nothing.
 
@@ -161,7 +173,10 @@ async def world(
     """
     fresh = Random(seed).randbytes  # noqa: S311
     async with AsyncExitStack() as stack:
-        store, url = await _OPEN[over](stack, policy, directory / "host.db", fresh)
+        if isinstance(over, RunningElsewhere):
+            store, url = _open_running(stack, over, fresh), over.url
+        else:
+            store, url = await _OPEN[over](stack, policy, directory / "host.db", fresh)
         built = World(store, url, policy, fresh)
         stack.callback(built.close)
         for name, member in cast.items():
@@ -190,9 +205,14 @@ async def _as_process(stack: AsyncExitStack, policy: WrittenPolicy, database: Pa
     written.write_text(policy.as_yaml(), encoding="utf-8")
     host = await HostProcess.start(database, policy=written)
     stack.push_async_callback(host.stop)
-    store = open_store(str(database), fresh, create=False)
+    running = RunningElsewhere(host.url, str(database))
+    return _open_running(stack, running, fresh), host.url
+
+
+def _open_running(stack: AsyncExitStack, running: RunningElsewhere, fresh: Fresh) -> Store:
+    store = open_store(running.database, fresh, create=False)
     stack.callback(store.close)
-    return store, host.url
+    return store
 
 
 _OPEN: Final[Mapping[Over, Callable[[AsyncExitStack, WrittenPolicy, Path, Fresh], Awaitable[tuple[Store, str]]]]] = {

@@ -8,7 +8,8 @@
     ├── KeyLoadError                    working keys of the wrong length or check value
     ├── SignatureError                  a command or an image that its maker did not sign
     └── TransportError                  url: an endpoint that cannot be opened
-        └── EndpointInUse               somebody else listens there
+        ├── EndpointInUse               somebody else listens there
+        └── EndpointWrong               a URL that names no endpoint
 
 A refusal by the host is not an error: it is a response code with a reason (``protocol.responses``, ``host.gates``).
 """
@@ -16,10 +17,10 @@ A refusal by the host is not an error: it is a response code with a reason (``pr
 from __future__ import annotations
 
 
-class ProtocolError(Exception):
-    """Base of the tree. ``code`` is for machines, ``message`` and ``hint`` for people."""
+class ToldError(Exception):
+    """Base of every package's tree: ``code`` is for machines, ``message`` and ``hint`` for people."""
 
-    code = "protocol"
+    code = "error"
 
     def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)
@@ -30,6 +31,12 @@ class ProtocolError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ProtocolError(ToldError):
+    """Base of this tree."""
+
+    code = "protocol"
 
 
 class FrameError(ProtocolError):
@@ -68,6 +75,8 @@ class DecodeError(ProtocolError):
         self.raw = raw
 
     def __str__(self) -> str:
+        if self.offset < 0:
+            return f"before the MTI: {super().__str__()}"
         where = f"field {self.field} at offset {self.offset}" if self.field else f"offset {self.offset}"
         return f"{where}: {super().__str__()}"
 
@@ -117,3 +126,9 @@ class EndpointInUse(TransportError):
     """Somebody else listens on the endpoint."""
 
     code = "endpoint_in_use"
+
+
+class EndpointWrong(TransportError):
+    """A URL that is not written as its scheme wants it: the caller's mistake, not the environment's."""
+
+    code = "endpoint"

@@ -48,6 +48,10 @@ FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
 class Framer(Protocol):
     """Bytes to payloads and back, for one direction pair of one connection."""
 
+    garbled: int
+    skipped: int
+    """Frames that came damaged, bytes that came outside frames, since the framer was made."""
+
     def feed(self, data: bytes, /) -> list[bytes]:
         """Take the next bytes of the stream, return the payloads that they complete; FrameError if it is no stream."""
 
@@ -69,6 +73,7 @@ class Len2Framer:
     """Two bytes of big-endian length, which excludes itself, then the payload (CUP 1.1). Dead after a FrameError."""
 
     def __init__(self) -> None:
+        self.garbled = self.skipped = 0
         self._rest = b""
         self._started = False
         self._error: FrameError | None = None

@@ -15,6 +15,7 @@ from typing import Final
 from firmware_sim.board import Board, Hardware
 from firmware_sim.errors import EntryCancelled, EntryTimeout, UnknownName
 from protocol.header import FETCH_COMMANDS, NO_REQUIREMENT, SIGN_ON_AGAIN
+from protocol.money import yuan
 from terminal.book import Book
 from terminal.errors import WordsWrong
 from terminal.flows import FLOWS, Flow, type_in
@@ -23,7 +24,6 @@ from terminal.flows.resolve import alarm
 from terminal.flows.sign_in import sign_in
 from terminal.journal import Journal
 from terminal.outcome import Outcome, local
-from terminal.receipts import yuan
 from terminal.session import Session
 from terminal.settings import Settings
 
@@ -91,10 +91,10 @@ class Terminal:
         flow = _flow(name)
         if arguments:
             type_in(flow, arguments, self.board)
-        self.session.sign_on_tried = False
+        self.session.sign_on_failed = False
         outcome = self.session.tell(await self._attempt(name, flow))
         self.board.keypad.clear()
-        await self._carry_out_requirements()
+        await self._carry_out_requirements(flow, outcome)
         return outcome
 
     def _start(self) -> None:
@@ -113,16 +113,19 @@ class Terminal:
         except EntryTimeout:
             return local(name, "terminal.entry_timeout")
 
-    async def _carry_out_requirements(self) -> None:
+    async def _carry_out_requirements(self, flow: Flow, outcome: Outcome) -> None:
+        """Do what replies asked for, as long as it works; what has just failed is left to the next flow."""
+        last, is_good = flow.run, outcome.is_good
         for _ in range(ROUNDS_MAX):
-            due = self._due()
+            due = CARRIED_OUT.get(self._due())
             self.session.requirement = NO_REQUIREMENT
-            if due not in CARRIED_OUT or not self.session.tell(await CARRIED_OUT[due](self.session)).is_good:
+            if due is None or (due is last and not is_good):
                 return
+            last, is_good = due, self.session.tell(await due(self.session)).is_good
 
     def _due(self) -> str:
         """What to do next; a sign-on that was tried in vain is left to the next flow."""
-        if self.session.sign_on_again and not self.session.sign_on_tried:
+        if self.session.sign_on_again and not self.session.sign_on_failed:
             return SIGN_ON_AGAIN
         return self.session.requirement
 

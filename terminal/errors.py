@@ -10,19 +10,13 @@ A refusal by the host or by a rule of the terminal is not an error: it is an ``O
 
 from __future__ import annotations
 
+from protocol.errors import ToldError
 
-class TerminalError(Exception):
-    """Base of the tree. ``code`` is for machines, ``message`` and ``hint`` for people."""
+
+class TerminalError(ToldError):
+    """Base of the tree."""
 
     code = "terminal"
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 class TransitionRefused(TerminalError):

@@ -59,9 +59,15 @@ def undo_fields(session: Session, row: Transaction) -> dict[int, Value]:
     fields = amount_fields(row) | {F.RRN: row.original_rrn}
     if row.original_auth_id:
         fields[F.AUTH_ID] = row.original_auth_id
-    if row.card_sealed:
-        fields[F.PAN], fields[F.EXPIRY] = unseal_card(session, row)
-    return fields
+    return {**fields, **card_fields(session, row)}
+
+
+def card_fields(session: Session, row: Transaction) -> dict[int, Value]:
+    """PAN and expiry, where the journal keeps them: the host compares them with what it is to undo (M11)."""
+    if not row.card_sealed:
+        return {}
+    pan, expiry = unseal_card(session, row)
+    return {F.PAN: pan, F.EXPIRY: expiry}
 
 
 def take(session: Session, row: Transaction, answer: Reply | Silence) -> Outcome:
@@ -76,8 +82,8 @@ def take(session: Session, row: Transaction, answer: Reply | Silence) -> Outcome
         return _approved(session, session.book.rows[row.key])
     if isinstance(answer, Silence):
         outcome = replace(local(flow, "terminal.no_answer"), result="unknown")
-    elif answer.response.approved or judgement.event is Event.RESEND:
-        outcome = replace(local(flow, "terminal.bad_reply"), result="unknown", code=answer.response.code)
+    elif judgement.event in (Event.RESEND, Event.DOUBT):
+        outcome = replace(local(flow, "terminal.bad_reply"), code=answer.response.code)
     else:
         outcome = refused(flow, answer)
     return replace(outcome, stan=row.stan, amount_fen=row.amount_fen)

@@ -73,7 +73,7 @@ _ROWS: Final = (
     Local("terminal.no_answer", "主机无应答", "the host did not answer", *_RETRY, result="unknown"),
     Local("terminal.no_master_key", "未灌装主密钥", "no master key is loaded", "请灌装主密钥", "load the key card"),
     Local("terminal.bad_keys", "密钥下载有误", "the working keys are damaged", *_CALL),
-    Local("terminal.bad_reply", "主机应答有误", "the host's answer cannot be used", *_CALL),
+    Local("terminal.bad_reply", "主机应答有误", "the host's answer cannot be used", *_CALL, result="unknown"),
     Local("terminal.original_not_found", "无此交易", "no such sale in this batch", "请核对凭证号", "check the STAN"),
     Local("terminal.original_undone", "原交易不可撤销", "the sale cannot be voided any more"),
     Local("terminal.nothing_to_clear", "没有未完成的冲正", "nothing is pending"),

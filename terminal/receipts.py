@@ -5,13 +5,9 @@ Rules owned here: a slip exists only of a row that is CAPTURED in the book; the 
 
 from __future__ import annotations
 
+from protocol.money import yuan
 from terminal.settings import Settings
 from terminal.transaction import State, Transaction
-
-
-def yuan(amount_fen: int) -> str:
-    """Fen as people write yuan: ``60.00``."""
-    return f"{amount_fen // 100}.{amount_fen % 100:02d}"
 
 
 def slips(row: Transaction, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:

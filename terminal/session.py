@@ -80,7 +80,8 @@ class Session:
         self.told = told
         self.requirement = NO_REQUIREMENT
         self.sign_on_again = False
-        self.sign_on_tried = False
+        self.sign_on_failed = False
+        self.has_signed_on = False
         self.reboot_due = False
         self.ignored: Counter[exchange.Event] = Counter()
         self._exchange = exchange.Exchange()
@@ -97,8 +98,10 @@ class Session:
 
     @property
     def is_signed_on(self) -> bool:
-        """Whether new business may go out; firmware on trial signs on first, to prove that it works."""
-        return self.book.signed_on and self.can_seal and not self.sign_on_again and not self.board.update.on_trial
+        """Whether new business may go out; after a try of new firmware, a sign-on proves it or tells that it failed."""
+        untold = bool(self.book.staged) and not self.reboot_due and not self.has_signed_on
+        in_force = not self.board.update.on_trial and not untold
+        return self.book.signed_on and self.can_seal and not self.sign_on_again and in_force
 
     def tell(self, outcome: Outcome) -> Outcome:
         """Show what happened, and keep it."""
@@ -127,12 +130,16 @@ class Session:
         self.journal.append(StanTaken(stan=stan))
         return stan
 
+    def believes(self, reply: Reply) -> bool:
+        """May this reply change what the terminal does? Its MAC is good, or the host is one that makes none."""
+        return reply.mac is Mac.GOOD or (reply.mac is Mac.ABSENT and self.settings.decline_mac == "optional")
+
     async def connect(self) -> bool:
         """Whether there is a line to the host now."""
         try:
             await self.board.line.open(self.settings.connect_timeout_s)
         except LineError as error:
-            log.info("no line: %s", error)
+            log.warning("no line: %s", error)
             return False
         return True
 
@@ -152,7 +159,8 @@ class Session:
         """
         kind = KINDS[kind_name]
         request = self._request(kind, fields or {}, stan, batch or self.book.batch, network or kind.networks[0])
-        payload = seal(request, self.board.secure_module.mac if kind.has_mac else None)
+        has_mac = kind.has_mac or (kind.may_mac and self.can_seal)
+        payload = seal(request, self.board.secure_module.mac if has_mac else None)
         if not await self.connect():
             return Silence(sent=False)
         loop = asyncio.get_running_loop()
@@ -165,7 +173,7 @@ class Session:
                 if unsealed := self._matched(arrived, loop.time()):
                     return self._taken(kind, unsealed)
         except LineError as error:
-            log.info("%s: %s", kind.name, error)
+            log.warning("%s: %s", kind.name, error)
             self.board.line.close()
             return Silence(sent=True)
         finally:

@@ -20,12 +20,14 @@ class Settings(BaseModel):
         "004", description="60.3 of the sign-on: which working keys to ask for (CUP 5.2)"
     )
     decline_mac: Literal["required", "optional"] = Field(
-        "required", description="whether a decline without a MAC is believed"
+        "required", description="whether an answer is believed that the dialect leaves without a MAC"
     )
     reply_timeout_s: float = Field(30.0, gt=0, description="how long a reply is waited for (CUP 7.15)")
     connect_timeout_s: float = Field(10.0, gt=0, description="how long the line may take to open")
     entry_timeout_s: float = Field(60.0, gt=0, description="how long a key, a card or a PIN is waited for")
     reversal_alarm_after: int = Field(3, ge=1, description="fruitless reversals until the alarm (product decision 2)")
-    journal_limit: int = Field(500, ge=1, description="transactions of one batch; then only settlement (CUP 7.11)")
+    journal_limit: int = Field(
+        500, ge=1, le=999, description="transactions of one batch; then only settlement (CUP 7.11)"
+    )
     tpdu_destination: str = Field("0003", pattern=r"^[0-9]{4}$", description="where the TPDU goes (CUP 1.2)")
     header_version: str = Field("32", pattern=r"^[0-9]{2}$", description="version in the header (CUP 1.8)")

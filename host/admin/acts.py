@@ -10,11 +10,13 @@ from typing import Any, Final
 from host.acquirer import CLOCK_OFFSET
 from host.admin import clock, ending, holds, lookup, money, orders, registration
 from host.admin.desk import Desk, Result
+from host.decision import Insert
 from host.policy import Policy
 from host.store.books import Books
 from host.store.database import Store
 
 Act = Callable[..., Result]
+POLICY: Final = "policy"
 
 ACTS: Final[Mapping[str, Act]] = MappingProxyType(
     {
@@ -32,6 +34,8 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
             ending.retire_model,
             ending.stop,
             ending.retire,
+            ending.lose,
+            ending.tamper,
             ending.replace,
             ending.require_firmware,
             ending.publish_firmware,
@@ -51,6 +55,17 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
 )
 
 
+def keep_policy(books: Books, policy: Policy) -> None:
+    """Write down the figures of the host that runs, for acts that come by another process."""
+    books.write(Insert("settings", {"name": POLICY, "value": policy.model_dump_json()}, replace=True))
+
+
+def host_policy(books: Books) -> Policy:
+    """The figures of the host that ran last, else the product's."""
+    rows = books.rows("settings", name=POLICY)
+    return Policy.model_validate_json(rows[0]["value"]) if rows else Policy()
+
+
 def perform(
     store: Store, act: str, now: datetime, /, *, policy: Policy | None = None, actor: str = "admin", **arguments: Any
 ) -> Result:
@@ -58,7 +73,8 @@ def perform(
 
     def unit(books: Books) -> Result:
         lab_now = now + timedelta(seconds=books.counter(CLOCK_OFFSET))
-        desk = Desk(books, store.keys, policy or Policy(), int(lab_now.timestamp()), actor)
+        desk = Desk(books, store.keys, policy or host_policy(books), int(lab_now.timestamp()), actor)
+        desk.line(actor=actor)
         return ACTS[act](desk, **arguments)
 
     return store.run(unit)

@@ -46,7 +46,9 @@ class Desk:
         found = self.books.model(model)
         if found is None:
             known = [str(row["model"]) for row in self.books.rows("models")]
-            raise AdminError(f"no model {model} in the catalogue", hint=_nearest(model, known), code="unknown_model")
+            raise AdminError(
+                f"no model {model} in the catalogue", hint=_nearest(model, known, "models"), code="unknown_model"
+            )
         return found
 
     def step(self, terminal: Terminal, event: Event, why: str = "", **changes: object) -> State:
@@ -78,6 +80,6 @@ class Desk:
         self.books.write(Insert(table, row))
 
 
-def _nearest(word: str, known: list[str]) -> str:
+def _nearest(word: str, known: list[str], act: str = "terminals") -> str:
     near = get_close_matches(word, known, n=3, cutoff=0.5)
-    return f"did you mean {', '.join(near)}?" if near else "poslab admin terminals lists what there is"
+    return f"did you mean {', '.join(near)}?" if near else f"poslab admin {act} lists what there is"

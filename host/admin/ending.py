@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 
 from host.admin.desk import Desk, Result
 from host.decision import Insert, Update
 from host.errors import AdminError
 from host.handlers.commands import enqueue
-from host.lifecycle import ABSENT, IN_SERVICE, Event, State
-from host.records import Plan, Terminal
+from host.lifecycle import ABSENT, HOLDS, IN_SERVICE, Event, State
+from host.records import Batch, BatchState, Plan, Terminal, columns
 from protocol.image import parse_version
 
 DAY_S = 86_400
+PLAN_DAYS_MAX = 3_650
 
 
 def retire_model(
     desk: Desk, model: str, grace_days: int = 90, stop_days: int = 97, reason: str = "model.retired"
 ) -> Result:
     """Put a model on the retirement list: every terminal in service gets a dated plan and a signed notice."""
-    if not 0 <= grace_days <= stop_days:
+    if not 0 <= grace_days <= stop_days <= PLAN_DAYS_MAX:
         raise AdminError(
-            f"grace of {grace_days} days does not end before the stop on day {stop_days}", code="plan_dates"
+            f"{grace_days} days of grace and a stop on day {stop_days} are no plan",
+            hint=f"grace ends before the stop, which is {PLAN_DAYS_MAX} days ahead at most",
+            code="plan_dates",
         )
     desk.line(reason=reason)
     stop_at = desk.at + stop_days * DAY_S
@@ -44,20 +48,38 @@ def stop(desk: Desk, serial_number: str, why: str = "ordered by the acquirer") -
     return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.STOP, why=why)}
 
 
+def lose(desk: Desk, serial_number: str, why: str = "reported lost") -> Result:
+    """The device is lost or stolen: it may only bring reversals to an end; a successor may replace it."""
+    desk.line(why=why)
+    return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.LOSE, why=why)}
+
+
+def tamper(desk: Desk, serial_number: str, why: str = "reported tampered with") -> Result:
+    """The device was opened: it is treated like a lost one."""
+    desk.line(why=why)
+    return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.TAMPER, why=why)}
+
+
 def retire(desk: Desk, serial_number: str) -> Result:
     """The end of a stopped terminal whose batch is settled."""
     terminal = desk.terminal(serial_number)
     _drained(desk, terminal)
+    _close_batch(desk, terminal)
     return {"serial_number": serial_number, "state": desk.step(terminal, Event.RETIRE)}
 
 
 def replace(desk: Desk, serial_number: str, successor: str) -> Result:
-    """A delivered device takes over terminal id, merchant, rates and activation; the old one is answered 'replaced'."""
+    """A delivered device takes over terminal id, merchant, rates and activation; the old one is answered 'replaced'.
+
+    Holds that are about the merchant go with the till. A stop does not: replacing a stopped device is what a stop by
+    plan leads to, and a merchant who shall not sell is put on hold.
+    """
     old, new = desk.terminal(serial_number), desk.terminal(successor)
     _drained(desk, old)
     retired_at = desk.model(new.model).retired_at
     if retired_at is not None:
         raise AdminError(f"{successor} is a {new.model}, which retires itself", code="model_retired")
+    _close_batch(desk, old)
     desk.step(old, Event.REPLACE, why=f"replaced by {successor}", replaced_by=successor, signed_on=False)
     following = f"{int(old.batch) % 999_999 + 1:06d}"
     state = desk.step(
@@ -68,6 +90,10 @@ def replace(desk: Desk, serial_number: str, successor: str) -> Result:
         terminal_id=old.terminal_id,
         batch=following,
     )
+    for held in desk.books.holds(serial_number):
+        if HOLDS[held.reason].follows_till:
+            row = {"reason": held.reason, "note": held.note, "actor": held.actor, "since": held.since}
+            desk.insert("holds", number=desk.books.add("hold", 1), serial_number=successor, **row)
     if old.activated_at is not None:
         state = desk.step(desk.terminal(successor), Event.ACTIVATE, activated_at=old.activated_at)
     return {"serial_number": serial_number, "successor": successor, "terminal_id": old.terminal_id, "state": state}
@@ -82,10 +108,14 @@ def require_firmware(desk: Desk, model: str, version: str) -> Result:
     return {"model": model, "min_firmware": version}
 
 
-def publish_firmware(desk: Desk, model: str, version: str, sha256: str, image: bytes) -> Result:
+def publish_firmware(desk: Desk, model: str, version: str, image: bytes) -> Result:
     """Offer an image to the devices of a model; they verify the maker's signature themselves."""
     parse_version(version)
     desk.model(model)
+    sha256 = hashlib.sha256(image).hexdigest()
+    published = desk.books.rows("firmware", model=model, version=version)
+    if published and published[0]["sha256"] != sha256:
+        raise AdminError(f"{model} {version} is published already, with other bytes", code="version_taken")
     row = {"model": model, "version": version, "size": len(image), "sha256": sha256, "image": image}
     desk.books.write(Insert("firmware", row, replace=True))
     desk.note("", "publish firmware", f"{model} {version}, {len(image)} bytes")
@@ -116,10 +146,26 @@ def _plan(desk: Desk, terminal: Terminal, plan: Plan) -> None:
     desk.books.apply(enqueue(terminal, "notice", body, signing_key=key, at=desk.at, ttl_s=desk.policy.command_ttl_s))
 
 
+def _close_batch(desk: Desk, terminal: Terminal) -> None:
+    """Close what is open, empty as it is: what a late reversal restores in it is paid or carried like the rest."""
+    if terminal.terminal_id:
+        closed = Batch(
+            terminal.terminal_id,
+            terminal.batch,
+            terminal.merchant_id,
+            BatchState.CLOSED,
+            settled_at=desk.at,
+        )
+        desk.books.write(Insert("batches", columns(closed), replace=True))
+
+
 def _drained(desk: Desk, terminal: Terminal) -> None:
     """No captured money may be left in a batch that nobody will settle (invariant W1)."""
     if terminal.state in ABSENT:
         return
+    batch = desk.books.batch(terminal.terminal_id, terminal.batch)
+    if batch and batch.state is BatchState.UPLOADING:
+        raise AdminError(f"batch {batch.batch} of {terminal.serial_number} is being uploaded", code="batch_open")
     left = desk.books.money_rows(terminal.terminal_id, terminal.batch)
     if left:
         raise AdminError(

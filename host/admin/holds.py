@@ -11,6 +11,7 @@ from host.lifecycle import HOLDS
 def hold(desk: Desk, serial_number: str, reason: str, note: str = "") -> Result:
     """Suspend a terminal for one reason; other reasons stand beside it."""
     terminal = desk.terminal(serial_number)
+    desk.line(note=note, actor=desk.actor)
     if reason not in HOLDS:
         raise AdminError(f"no hold reason {reason!r}", hint=f"one of {', '.join(HOLDS)}", code="unknown_reason")
     if any(held.reason == reason for held in desk.books.holds(serial_number)):

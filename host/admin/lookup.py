@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from host.admin.desk import Desk, Result
-from host.gates import yuan
 from host.store.books import columns_of
+from protocol.money import yuan
 
 _KEY_COLUMNS = ("tmk", "working_keys", "previous_keys")
 
@@ -26,6 +26,7 @@ def show(desk: Desk, serial_number: str) -> Result:
         "turnover_fen": turnover_fen,
         "turnover": yuan(turnover_fen),
         "unsettled": len(desk.books.money_rows(terminal.terminal_id, terminal.batch)),
+        "status": [row["status"] for row in desk.books.rows("statuses", serial_number=serial_number)],
         "commands": [command.kind for command in desk.books.waiting_commands(serial_number, desk.at)],
     }
 

@@ -60,11 +60,7 @@ def submit(
     if not all(0 <= rate_bp <= RATE_BP_MAX for rate_bp in (credit_bp, debit_bp)) or debit_cap_fen < 0:
         raise AdminError(f"a rate is 0 to {RATE_BP_MAX} basis points, a cap no less than nothing", code="rates")
     form = {"name": name, "contact": contact, "telephone": telephone, "address": address}
-    merchant = desk.books.merchant(terminal.merchant_id)
-    if merchant is None or not merchant.active:
-        signed = Merchant(terminal.merchant_id, credit_bp=credit_bp, debit_bp=debit_bp, debit_cap_fen=debit_cap_fen)
-        row = columns(signed) | form
-        desk.books.write(Insert("merchants", row, replace=True))
+    desk.line(**form)
     number = desk.books.add("registration", 1)
     desk.insert(
         "registrations",
@@ -72,6 +68,9 @@ def submit(
         serial_number=serial_number,
         merchant_id=terminal.merchant_id,
         at=desk.at,
+        credit_bp=credit_bp,
+        debit_bp=debit_bp,
+        debit_cap_fen=debit_cap_fen,
         **form,
     )
     state = desk.step(terminal, Event.SUBMIT)
@@ -81,7 +80,10 @@ def submit(
 
 
 def review(desk: Desk, serial_number: str) -> Result:
-    """Hold the newest form against FIELD_RULES: approved, or rejected with every reason."""
+    """Hold the newest form against FIELD_RULES: approved, or rejected with every reason.
+
+    The first form that is approved is the merchant's contract; a later one changes no rate (product decision 8).
+    """
     terminal = desk.terminal(serial_number)
     forms = desk.books.rows("registrations", serial_number=serial_number, verdict="")
     if not forms:
@@ -96,9 +98,9 @@ def review(desk: Desk, serial_number: str) -> Result:
     told = "; ".join(reason["en"] for reason in reasons)
     state = desk.step(terminal, Event.REJECT if reasons else Event.APPROVE, why=told)
     desk.books.write(Insert("registrations", {**form, "verdict": verdict, "reasons": told}, replace=True))
-    if not reasons:
-        merchant = desk.books.merchant(terminal.merchant_id) or Merchant(terminal.merchant_id)
-        desk.books.write(Insert("merchants", {**columns(merchant), "active": True}, replace=True))
+    if not reasons and desk.books.merchant(terminal.merchant_id) is None:
+        signed = {name: form[name] for name in columns(Merchant("")) if name in form}
+        desk.insert("merchants", **signed, active=True)
     return {"serial_number": serial_number, "verdict": verdict, "reasons": reasons, "state": state}
 
 
@@ -118,5 +120,7 @@ def register(
     deliver(desk, serial)
     submit(desk, serial, name, "Lab Contact", "10000000000", "1 Laboratory Road")
     desk.change(desk.terminal(serial), bound=bool(serial_number))
-    review(desk, serial)
+    reasons = review(desk, serial)["reasons"]
+    if reasons:
+        raise AdminError(f"the form is refused: {reasons}", hint="submit and review it by hand", code="rejected")
     return {"serial_number": serial, "terminal_id": terminal_id, "state": State.REGISTERED}

@@ -8,9 +8,12 @@ from host.case import Case
 from host.decision import Decision, Insert, Update, Write
 from host.gates import GATES, first_refusal
 from host.records import FirmwareRelease, Terminal
+from host.refusals import REFUSALS, Refused
 from protocol.command import RemoteCommand, sign_command
 from protocol.errors import DecodeError
 from protocol.fields import F
+from protocol.image import parse_version
+from protocol.kinds import KINDS
 from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
 
 ASKED_KIND = "sale"
@@ -24,13 +27,23 @@ _WHY_TAGS = {
     "contact_zh": "CZ",
     "contact_en": "CE",
 }
-_SPARED_BY_WHY = frozenset({"malformed", "not signed on", "MAC", "wrong batch"})
+_SPARED_BY_WHY = frozenset({"malformed", "not signed on", "MAC", "wrong batch", "currency"})
 
 
 def why(case: Case) -> Decision:
-    """What a sale would be told now, in full; an empty answer means that it would be let through."""
+    """What a kind of request (tag AK, else a sale) would be told now, in full; empty where it would be let through.
+
+    Tag RC names the reason that the terminal was told. Where that was its last refusal, this is it again, with its
+    words; else a reason that no gate gives now, such as the issuer's, is explained as its row of REFUSALS stands.
+    """
+    payload = case.request.message.octets(F.PAYLOAD)
+    asked = unpack_tags(payload, field=F.PAYLOAD) if payload else {}
+    kind, told = text_tag(asked, "AK"), text_tag(asked, "RC")
     gates = [gate for gate in GATES if gate.name not in _SPARED_BY_WHY]
-    refused = first_refusal(case.asked_as(ASKED_KIND), gates)
+    refused = first_refusal(case.asked_as(kind if kind in KINDS else ASKED_KIND), gates)
+    if told in REFUSALS and (refused is None or refused.reason != told):
+        last = case.snapshot.last_refusal
+        refused = last if last and last.reason == told else Refused(told)
     texts = refused.texts() if refused else {}
     tags = [(tag, texts[name].encode(TEXT_CHARSET)) for name, tag in _WHY_TAGS.items() if texts.get(name)]
     return Decision(fields={F.PAYLOAD: pack_tags(tags)} if tags else {}, remember=False)
@@ -82,8 +95,10 @@ def enqueue(
 
 def enqueue_update(case: Case) -> list[Write]:
     """Command the update that a refused firmware needs, once, where an image is published for it."""
-    release = case.snapshot.release
-    if release is None or any(command.kind == "update_firmware" for command in case.snapshot.commands):
+    release, model = case.snapshot.release, case.snapshot.model
+    if release is None or model is None or parse_version(release.version) < parse_version(model.min_firmware):
+        return []
+    if any(command.kind == "update_firmware" for command in case.snapshot.commands):
         return []
     return enqueue(
         case.terminal,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from host.case import Case
 from host.decision import Decision, Insert
 from host.fees import contract_rate
-from host.gates import yuan
 from host.issuer import Issuer, authorise, find_issuer
 from host.postings import capture
 from host.records import Transaction, TransactionState, columns
@@ -13,8 +12,7 @@ from host.refusals import Refused
 from protocol.describe import mask_pan
 from protocol.errors import DecodeError
 from protocol.fields import F
-
-CURRENCY = "156"
+from protocol.money import yuan
 
 
 def sale(case: Case) -> Decision:
@@ -64,8 +62,6 @@ def record(case: Case, issuer: Issuer, refused: Refused | None, original: Transa
 
 
 def _out_of_bounds(case: Case) -> Refused | None:
-    if case.request.message.text(F.CURRENCY) != CURRENCY:
-        return Refused("currency.unsupported")
     if not case.request.amount_fen:
         return Refused("amount.zero")
     limit_fen = case.policy.single_limit_fen

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from host.case import Case
-from host.decision import Decision, Insert, Update, Write, refuse
+from host.decision import Decision, Delete, Insert, Update, Write, refuse
 from host.records import Batch, BatchState, Transaction, columns
 from host.refusals import Refused
 from host.transactions import batch_digest, group_totals
@@ -35,11 +35,14 @@ def settlement(case: Case) -> Decision:
     if domestic.result == foreign.result == BALANCED:
         return Decision(fields=fields, writes=_close(case, balanced=True))
     batch = Batch(case.request.terminal_id, case.request.control.batch, case.merchant.merchant_id, BatchState.UPLOADING)
-    return Decision(Refused("settlement.unbalanced"), fields, (_batch(batch),))
+    key = {"terminal_id": batch.terminal_id, "batch": batch.batch}
+    return Decision(Refused("settlement.unbalanced"), fields, (_batch(batch), Delete("uploads", key)))
 
 
 def batch_upload(case: Case) -> Decision:
-    """Keeps the uploaded rows; a row that comes twice is kept once."""
+    """Keeps the rows of a batch that waits for them; a row that comes twice is kept once."""
+    if not _is_uploading(case):
+        return refuse("upload.uncalled")
     items = unpack_upload(case.request.message.text(F.TOTALS))
     key = {"terminal_id": case.request.terminal_id, "batch": case.request.control.batch}
     writes = tuple(
@@ -49,17 +52,27 @@ def batch_upload(case: Case) -> Decision:
 
 
 def batch_end(case: Case) -> Decision:
-    """After an upload, closes the batch and writes down each row that only one book has or that differs."""
-    if case.request.control.network != END_AFTER_UPLOAD or case.snapshot.batch is None:
+    """After an upload, closes the batch and writes down each row that only one book has or that differs.
+
+    Said again of a closed batch, or after a balanced settlement, it changes nothing.
+    """
+    batch = case.snapshot.batch
+    if batch is None:
+        return refuse("upload.uncalled")
+    if batch.state is BatchState.CLOSED or case.request.control.network != END_AFTER_UPLOAD:
         return Decision()
-    if case.snapshot.batch.state is not BatchState.UPLOADING:
-        return Decision()
+    if batch.batch != case.terminal.batch:
+        return refuse("upload.uncalled")  # its successor's
     uploaded = dict(case.snapshot.uploaded)
     due = int(case.request.message.text(F.TOTALS)[:4] or 0)
     if len(uploaded) < due:
         return refuse("upload.incomplete", got=str(len(uploaded)), due=str(due))
     differences = _differences(case, uploaded)
     return Decision(writes=(*differences, *_close(case, balanced=not differences)))
+
+
+def _is_uploading(case: Case) -> bool:
+    return case.snapshot.batch is not None and case.snapshot.batch.state is BatchState.UPLOADING
 
 
 def _compare(theirs: GroupTotals, ours: GroupTotals) -> GroupTotals:

@@ -14,6 +14,7 @@ from protocol.fields import F
 def sign_in(case: Case) -> Decision:
     """New working keys in the layout that 60.3 asks for; the batch of the reply is the one to use (CUP 7.10).
 
+    A sign-on carries no MAC, so nothing but keys comes of it, and a copy of it gets the stored reply.
     A layout that this host does not issue, such as that of SM4, gets 40.
     """
     terminal = case.terminal
@@ -24,8 +25,6 @@ def sign_in(case: Case) -> Decision:
         "previous_keys": terminal.working_keys,
         "working_keys": issued.sealed,
         "signed_on": True,
-        "extended": bool(case.request.device.model),
-        "firmware": case.request.firmware or terminal.firmware,
     }
     return Decision(
         fields={
@@ -33,7 +32,6 @@ def sign_in(case: Case) -> Decision:
             F.PAYLOAD: issued.field62,
         },
         writes=(Update("terminals", {"serial_number": terminal.serial_number}, changes),),
-        remember=False,
     )
 
 
@@ -41,4 +39,4 @@ def sign_off(case: Case) -> Decision:
     """The session ends; its keys serve nobody any more (faults A16)."""
     changes = {"signed_on": False, "working_keys": b"", "previous_keys": b""}
     key = {"serial_number": case.terminal.serial_number}
-    return Decision(writes=(Update("terminals", key, changes),), remember=False)
+    return Decision(writes=(Update("terminals", key, changes),))

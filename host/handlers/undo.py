@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from host import postings
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write, refuse
-from host.gates import yuan
+from host.fees import contract_rate
 from host.handlers.purchase import record
 from host.issuer import find_issuer
+from host.lifecycle import ABSENT
 from host.records import Transaction, TransactionState, columns
 from host.transactions import SIGNS, Undo, step
 from protocol.fields import F
+from protocol.money import yuan
 
 _MANUAL_ENTRY = "01"
 _REFUNDED = "refunded"
@@ -34,7 +38,7 @@ def sale_void(case: Case) -> Decision:
         return refuse("original.other_card")
     return Decision(
         fields={F.AUTH_ID: original.auth_id},
-        writes=(_record_undo(case, original), _move(original, state), *postings.undo(original, case.at)),
+        writes=(_record_undo(case, original), _move(original, state, fee_fen=0), *postings.undo(original, case.at)),
         turnover_fen=-original.amount_fen,
     )
 
@@ -69,6 +73,8 @@ def reversal(case: Case) -> Decision:
     row = case.snapshot.existing
     if row is None:
         return _tombstone(case)
+    if row.serial_number != case.terminal.serial_number or _other_card(case, row):
+        return refuse("original.not_found")
     if row.kind != case.request.kind.undoes or row.amount_fen != case.request.amount_fen:
         return refuse("original.not_found")
     state = step(row.state, Undo.REVERSE)
@@ -78,17 +84,21 @@ def reversal(case: Case) -> Decision:
         return Decision()
     if row.kind == "sale" and case.snapshot.refunded_fen:
         return refuse("original.undone", state=_REFUNDED)
-    writes: list[Write] = [_move(row, state), *postings.undo(row, case.at)]
+    writes: list[Write] = [_move(row, state, fee_fen=0), *postings.undo(row, case.at)]
     turnover_fen = -SIGNS.get(row.kind, 0) * row.amount_fen
     original = case.snapshot.original
     if row.kind == "sale_void" and original and (back := step(original.state, Undo.REVERSE_VOID)):
-        writes += [_move(original, back), *postings.capture(original, case.at)]
+        fee_fen = contract_rate(case.merchant, original.card_type).fee_fen(original.amount_fen)
+        restored = replace(original, fee_fen=fee_fen)
+        writes += [_move(original, back, fee_fen=fee_fen), *postings.capture(restored, case.at)]
         turnover_fen = original.amount_fen
     return Decision(writes=tuple(writes), turnover_fen=turnover_fen)
 
 
 def _tombstone(case: Case) -> Decision:
     request = case.request
+    if case.terminal.state in ABSENT and request.control.batch > case.terminal.batch:
+        return refuse("original.not_found")  # a batch of its successor
     row = Transaction(
         terminal_id=request.terminal_id,
         batch=request.control.batch,
@@ -107,13 +117,14 @@ def _tombstone(case: Case) -> Decision:
 
 
 def _other_card(case: Case, original: Transaction) -> bool:
-    return bool(case.request.pan) and case.keys.card_token(case.request.pan) != original.card_token
+    told = case.request.pan
+    return bool(told and original.card_token) and case.keys.card_token(told) != original.card_token
 
 
-def _move(row: Transaction, state: TransactionState) -> Update:
-    return Update(
-        "transactions", {"terminal_id": row.terminal_id, "batch": row.batch, "stan": row.stan}, {"state": state}
-    )
+def _move(row: Transaction, state: TransactionState, *, fee_fen: int) -> Update:
+    """A row that is undone costs nothing (product decision 8)."""
+    key = {"terminal_id": row.terminal_id, "batch": row.batch, "stan": row.stan}
+    return Update("transactions", key, {"state": state, "fee_fen": fee_fen})
 
 
 def _record_undo(case: Case, original: Transaction) -> Insert:

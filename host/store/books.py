@@ -5,13 +5,16 @@ Finders return a row, an empty tuple or None; None means that there is no such r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, select
 
-from host.decision import Update, Write
+from host.decision import Delete, Update, Write
 from host.lifecycle import State
 from host.records import (
     Batch,
@@ -28,7 +31,9 @@ from host.records import (
     Transaction,
     TransactionState,
 )
+from host.refusals import Refused
 from host.store import statements
+from host.store.prepared import Prepared, defaults, prepare
 from host.store.schema import TABLES
 from protocol.image import parse_version
 
@@ -45,6 +50,25 @@ class Books:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Is there still a transaction? Some failures end it as a whole."""
+        return self._driver.in_transaction
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails inside leaves nothing behind, and takes nothing else with it."""
+        self._driver.execute("SAVEPOINT unit")
+        try:
+            yield
+        except BaseException:
+            if self.in_transaction:
+                self._driver.execute("ROLLBACK TO unit")
+                self._driver.execute("RELEASE unit")
+            raise
+        self._driver.execute("RELEASE unit")
 
     # writing
 
@@ -52,13 +76,14 @@ class Books:
         """Carry out what a decision wants written."""
         for write in writes:
             if isinstance(write, Update):
-                key = {f"at_{column}": value for column, value in write.key.items()}
-                self._connection.execute(
-                    statements.updating(write.table, frozenset(write.key)), key | dict(write.changes)
-                )
+                statement = statements.updating(write.table, frozenset(write.key))
+                self._run(prepare(statement, frozenset(write.changes)), _at(write.key) | dict(write.changes))
+            elif isinstance(write, Delete):
+                self._run(prepare(statements.deleting(write.table, frozenset(write.key))), _at(write.key))
             else:
                 table = statements.REPLACE if write.replace else statements.INSERT
-                self._connection.execute(table[write.table], dict(write.row))
+                row = {**defaults(TABLES[write.table]), **write.row}
+                self._run(prepare(table[write.table], frozenset(row)), row)
 
     def write(self, *writes: Write) -> None:
         """The same for a few writes."""
@@ -113,6 +138,11 @@ class Books:
     def image(self, model: str, version: str, offset: int, size: int) -> bytes:
         """A piece of a published image, empty past its end."""
         return bytes(self._value(statements.IMAGE, model=model, version=version, start=offset + 1, size=size) or b"")
+
+    def last_refusal(self, serial_number: str) -> Refused | None:
+        """What a terminal was last refused for, under a good MAC."""
+        rows = self.rows("refusals", serial_number=serial_number)
+        return Refused(rows[0]["reason"], json.loads(rows[0]["words"])) if rows else None
 
     # by rules
 
@@ -175,7 +205,7 @@ class Books:
 
     # lists for people
 
-    def rows(self, name: str, **matches: object) -> list[dict[str, Any]]:
+    def rows(self, name: str, /, **matches: object) -> list[dict[str, Any]]:
         """Rows of a table whose columns equal ``matches``, by key, as column values."""
         table = TABLES[name]
         query = select(table).where(*(table.c[column] == value for column, value in matches.items()))
@@ -193,21 +223,28 @@ class Books:
         return self._one(record, statements.BY_KEY[name], **key)
 
     def _one(self, record: type[R], statement: Any, **parameters: object) -> R | None:
-        row = self._connection.execute(statement, parameters).first()
-        return None if row is None else _record(record, row._mapping)
+        return next(self._records(record, statement, parameters), None)
 
     def _all(self, record: type[R], statement: Any, **parameters: object) -> tuple[R, ...]:
-        return tuple(_record(record, row._mapping) for row in self._connection.execute(statement, parameters))
+        return tuple(self._records(record, statement, parameters))
+
+    def _records(self, record: type[R], statement: Any, parameters: Mapping[str, object]) -> Iterator[R]:
+        state = _STATES.get(record)
+        for values in prepare(statement).rows(self._driver, parameters):
+            if state:
+                values["state"] = state(values["state"])
+            yield record(**values)
 
     def _value(self, statement: Any, **parameters: object) -> Any:
-        return self._connection.execute(statement, parameters).scalar()
+        found = self._run(prepare(statement), parameters).fetchall()
+        return found[0][0] if found else None
+
+    def _run(self, prepared: Prepared, parameters: Mapping[str, object]) -> sqlite3.Cursor:
+        return prepared.execute(self._driver, parameters)
 
 
-def _record(record: type[R], row: RowMapping) -> R:
-    values = dict(row)
-    if state := _STATES.get(record):
-        values["state"] = state(values["state"])
-    return record(**values)
+def _at(key: Mapping[str, object]) -> dict[str, object]:
+    return {f"at_{column}": value for column, value in key.items()}
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]], *hidden: str) -> list[dict[str, Any]]:

@@ -6,27 +6,30 @@ alone.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, inspect
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 
 from host.decision import Insert
 from host.errors import StoreError
 from host.keys import Fresh, KeyDesk
 from host.store.books import Books
 from host.store.schema import METADATA, SCHEMA_VERSION
-from host.store.writer import Writer, store_error
+from host.store.writer import DATABASE_ERRORS, Writer, store_error
 from protocol.crypto.vault import KEY_BYTES
+from protocol.errors import KeyLoadError
 
 T = TypeVar("T")
 BUSY_TIMEOUT_MS: Final = 10_000
 _PREFIX: Final = "sqlite:///"
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 def database_path(url: str) -> Path:
@@ -34,6 +37,18 @@ def database_path(url: str) -> Path:
     if "://" in url and not url.startswith(_PREFIX):
         raise StoreError(f"{url!r} is no SQLite file", hint="give a path or sqlite:///path")
     return Path(url.removeprefix(_PREFIX))
+
+
+@contextmanager
+def only_host(url: str) -> Iterator[None]:
+    """Be the one host on a database; administrators may work on it meanwhile. Raises StoreError where there is one."""
+    path = database_path(url)
+    with open(path.with_name(path.name + ".host"), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"another host runs on the database {path}", hint="one host to a database") from None
+        yield
 
 
 class Store:
@@ -65,27 +80,42 @@ def open_store(url: str, fresh: Fresh, *, create: bool = True) -> Store:
         raise StoreError(f"there is no database {path}", hint="start poslab host with this --db first")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _look_at(path)
         keys = KeyDesk(_master_key(path, fresh), fresh)
-        engine = create_engine(f"{_PREFIX}{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
-        event.listen(engine, "connect", _configure)
-        event.listen(engine, "begin", _begin)
-        with engine.begin() as connection:
-            _prepare(Books(connection), keys, bool(inspect(connection).get_table_names()), connection)
-    except SQLAlchemyError as error:
-        raise StoreError(f"the database {path} cannot be used: {store_error(error).message}") from None
     except OSError as error:
         raise StoreError(f"the database {path} cannot be used: {error.strerror}") from None
+    engine = create_engine(f"{_PREFIX}{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    try:
+        with engine.begin() as connection:
+            _prepare(Books(connection), keys, connection)
+    except (*DATABASE_ERRORS, StoreError, KeyLoadError) as error:
+        engine.dispose()
+        told = store_error(error) if isinstance(error, DATABASE_ERRORS) else error
+        raise StoreError(f"the database {path} cannot be used: {told.message}", hint=told.hint) from None
     return Store(engine, keys)
 
 
-def _prepare(books: Books, keys: KeyDesk, exists: bool, connection: Any) -> None:
-    if not exists:
+def _prepare(books: Books, keys: KeyDesk, connection: Connection) -> None:
+    if not inspect(connection).get_table_names():
         METADATA.create_all(connection)
         books.add("schema", SCHEMA_VERSION)
         books.write(Insert("secrets", {"name": "signing", "sealed": keys.new_signing_key()}))
     elif (version := books.counter("schema")) != SCHEMA_VERSION:
-        raise StoreError(f"the database has schema {version}, this program reads {SCHEMA_VERSION}")
+        raise StoreError(f"it has schema {version}, this program reads {SCHEMA_VERSION}")
     keys.signing_key(books.secret("signing"))
+
+
+def _look_at(path: Path) -> None:
+    """Refuse what was never a database before a key is looked for, or made, beside it."""
+    if path.is_dir():
+        raise StoreError(f"the database {path} cannot be used: it is a directory")
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+        if head not in (b"", _MAGIC):
+            raise StoreError(f"the database {path} cannot be used: it is no SQLite file")
 
 
 def _master_key(path: Path, fresh: Fresh) -> bytes:

@@ -55,7 +55,8 @@ Table(
 )  # fmt: skip
 Table(
     "registrations", METADATA, _number("number", key=True), _text("serial_number"), _text("merchant_id"), _text("name"),
-    _text("contact"), _text("telephone"), _text("address"), _text("verdict"), _text("reasons"), _number("at"),
+    _text("contact"), _text("telephone"), _text("address"), _number("credit_bp"), _number("debit_bp"),
+    _number("debit_cap_fen"), _text("verdict"), _text("reasons"), _number("at"),
     Index("registrations_by_terminal", "serial_number"),
 )  # fmt: skip
 Table(
@@ -101,6 +102,8 @@ Table(
     "firmware", METADATA, _text("model", key=True), _text("version", key=True), _number("size"), _text("sha256"),
     _bytes("image"),
 )  # fmt: skip
+Table("refusals", METADATA, _text("serial_number", key=True), _text("reason"), _text("words"), _number("at"))
+Table("settings", METADATA, _text("name", key=True), _text("value"))
 Table("statuses", METADATA, _text("serial_number", key=True), _text("status"), _number("at"))
 Table(
     "audit", METADATA, _number("number", key=True), _number("at"), _text("actor"), _text("serial_number"), _text("act"),

@@ -11,7 +11,7 @@ from host.store.books import Books
 from protocol.fields import F
 from protocol.private import Original
 
-_BATCH_KINDS = frozenset({"settlement", "batch_end"})
+_BATCH_KINDS = frozenset({"settlement", "batch_upload", "batch_end"})
 
 
 def take_snapshot(books: Books, request: Request, at: int) -> Snapshot:
@@ -27,11 +27,12 @@ def take_snapshot(books: Books, request: Request, at: int) -> Snapshot:
     if terminal is None:
         return snapshot
     model = books.model(terminal.model)
+    extended = terminal.extended or bool(request.device.model)
     extra: dict[str, Any] = {
         "model": model,
         "holds": books.holds(terminal.serial_number),
         "plan": books.plan(terminal.serial_number),
-        "commands": books.waiting_commands(terminal.serial_number, at) if terminal.extended else (),
+        "commands": books.waiting_commands(terminal.serial_number, at) if extended else (),
     }
     if message.has(F.STAN):
         key = (request.terminal_id, request.control.batch, request.stan)
@@ -39,11 +40,13 @@ def take_snapshot(books: Books, request: Request, at: int) -> Snapshot:
         extra["existing"] = books.transaction(*key)
     if terminal.activated_at is None:
         extra["turnover_fen"] = books.turnover_fen(terminal.serial_number)
-    if terminal.extended and ((model and model.min_firmware) or name == "firmware_query"):
+    if extended and ((model and model.min_firmware) or name == "firmware_query"):
         extra["release"] = books.newest_release(terminal.model)
         extra["signing_key"] = books.secret("signing")
     if name == "firmware_chunk":
         extra["read_image"] = lambda version, offset, size: books.image(terminal.model, version, offset, size)
+    if name == "why":
+        extra["last_refusal"] = books.last_refusal(terminal.serial_number)
     if name in _BATCH_KINDS:
         extra["batch"] = books.batch(request.terminal_id, request.control.batch)
         extra["rows"] = books.money_rows(request.terminal_id, request.control.batch)

@@ -47,6 +47,13 @@ def updating(name: str, key: frozenset[str]) -> Any:
     return update(table).where(*(table.c[column] == bindparam(f"at_{column}") for column in key))
 
 
+@cache
+def deleting(name: str, key: frozenset[str]) -> Any:
+    """The removal of the rows of a table that some columns name, by ``at_`` and the column."""
+    table = TABLES[name]
+    return table.delete().where(*(table.c[column] == bindparam(f"at_{column}") for column in key))
+
+
 INSERT: Final[Mapping[str, Any]] = MappingProxyType({name: table.insert() for name, table in TABLES.items()})
 REPLACE: Final[Mapping[str, Any]] = MappingProxyType({name: _replacing(table) for name, table in TABLES.items()})
 BY_KEY: Final[Mapping[str, Any]] = MappingProxyType(
@@ -83,7 +90,7 @@ MONEY_ROWS: Final = (
     select(TABLES["transactions"])
     .where(
         *_is(_transactions.terminal_id, _transactions.batch),
-        _transactions.kind.in_(sorted(SIGNS)),
+        or_(*(_transactions.kind == kind for kind in sorted(SIGNS))),
         _transactions.state == TransactionState.CAPTURED,
     )
     .order_by(_transactions.stan)

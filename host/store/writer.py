@@ -8,6 +8,7 @@ future is fulfilled after the commit: whoever speaks on it speaks of what is dur
 from __future__ import annotations
 
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -22,6 +23,7 @@ from host.store.books import Books
 
 T = TypeVar("T")
 UNITS_PER_COMMIT: Final = 256
+DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error)
 
 
 @dataclass(slots=True)
@@ -81,8 +83,9 @@ class Writer:
         outcomes: list[tuple[_Job, Any, BaseException | None]] = []
         try:
             with connection.begin():
-                outcomes = [self._attempt(connection, job) for job in group]
-        except SQLAlchemyError as error:
+                books = Books(connection)
+                outcomes = [self._attempt(books, job) for job in group]
+        except DATABASE_ERRORS as error:
             failure = store_error(error)
             outcomes = [(job, None, failure) for job in group]
         for job, result, failed in outcomes:
@@ -91,24 +94,23 @@ class Writer:
             else:
                 job.future.set_result(result)
 
-    def _attempt(self, connection: Connection, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+    def _attempt(self, books: Books, job: _Job) -> tuple[_Job, Any, BaseException | None]:
         try:
-            with connection.begin_nested():
-                return job, job.unit(Books(connection)), None
-        except SQLAlchemyError as error:
-            if not _in_transaction(connection):
+            with books.savepoint():
+                return job, job.unit(books), None
+        except DATABASE_ERRORS as error:
+            if not books.in_transaction:
                 raise  # the database gave up the whole group, as it does when the disk is full
             return job, None, store_error(error)
         except Exception as error:  # noqa: BLE001  # it is the caller's, who gets it out of the future
             return job, None, error
 
 
-def _in_transaction(connection: Connection) -> bool:
-    driver = connection.connection.dbapi_connection
-    return bool(driver and driver.in_transaction)
-
-
-def store_error(error: SQLAlchemyError) -> StoreError:
-    """What the driver says, without the statement and its parameters."""
+def store_error(error: BaseException) -> StoreError:
+    """What the driver says first, without the statement and its parameters."""
+    earlier = error.__context__
+    while earlier:
+        error = earlier if isinstance(earlier, DATABASE_ERRORS) else error
+        earlier = earlier.__context__
     cause = getattr(error, "orig", None) or error
     return StoreError(f"the database failed: {str(cause).splitlines()[0]}")

@@ -15,7 +15,7 @@ import typer
 from host.admin.acts import ACTS, perform
 from host.errors import AdminError
 from pos_lab.commands.host import DEFAULT_DATABASE
-from pos_lab.commands.output import new_app, print_json
+from pos_lab.commands.output import UnmaskOption, new_app, print_json
 from pos_lab.wall_clock import fresh_bytes, wall_clock
 
 DatabaseOption = Annotated[str, typer.Option("--db", metavar="FILE", help="The host's database; it may be running.")]
@@ -48,10 +48,10 @@ def _command(name: str, act: Callable[..., dict[str, object]]) -> Callable[..., 
     own = list(inspect.signature(act, eval_str=True).parameters.values())[1:]
     files = [parameter.name for parameter in own if parameter.annotation is bytes]
 
-    def command(*, db: str, actor: str, as_json: bool, out: Path | None, **arguments: Any) -> None:
+    def command(*, db: str, actor: str, as_json: bool, out: Path | None, unmask: bool, **arguments: Any) -> None:
         for name_of_file in files:
             arguments[name_of_file] = Path(arguments[name_of_file]).read_bytes()
-        _tell(_perform(db, name, arguments, actor), as_json=as_json, out=out)
+        _tell(_perform(db, name, arguments, actor), as_json=as_json, out=out, unmask=unmask)
 
     parameters = [
         inspect.Parameter(
@@ -70,6 +70,7 @@ def _command(name: str, act: Callable[..., dict[str, object]]) -> Callable[..., 
         ("actor", ActorOption, DEFAULT_ACTOR),
         ("as_json", JsonFlag, False),
         ("out", OutOption, None),
+        ("unmask", UnmaskOption, False),
     ):
         parameters.append(
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
@@ -90,7 +91,9 @@ def _perform(db: str, name: str, arguments: dict[str, Any], actor: str = DEFAULT
         store.close()
 
 
-def _tell(result: dict[str, object], *, as_json: bool, out: Path | None) -> None:
+def _tell(result: dict[str, object], *, as_json: bool, out: Path | None, unmask: bool = True) -> None:
+    if "tmk" in result and out is None and not unmask:
+        raise AdminError("a key card holds a clear key", hint="give --out FILE, or --unmask", code="unmask")
     if out is not None:
         _write_private(out, json.dumps(result, ensure_ascii=False))
         result = {"written": str(out)}
@@ -108,10 +111,16 @@ def _tell(result: dict[str, object], *, as_json: bool, out: Path | None) -> None
 
 
 def _write_private(path: Path, text: str) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder")
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    os.replace(temporary, path)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 clock = new_app(help="The lab's clock, where the host was started with --lab-clock.")

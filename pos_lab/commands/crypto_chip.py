@@ -46,7 +46,7 @@ def tlv(
 
     \b
     Example:
-      poslab crypto tlv 9F360202069F26089C0A057796D091E39F2701805A086200000100000004
+      poslab crypto tlv 9F360202069F26089C0A057796D091E39F270180
     """
     policy, raw = named("--padding", padding, _FILLERS), octets("HEX", data)
     nodes = decode_chip_data(raw) if policy is Padding.NONE and not flat else decode(raw, padding=policy, flat=flat)
@@ -81,7 +81,7 @@ def arqc(
 
     \b
     Example:
-      poslab crypto arqc --issuer-key 0123456789ABCDEFFEDCBA9876543210 --pan 6200000100000004 \\
+      poslab crypto arqc --issuer-key 0123456789ABCDEFFEDCBA9876543210 --pan "$PAN" \\
         --atc 0001 --data 000000000100 --response 3030
     """
     fill = named("--padding", padding, {name: name for name in PADDINGS})

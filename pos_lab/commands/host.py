@@ -45,7 +45,7 @@ def host(
     Examples:
       poslab host
       poslab host --listen tcp://127.0.0.1:8583 --listen "serial:///dev/ttyUSB0?baud=115200" --db lab.db
-      poslab host --lab-clock       then: poslab admin clock-advance 7776000
+      poslab host --lab-clock       then: poslab admin clock advance 90d
     """
     logging.basicConfig(
         stream=sys.stderr,

@@ -108,4 +108,5 @@ def print_error(error: Exception, *, as_json: bool, text: str = "") -> None:
     if as_json:
         print_json(error_document(error))
     else:
-        typer.echo(f"poslab: {text or error}", err=True)
+        by_position = hasattr(error, "document")  # its lines begin with file:line:column
+        typer.echo(text or str(error) if by_position else f"poslab: {text or error}", err=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,7 +38,13 @@ def terminal(
     firmware: Annotated[str, typer.Option(help="[default: the model's]", show_default=False)] = "",
     terminal_id: Annotated[str, typer.Option(help="[default: the key card's]", show_default=False)] = "",
     merchant_id: Annotated[str, typer.Option(help="[default: the key card's]", show_default=False)] = "",
-    state: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the device's memory is kept.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The device's memory. [default: till-SERIAL here]", show_default=False),
+    ] = None,
+    forgetful: Annotated[
+        bool, typer.Option("--forgetful", help="Keep no memory: the next start begins at STAN 000001 again.")
+    ] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for a reply.")] = 30.0,
     believe_declines: Annotated[
         bool, typer.Option(help="Believe a decline without a MAC, as many hosts send it.")
@@ -49,30 +57,36 @@ def terminal(
 ) -> None:
     """Run one terminal: the flows given with --do, or a prompt that takes the same words.
 
-    Exit status 1 where a flow was refused or stays unknown. Without --state the device forgets everything at the end.
+    Exit status 1 where a flow was refused or stays unknown, 3 where there is no line to the host. The device's memory
+    outlives the command.
 
     \b
     Examples:
       poslab admin register 10000001 898000000000001 --serial-number LK00000001
       poslab admin key-card LK00000001 --out card.json
-      poslab terminal --key-card card.json --state till1 --do sign_in --do "sale 60.00" --do settle
+      poslab terminal --key-card card.json --do sign_in --do "sale 60.00" --do settle
       poslab terminal --key-card card.json --connect "serial:///dev/ttyUSB0?baud=115200"
     """
     from pos_lab.key_card import KeyCard
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="poslab: %(message)s")
 
     card = KeyCard.read(key_card) if key_card else None
     given = {"serial_number": serial_number, "model": model, "terminal_id": terminal_id, "merchant_id": merchant_id}
     for name, value in given.items():
         given[name] = value or (getattr(card, name) if card else "")
+        if name == "serial_number" and not re.fullmatch(r"[0-9A-Za-z-]{1,20}", given[name] or "-"):
+            raise typer.BadParameter("is up to 20 letters, digits and dashes", param_hint="--serial-number")
         if not given[name]:
             raise typer.BadParameter("is needed where no key card names it", param_hint=f"--{name.replace('_', '-')}")
-    told = asyncio.run(
+    status = asyncio.run(
         _run(
             given,
             card,
             connect=connect,
             firmware=firmware,
-            state=state,
+            state=state or Path(f"till-{given['serial_number']}"),
+            forgetful=forgetful,
             reply_timeout_s=timeout,
             believe_declines=believe_declines,
             flows=do,
@@ -80,7 +94,7 @@ def terminal(
             lang=lang,
         )
     )
-    raise typer.Exit(Status.DONE if told else Status.FAILED)
+    raise typer.Exit(status)
 
 
 async def _run(
@@ -89,13 +103,14 @@ async def _run(
     *,
     connect: str,
     firmware: str,
-    state: Path | None,
+    state: Path,
+    forgetful: bool,
     reply_timeout_s: float,
     believe_declines: bool,
     flows: list[str] | None,
     as_json: bool,
     lang: Lang,
-) -> bool:
+) -> Status:
     from firmware_sim.board import Hardware
     from firmware_sim.models import find_model
     from pos_lab.vendor import VENDOR_PUBLIC_KEY, make_image
@@ -112,7 +127,7 @@ async def _run(
         url=connect,
         now=wall_clock,
         fresh=fresh_bytes,
-        directory=state,
+        directory=None if forgetful else state,
     )
     try:
         try:
@@ -133,17 +148,18 @@ async def _run(
         source = _given(flows) if flows is not None else _typed(lang, interactive=not as_json)
         async for words in source:
             good &= await _play(device, words, as_json=as_json, lang=lang, stop_on_error=flows is not None)
-        if device.book.unresolved and state is None:
-            zh, en = "未完成的冲正随内存丢失，请用 --state", "a pending reversal is lost with the memory; use --state"
-            typer.echo(zh if lang is Lang.ZH else en, err=True)
-        return good
+        if device.book.unresolved and forgetful:
+            typer.echo("冲正未完成，已随内存丢失" if lang is Lang.ZH else "a pending reversal is forgotten", err=True)
+        if any(outcome.reason == "terminal.no_line" for outcome in device.told):
+            return Status.ENVIRONMENT
+        return Status.DONE if good else Status.FAILED
     finally:
         hardware.close()
 
 
 async def _given(flows: list[str]) -> AsyncIterator[list[str]]:
     for flow in flows:
-        yield flow.split()
+        yield flow.split() or [flow]
 
 
 async def _typed(lang: Lang, *, interactive: bool) -> AsyncIterator[list[str]]:
@@ -167,7 +183,7 @@ async def _typed(lang: Lang, *, interactive: bool) -> AsyncIterator[list[str]]:
 
 async def _play(device: Any, words: list[str], *, as_json: bool, lang: Lang, stop_on_error: bool) -> bool:
     from firmware_sim.errors import DeviceError
-    from terminal.errors import TerminalError
+    from terminal.errors import TerminalError, WordsWrong
     from terminal.flows import FLOWS
 
     name, *arguments = words
@@ -176,6 +192,8 @@ async def _play(device: Any, words: list[str], *, as_json: bool, lang: Lang, sto
         arguments.append(DEFAULT_CARD)
     seen = len(device.told)
     try:
+        if flow and not arguments and not all(entry.optional for entry in flow.entries):
+            raise WordsWrong(f"nothing given to {flow.usage!r}", hint=flow.english)  # nobody is at the keypad
         outcome = await device.do(name, *arguments)
     except (TerminalError, DeviceError) as error:
         if stop_on_error:

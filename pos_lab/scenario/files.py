@@ -8,16 +8,25 @@ from typing import Final
 
 from pos_lab.scenario.errors import ScenarioError, ScenarioErrors
 
-_BESIDE_THE_PACKAGE: Final = Path(__file__).parents[2] / "scenarios"
-_INSIDE_THE_PACKAGE: Final = Path(__file__).parents[1] / "scenarios"
+_BESIDE_THE_PACKAGE: Final = Path(__file__).resolve().parents[2] / "scenarios"
+_INSIDE_THE_PACKAGE: Final = Path(__file__).resolve().parents[1] / "scenarios"
 FIRST_LIFE: Final = "lifecycle/first_life.yaml"
 SUFFIXES: Final = (".yaml", ".yml")
 
 
 def shipped(name: str) -> Path:
     """A scenario that comes with the program: from the checkout, else from the installed package."""
-    folder = _BESIDE_THE_PACKAGE if _BESIDE_THE_PACKAGE.is_dir() else _INSIDE_THE_PACKAGE
-    return folder / name
+    return _folder() / name
+
+
+def told_name(file: str) -> str:
+    """How reports name a file: one that comes with the program by its place in ``scenarios``, others as given."""
+    path = Path(file).resolve()
+    return f"scenarios/{path.relative_to(_folder())}" if path.is_relative_to(_folder()) else file
+
+
+def _folder() -> Path:
+    return _BESIDE_THE_PACKAGE if _BESIDE_THE_PACKAGE.is_dir() else _INSIDE_THE_PACKAGE
 
 
 def scenario_files(given: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -39,6 +39,8 @@ def load_scenario(path: str, steps: Mapping[str, StepSpec], policy: type[BaseMod
         root["policy"] = Entries(Place(root.place.line, root.place.column, "policy"))
     document = loading.read(Document, root)
     loading.same_serial_number_twice(root.get("terminals"))
+    if document is not None:
+        loading.names_before_use(document.steps, set())
     if document is None or errors or loading.errors:
         # What YAML already refused is not judged again as a value.
         refused = {(error.line, error.column) for error in errors}
@@ -126,6 +128,17 @@ class _Loading:
             number = member.get("serial_number") if isinstance(member, Entries) else None
             if isinstance(number, Scalar) and owners.setdefault(str(number), name) != name:
                 self.note(number.place, f"serial_number: {shown(number)} already belongs to '{owners[str(number)]}'")
+
+    def names_before_use(self, steps: Iterable[Step], named: set[str]) -> None:
+        """Notes a step that refers to a sale that no step before it named with ``as``."""
+        for step in steps:
+            wanted = getattr(step.arguments, "of", None)
+            if wanted is not None and wanted not in named:
+                place = Place(step.line, step.column, "of")
+                self.note(place, f"of: no sale before this has the name {shown(wanted)}", did_you_mean(wanted, named))
+            if name := getattr(step.arguments, "name", None):
+                named.add(str(name))
+            self.names_before_use(getattr(step.arguments, "before_reply", ()), named)
 
 
 def _error(file: str, place: Place, message: str, hint: str) -> ScenarioError:

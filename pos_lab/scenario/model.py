@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from firmware_sim.models import MODELS
 from pos_lab.scenario.errors import did_you_mean, shown
 
 Language = Literal["zh", "en"]
@@ -147,7 +148,9 @@ def Digits(length: int, length_max: int | None = None) -> Shape:  # noqa: N802 -
 Name = Annotated[str, Shape(r"[a-z][a-z0-9_]{0,31}", "a name of small letters, digits and _ such as old")]
 SerialNumber = Annotated[str, Shape(r"[0-9A-Z]{4,20}", "a serial number of digits and capital letters")]
 ModelId = Annotated[str, Shape(r"[0-9A-Za-z][0-9A-Za-z._/-]{0,19}", "a model such as PX-E90")]
-FirmwareVersion = Annotated[str, Shape(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}", "a firmware version such as 2.1.0")]
+FirmwareVersion = Annotated[
+    str, Shape(r"(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){2}", "a firmware version such as 2.1.0")
+]
 TerminalId = Annotated[str, Shape(r"[0-9A-Z]{8}", "a terminal number of 8 digits or capital letters")]
 MerchantId = Annotated[str, Shape(r"[0-9A-Z]{15}", "a merchant number of 15 digits or capital letters")]
 ResponseCode = Annotated[str, Shape(r"[0-9A-Z]{2}", "a response code of two characters such as 97")]
@@ -175,11 +178,20 @@ class Text(ScenarioModel):
 # ---- the file ----
 
 
+def _known_model(value: str) -> str:
+    if value not in MODELS:
+        raise mistake(f"there is no model {shown(value)} in the catalogue", did_you_mean(value, MODELS))
+    return value
+
+
+KnownModel = Annotated[ModelId, AfterValidator(_known_model)]
+
+
 class CastMember(ScenarioModel):
     """One terminal of the story, as it leaves the factory and as it is to be registered."""
 
     serial_number: SerialNumber
-    model: ModelId
+    model: KnownModel
     firmware: FirmwareVersion
     terminal_id: TerminalId
     merchant_id: MerchantId

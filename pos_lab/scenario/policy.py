@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from host.gates import yuan
 from host.policy import Policy
 from pos_lab.scenario.model import AmountFen, DurationS, ScenarioModel
+from protocol.money import yuan
 
 
 class WrittenPolicy(ScenarioModel):

@@ -14,31 +14,27 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from firmware_sim.errors import DeviceError
 from firmware_sim.line import Direction
-from host.errors import HostError
-from host.gates import yuan
 from pos_lab.scenario.evidence import Way, evidence
 from pos_lab.scenario.model import CHAPTER, Scenario, Step, StepSpec, Text
 from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.story import Evidence, ScenarioResult, StepResult, Verdict, gravest
-from pos_lab.world import Over, Passed, World, world
-from protocol.errors import ProtocolError
-from terminal.errors import TerminalError
+from pos_lab.world import Over, Passed, RunningElsewhere, World, world
+from protocol.errors import ToldError
+from protocol.money import yuan
 
 MONEY: Final = frozenset({"amount", "turnover", "total", "sum", "fees"})
-ASKS_FOR_TROUBLE: Final = frozenset({"outcome", "error"})
+ASKS_FOR_TROUBLE: Final = frozenset({"outcome", "error", "verdict"})
 """Expectations by which a step may end otherwise than well."""
 
 _DIRECTIONS: Final[Mapping[Direction, Way]] = {Direction.SENT: "request", Direction.RECEIVED: "response"}
-_SKIPPED: Final = Text(zh="未执行", en="not played")
 
 
 class Runner:
     """Plays scenarios with one table of steps; ``on_step`` is told each result as it comes."""
 
-    def __init__(self, steps: Mapping[str, StepSpec], over: Over, seed: int) -> None:
+    def __init__(self, steps: Mapping[str, StepSpec], over: Over | RunningElsewhere, seed: int) -> None:
         self._steps = steps
         self._over = over
         self._seed = seed
@@ -92,7 +88,7 @@ class _Play:
         try:
             told = await self._steps[step.verb].run(self.stage, step.arguments)
             verdict: Verdict = "passed" if _is_met(step, told) else "failed"
-        except (ProtocolError, DeviceError, HostError, TerminalError, StepError) as error:
+        except (ToldError, StepError) as error:
             told, verdict = Told(Text(zh=f"出错：{error}", en=f"error: {error}"), went_well=False), "error"
         return StepResult(
             index=index,
@@ -136,7 +132,9 @@ def _shown(name: str, value: object) -> str:
 
 
 def _skipped(index: int, step: Step) -> StepResult:
-    message = step.arguments if isinstance(step.arguments, Text) else _SKIPPED
+    message = Text(zh=f"{step.verb}：未执行", en=f"{step.verb}: not played")
+    if step.verb == CHAPTER and isinstance(step.arguments, Text):
+        message = step.arguments
     return StepResult(index, step.verb, step.line, "skipped", message, say=step.say, expected=_expected(step.expect))
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from protocol.fields import F, Mask
-from protocol.kinds.kind import Kind, Presence
+from protocol.kinds.kind import Kind, Presence, with_our_mac
 from protocol.kinds.presence import IDS, STAMP
 
 
 def _extension(name: str, chinese: str, english: str, network: str, *, has_mac: bool = True) -> Kind:
-    return Kind(
+    row = Kind(
         name, chinese, english, "0800", "00", (network,),
         Presence((*IDS, F.MAC) if has_mac else IDS, (F.DEVICE, F.PAYLOAD)),
         Presence(IDS, (F.STAN, *STAMP, F.ACQUIRER, F.RRN, F.PAYLOAD, F.TEXT, F.MAC)),
         has_mac=has_mac, advances_stan=False, extension=True, masks=((F.PAYLOAD, Mask.OPEN),), clause="extension",
     )  # fmt: skip
+    return row if has_mac else with_our_mac(row)
 
 
 EXTENSION_ROWS: Final = (

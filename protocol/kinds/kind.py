@@ -8,7 +8,7 @@ its kind, told to people and counted for presence, and programs see the kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -48,6 +48,8 @@ class Kind:
     ``other_mtis`` are accepted beside ``mti`` (CUP 10). A row without ``processing_code`` whose request carries field 3
     takes any. ``condition_code`` is what field 25 says, empty where there is none or it is the original's.
     One of ``marks`` must fit where there are any. A row with ``variant_of`` is a variant of that kind.
+    ``has_mac`` says that the dialect protects the kind; ``may_mac`` that it does not and that devices of ours do, since
+    whoever reaches the port could else settle a batch or end a session (an extension).
     """
 
     name: str
@@ -61,6 +63,7 @@ class Kind:
     processing_code: str = ""
     condition_code: str = ""
     has_mac: bool = False
+    may_mac: bool = False
     reversal: str = ""
     undoes: str = ""
     advances_stan: bool = True
@@ -85,6 +88,15 @@ class Kind:
     def takes_any_code(self) -> bool:
         """Does field 3 repeat an original's?"""
         return not self.processing_code and F.PROCESSING_CODE in self.request.named
+
+
+def with_our_mac(row: Kind) -> Kind:
+    """The row with a MAC that the dialect does not know: both directions may carry field 64."""
+    request, reply = (
+        presence if F.MAC in presence.named else replace(presence, may=(*presence.may, F.MAC))
+        for presence in (row.request, row.reply)
+    )
+    return replace(row, request=request, reply=reply, may_mac=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from protocol.fields import F, Mask
-from protocol.kinds.kind import Kind, Presence
+from protocol.kinds.kind import Kind, Presence, with_our_mac
 from protocol.kinds.money import MONEY_ROWS
 from protocol.kinds.presence import BATCH_REPLY, IDS, NETWORK_REPLY, STAMP
 
@@ -41,7 +41,7 @@ _SESSION: Final = (
         "sign_in", "签到", "sign-on", "0800", "00", ("001", "003", "004", "005", "006"),
         Presence((F.STAN, *IDS), (*STAMP, F.DEVICE, F.PAYLOAD), (F.TEXT,)), _SIGNED_ON,
     ),
-    Kind("sign_off", "签退", "sign-off", "0820", "00", ("002",), _NUMBERED, _SIGNED_ON),
+    with_our_mac(Kind("sign_off", "签退", "sign-off", "0820", "00", ("002",), _NUMBERED, _SIGNED_ON)),
     Kind("echo", "回响测试", "echo", "0820", "00", ("301",), _QUERY, NETWORK_REPLY, advances_stan=False),
     Kind(
         "cashier_sign_in", "收银员积分签到", "cashier sign-on", "0820", "00", ("401",),
@@ -55,16 +55,22 @@ _SESSION: Final = (
 )  # fmt: skip
 
 _BATCH: Final = (
-    Kind(
-        "settlement", "批结算", "batch settlement", "0500", "00", ("201",),
-        Presence((F.STAN, *IDS, F.TOTALS, F.CURRENCY), (F.DEVICE, F.PAYLOAD), (F.TEXT,)),
-        Presence(
-            (F.STAN, *STAMP, *IDS, F.TOTALS), (F.SETTLEMENT_DATE, F.PAYLOAD), (F.ACQUIRER, F.RRN, F.CURRENCY, F.TEXT)
-        ),
-        masks=_OPEN,
+    with_our_mac(
+        Kind(
+            "settlement", "批结算", "batch settlement", "0500", "00", ("201",),
+            Presence((F.STAN, *IDS, F.TOTALS, F.CURRENCY), (F.DEVICE, F.PAYLOAD), (F.TEXT,)),
+            Presence(
+                (F.STAN, *STAMP, *IDS, F.TOTALS),
+                (F.SETTLEMENT_DATE, F.PAYLOAD),
+                (F.ACQUIRER, F.RRN, F.CURRENCY, F.TEXT),
+            ),
+            masks=_OPEN,
+        )
     ),
-    Kind("batch_upload", "批上送", "batch upload", "0320", "00", ("201",), _UPLOAD, BATCH_REPLY),
-    Kind("batch_end", "批上送结束", "end of batch upload", "0320", "00", ("202", "207"), _UPLOAD, BATCH_REPLY),
+    with_our_mac(Kind("batch_upload", "批上送", "batch upload", "0320", "00", ("201",), _UPLOAD, BATCH_REPLY)),
+    with_our_mac(
+        Kind("batch_end", "批上送结束", "end of batch upload", "0320", "00", ("202", "207"), _UPLOAD, BATCH_REPLY)
+    ),
     Kind(
         "chip_upload", "IC卡联机交易明细上送", "online chip transaction upload", "0320", "00", ("203", "205"),
         _CHIP_DETAIL, BATCH_REPLY, masks=_OPEN,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from protocol.errors import TransportError
+from protocol.errors import EndpointWrong
 from protocol.framing import FRAMINGS, Framer
 
 Setting = str | int | float | bool
@@ -78,7 +78,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, url: str) -> Endpoint:
-        """Read ``url``; TransportError, with a hint, for an unknown scheme or option, or a value it cannot have."""
+        """Read ``url``; EndpointWrong, with a hint, for an unknown scheme or option, or a value it cannot have."""
         name, colon, rest = url.partition(":")
         scheme, plus, inner = name.partition("+")
         form = FORMS.get(scheme + plus)
@@ -141,5 +141,5 @@ def _meant(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(known)}"
 
 
-def _bad(url: str, what: str, hint: str = "") -> TransportError:
-    return TransportError(f"{url!r}: {what}", url=url, hint=hint)
+def _bad(url: str, what: str, hint: str = "") -> EndpointWrong:
+    return EndpointWrong(f"{url!r}: {what}", url=url, hint=hint)

@@ -21,6 +21,11 @@ from terminal.records import CommandAccepted, CommandAcknowledged, CommandDone, 
 from terminal.session import Reply, Session, Silence, refused, silent
 
 FETCHED_MAX: Final = 20
+LATER: Final = frozenset(
+    {"terminal.no_line", "terminal.no_answer", "terminal.reversal_pending", "terminal.refund_pending"}
+    | {"terminal.settlement_pending", "terminal.no_master_key"}
+)
+"""Why a command is tried again later, as it is where the host wants a sign-on first; anything else is its result."""
 
 
 async def why(session: Session) -> Outcome:
@@ -30,6 +35,8 @@ async def why(session: Session) -> Outcome:
         return silent("why", answer)
     if not answer.response.approved:
         return refused("why", answer)
+    if session.can_seal and not session.believes(answer):
+        return local("why", "terminal.bad_reply")
     try:
         tags = answer.tags()
         said = {tag: text_tag(tags, tag) for tag in ("RC", "CD", "ZH", "EN", "RZ", "RE", "CZ", "CE")}
@@ -68,7 +75,10 @@ async def commands(session: Session) -> Outcome:
     if stopped := await _finish_accepted(session):
         return stopped
     return done(
-        "commands", f"已处理{carried_out}条指令", f"{carried_out} commands were carried out", count=str(carried_out)
+        "commands",
+        f"已处理{carried_out}条指令",
+        f"{carried_out} command{'s' * (carried_out != 1)} carried out",
+        count=str(carried_out),
     )
 
 
@@ -111,9 +121,9 @@ async def _finish_accepted(session: Session) -> Outcome | None:
         result = command.result
         if not result:
             outcome = await _carry_out(session, command)
-            if outcome.reason.startswith("terminal."):
-                return outcome  # nothing that the host can help: it is carried out later
-            result = outcome.reason or outcome.code or "done"
+            if outcome.reason in LATER or session.sign_on_again:
+                return outcome
+            result = outcome.code or "done" if outcome.is_good else outcome.reason or outcome.code
             session.journal.append(CommandDone(counter=command.counter, result=result))
         tags = [("CN", str(command.counter).encode()), ("RS", result.encode())]
         answer = await session.ask("command_ack", {F.PAYLOAD: pack_tags(tags)})

@@ -7,18 +7,22 @@ of its original (CUP 7.3, 7.5); it never gives up, but after ``reversal_alarm_af
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from protocol.elements import Value
+from protocol.errors import KeyLoadError
 from protocol.fields import F
 from terminal.flows.sign_in import sign_in
-from terminal.money import amount_fields, take, undo_fields
+from terminal.money import amount_fields, card_fields, take, undo_fields
 from terminal.outcome import Outcome, done, local
 from terminal.records import Moved, ReversalTried
 from terminal.session import Reply, Session
 from terminal.transaction import Event, Mac, State, Transaction
 
+log = logging.getLogger("poslab.terminal")
 APPROVED: Final = "00"
 DONE: Final = frozenset({APPROVED, "12", "25", "94"})
 
@@ -43,24 +47,29 @@ def alarm(session: Session) -> None:
 
 async def _reverse(session: Session, row: Transaction) -> bool:
     session.show(f"冲正{row.stan}", f"reversing {row.stan}")
-    fields = {**amount_fields(row), F.RESPONSE_CODE: row.reason}
+    fields = {**amount_fields(row), **_card(session, row), F.RESPONSE_CODE: row.reason}
     for _ in range(2):
         signed_on = await _sign_on_where_due(session)
         if not session.can_seal:
             return False
         answer = await session.ask(f"{row.kind}_reversal", fields, stan=row.stan, batch=row.batch)
         if isinstance(answer, Reply) and _is_done(session, answer):
-            session.journal.append(
-                Moved(batch=row.batch, stan=row.stan, event=Event.REVERSE, code=answer.response.code)
-            )
-            detail = {"batch": row.batch}
-            session.tell(
-                replace(done("reverse", f"已冲正{row.stan}", f"{row.stan} is reversed", **detail), stan=row.stan)
-            )
+            session.journal.append(Moved(batch=row.batch, stan=row.stan, event=Event.REVERSE))
+            told = done("reverse", f"已冲正{row.stan}", f"{row.stan} is reversed", batch=row.batch)
+            session.tell(replace(told, stan=row.stan))
             return True
         if not (session.sign_on_again and signed_on):
             return False
     return False
+
+
+def _card(session: Session, row: Transaction) -> dict[int, Value]:
+    """PAN and expiry; a device that lost its keys, and with them the card, reverses without them."""
+    try:
+        return card_fields(session, row)
+    except KeyLoadError as error:
+        log.warning("reversing %s without its card: %s", row.stan, error)
+        return {}
 
 
 async def _send_again(session: Session, row: Transaction) -> bool:

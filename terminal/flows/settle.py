@@ -12,14 +12,14 @@ from protocol.elements import Value
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.kinds import KINDS
+from protocol.money import yuan
 from protocol.private import UPLOAD_ITEMS_PER_MESSAGE, Totals, UploadItem, pack_tags, pack_upload
 from terminal.book import ClosedBatch
 from terminal.explain import explain
 from terminal.flows.resolve import resolve
 from terminal.flows.sign_in import sign_in
 from terminal.money import RENMINBI, unseal_card
-from terminal.outcome import Outcome, done
-from terminal.receipts import yuan
+from terminal.outcome import Outcome, done, local
 from terminal.records import BatchClosed, SettlementAnswered, SettlementAsked
 from terminal.session import Reply, Session, Silence, refused, silent
 
@@ -71,6 +71,8 @@ async def _compare(session: Session, stan: str) -> bool | Outcome:
         return silent("settle", answer)
     if not answer.response.approved and answer.response.code != UNBALANCED_CODE:
         return await explain(session, refused("settle", answer))
+    if not session.believes(answer):
+        return local("settle", "terminal.bad_reply")
     balanced = answer.response.approved and _results(answer) <= {BALANCED}
     session.journal.append(SettlementAnswered(balanced=balanced))
     return balanced
@@ -101,7 +103,9 @@ async def _tell(session: Session, kind: str, digits: str, network: str) -> Outco
     answer = await session.ask(kind, {F.TOTALS: digits}, stan=session.take_stan(), network=network)
     if isinstance(answer, Silence):
         return silent("settle", answer)
-    return None if answer.response.approved else await explain(session, refused("settle", answer))
+    if not answer.response.approved:
+        return await explain(session, refused("settle", answer))
+    return None if session.believes(answer) else local("settle", "terminal.bad_reply")
 
 
 def _items(session: Session) -> list[UploadItem]:

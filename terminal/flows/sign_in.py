@@ -1,7 +1,7 @@
 """Asks for working keys, and ends the session (CUP 3.2, 5.2, 7.10).
 
 Rules owned here: keys are loaded all or none, before the book says that the terminal is signed on; the host's batch is
-adopted while ours is empty; firmware on trial is confirmed by a sign-on that worked.
+adopted while ours holds no money; firmware on trial is confirmed by a sign-on that worked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ async def sign_in(session: Session) -> Outcome:
     """Sign on; the outcome carries the host's remedy where it refuses."""
     if session.board.secure_module.key_state is KeyState.NONE:
         return local("sign_in", "terminal.no_master_key")
-    session.sign_on_tried = True
+    session.sign_on_failed = True
     session.show("签到中", "signing on")
     if not await session.connect():
         return local("sign_in", "terminal.no_line")
@@ -41,7 +41,8 @@ async def sign_in(session: Session) -> Outcome:
     except KeyLoadError as error:
         return local("sign_in", "terminal.bad_keys", fault=error.message)
     session.journal.append(SignedOn(batch=_batch(session, answer)))
-    session.sign_on_again = False
+    session.sign_on_again = session.sign_on_failed = False
+    session.has_signed_on = True
     await _settle_firmware(session)
     return done("sign_in", "签到成功", "signed on", batch=session.book.batch)
 
@@ -55,15 +56,17 @@ async def sign_off(session: Session) -> Outcome:
         return silent("sign_off", answer)
     if not answer.response.approved:
         return await explain(session, refused("sign_off", answer))
+    if not session.believes(answer):
+        return local("sign_off", "terminal.bad_reply")
     session.journal.append(SignedOff())
     session.board.secure_module.erase_working_keys()
     return done("sign_off", "已签退", "signed off")
 
 
 def _batch(session: Session, reply: Reply) -> str:
-    """The batch to use: the host's, unless ours has rows or is being settled; a foreign host may tell none."""
+    """The batch to use: the host's, unless ours holds money or is being settled; a foreign host may tell none."""
     book = session.book
-    if book.rows or book.settling:
+    if book.money or book.unresolved or book.settling:
         return book.batch
     try:
         batch = Control.parse(reply.message.text(F.CONTROL)).batch

@@ -23,8 +23,8 @@ from pos_lab.books import compare_books
 from pos_lab.scenario.model import CastMember
 from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.world import Device, World
+from protocol.money import yuan
 from terminal.outcome import Outcome
-from terminal.receipts import yuan
 
 ROOT: Final = Path(__file__).parents[2]
 POSLAB: Final = (sys.executable, "-m", "pos_lab")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware_sim.faults import Faults
+from firmware_sim.line import Direction, Traffic
 from firmware_sim.power import Phase, PowerLost
 from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.world import Over, World, world
@@ -96,6 +98,7 @@ async def _cut_and_recover(till: Till, act: Act, operation: int, phase: Phase) -
     till.device.hardware.power.cut_at(operation, phase)
     with pytest.raises(PowerLost):
         await act(till)
+    till.device.hardware.faults = Faults()  # what the line still had in store hits nobody else
     till.device.power_cycle()
 
 
@@ -147,3 +150,40 @@ async def test_a_second_cut_in_the_recovery_changes_nothing(lab: World) -> None:
                 power.cut_at(10**9, phase)
                 await _end_the_day(till)
     assert (await lab.act("verify"))["violations"] == []
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_both_books_agree_after_a_cut_at_every_message(lab: World, name: str) -> None:
+    """A plug that is pulled while the line is busy would leave a sale that only one book knows."""
+    prepare, act = CASES[name]
+    messages = await _messages(lab, prepare, act)
+    assert messages >= 2
+    for number in range(1, messages + 1):
+        till = await _till(lab, prepare)
+        hardware = till.device.hardware
+        hardware.on_traffic = _after(number, hardware.cut_power)
+        with pytest.raises(PowerLost):
+            await act(till)
+        hardware.on_traffic = _after(0, hardware.cut_power)
+        hardware.faults = Faults()
+        till.device.power_cycle()
+        await _end_the_day(till)
+    assert (await lab.act("verify"))["violations"] == []
+
+
+async def _messages(lab: World, prepare: Act, act: Act) -> int:
+    till = await _till(lab, prepare)
+    before = len(lab.passed)
+    await act(till)
+    return len(lab.passed) - before
+
+
+def _after(number: int, cut: Callable[[], None]) -> Traffic:
+    """Cut when the ``number``-th message passes, in whichever direction."""
+    passing = count(1)
+
+    def listen(direction: Direction, payload: bytes) -> None:
+        if next(passing) == number:
+            cut()
+
+    return listen

@@ -177,3 +177,28 @@ def test_a_settlement_that_comes_again_gets_the_same_bytes(active: Wire) -> None
     active.lab.later(hours=9)
     assert active.lab.answer(payload).payload == first
     assert [row["batch"] for row in active.lab.rows("batches")] == ["000001", "000002"]
+
+
+@pytest.mark.parametrize("change", ["firmware", "model hidden", "operator", "reason"])
+def test_what_is_no_content_makes_no_other_request(active: Wire, change: str) -> None:
+    """A terminal that was updated or changed its cashier between two tries would be told 94, and never finish."""
+    sold = active.sell(5_000)
+    fields = active.money(5_000, "", sold.stan) | {F.PAN: DEBIT, F.RESPONSE_CODE: "98", F.TEXT: "001"}
+    first = unseal(active.lab.answer(active.build("sale_reversal", fields)).payload).message
+    if change == "firmware":
+        active.firmware = "2.2.0"
+    elif change == "model hidden":
+        active.extended = False
+    else:
+        fields |= {F.TEXT: "002"} if change == "operator" else {F.RESPONSE_CODE: "06"}
+    ledger = active.lab.rows("transactions")
+    assert active.send(active.build("sale_reversal", fields)) == first
+    assert active.lab.rows("transactions") == ledger
+
+
+def test_a_number_that_is_used_twice_is_on_record(active: Wire) -> None:
+    """A terminal with a broken counter, or somebody who plays one, would go unnoticed."""
+    stan = active.sell(1_234).stan
+    assert active.reason(active.sale(1_235, stan=stan)) == "request.key_reused"
+    [row] = active.lab.rows("audit", act="alarm")
+    assert (row["actor"], row["serial_number"], row["detail"]) == ("host", active.serial_number, f"STAN {stan} reused")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from host.fees import FEES, Rate
-from host.policy import Policy
 from tests.host.wire import CREDIT, DEBIT, FORM, Lab, Wire
 
 GOLDEN = [
@@ -81,7 +81,7 @@ def test_a_refund_costs_no_fee_and_gives_none_back(active: Wire) -> None:
 def test_the_signed_rates_are_the_ones_that_count(lab: Lab) -> None:
     """The contract would say 0.55 % and the ledger 0.60 %."""
     wire = Wire(lab).order()
-    signed = {"credit_bp": 55, "debit_bp": 40, "debit_cap_fen": 1_800}
+    signed: dict[str, Any] = {"credit_bp": 55, "debit_bp": 40, "debit_cap_fen": 1_800}
     assert lab.act("submit", serial_number=wire.serial_number, **FORM, **signed)["warnings"] == []
     lab.act("review", serial_number=wire.serial_number)
     wire.sign_on()
@@ -96,8 +96,3 @@ def test_a_rate_outside_the_band_draws_a_warning(lab: Lab, credit_bp: int, warne
     wire = Wire(lab).order()
     result = lab.act("submit", serial_number=wire.serial_number, **FORM, credit_bp=credit_bp)
     assert bool(result["warnings"]) is warned
-
-
-def test_the_policy_moves_the_band() -> None:
-    """A tester could not play a market with other rates."""
-    assert Policy(fee_band_bp=(10, 20)).fee_band_bp == (10, 20)

@@ -181,7 +181,7 @@ class Wire:
     def build(
         self, kind_name: str, fields: dict[int, Value], *, network: str = "", batch: str = "", mac: bool | None = None
     ) -> bytes:
-        """A payload of a kind; ``mac`` overrides whether the terminal makes field 64."""
+        """A payload of a kind; ``mac`` overrides whether it has a field 64: ours add it where the dialect has none."""
         kind = KINDS[kind_name]
         control = Control(kind.type_code, batch or self.batch, network or kind.networks[0])
         common: dict[int, Value] = {
@@ -194,7 +194,7 @@ class Wire:
         if self.serial_number:
             common[F.DEVICE] = self.device()
         message = Message(kind.mti, common | fields)
-        with_mac = kind.has_mac if mac is None else mac
+        with_mac = kind.has_mac or (kind.may_mac and self.extended and bool(self.keys)) if mac is None else mac
         return seal(message, self.make_mac if with_mac else None)
 
     def device(self) -> bytes:
@@ -256,6 +256,7 @@ class Wire:
         stan: str = "",
         batch: str = "",
         digest_rows: Iterable[tuple[str, str, int]] | None = None,
+        mac: bool | None = None,
     ) -> bytes:
         """A batch settlement; with ``digest_rows``, with the digest of our extension."""
         fields: dict[int, Value] = {
@@ -266,16 +267,16 @@ class Wire:
         }
         if digest_rows is not None:
             fields[F.PAYLOAD] = pack_tags([("KD", keys_digest(digest_rows))])
-        return self.build("settlement", fields, batch=batch)
+        return self.build("settlement", fields, batch=batch, mac=mac)
 
-    def upload(self, rows: Iterable[tuple[str, int]], *, batch: str = "") -> bytes:
+    def upload(self, rows: Iterable[tuple[str, int]], **options: Any) -> bytes:
         """One message of a batch upload: (STAN, fen) of at most eight rows."""
         items = [UploadItem("00", stan, DEBIT, amount_fen) for stan, amount_fen in rows]
-        return self.build("batch_upload", {F.STAN: self.stan(), F.TOTALS: pack_upload(items)}, batch=batch)
+        return self.build("batch_upload", {F.STAN: self.stan(), F.TOTALS: pack_upload(items)}, **options)
 
-    def upload_end(self, rows: int, *, batch: str = "", network: str = "202") -> bytes:
+    def upload_end(self, rows: int, **options: Any) -> bytes:
         """The end of an upload of so many rows."""
-        return self.build("batch_end", {F.STAN: self.stan(), F.TOTALS: f"{rows:04d}"}, batch=batch, network=network)
+        return self.build("batch_end", {F.STAN: self.stan(), F.TOTALS: f"{rows:04d}"}, **options)
 
     def management(self, kind: str, payload: bytes = b"", **options: Any) -> bytes:
         """A message without money: echo, status, sign-off, why, commands, firmware."""

@@ -299,7 +299,7 @@ def test_the_mistakes_of_a_scenario_are_all_told(monkeypatch: pytest.MonkeyPatch
     """The author would correct one mistake a run."""
     mistakes = [ScenarioError("life.yaml", line, 1, "", "wrong") for line in (7, 3)]
     command_that(monkeypatch, ScenarioErrors(mistakes))
-    assert poslab("demo") == (2, "", "poslab: life.yaml:3:1: wrong\nlife.yaml:7:1: wrong\n")
+    assert poslab("demo") == (2, "", "life.yaml:3:1: wrong\nlife.yaml:7:1: wrong\n")
     assert [row["line"] for row in documents("demo")[1][0]["errors"]] == [3, 7]
 
 

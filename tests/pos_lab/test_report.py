@@ -188,7 +188,7 @@ def test_junit_reads_back() -> None:
     assert suite.attrib == {"name": "first life", **totals}
     assert [
         (case.get("classname"), case.get("name"), [child.tag for child in case]) for case in suite.iter("testcase")
-    ][:1] == [("first life", "001 sale: It is not registered yet.", [])]
+    ][:1] == [("first life", "001 sale, line 9: It is not registered yet.", [])]
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert "<script>alert(1)</script>" in failure.attrib["message"]

@@ -31,7 +31,9 @@ from pos_lab.scenario.model import (
     amount_fen,
     duration_s,
 )
+from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.source import DEPTH_MAX, NODES_MAX, SIZE_MAX_BYTES
+from pos_lab.scenario.steps import STEPS as PLAYED
 
 
 class Policy(ScenarioModel):
@@ -88,8 +90,8 @@ HEAD = """\
 scenario: first life
 title: {zh: 一台终端的一生, en: One terminal's whole life}
 terminals:
-  old: {serial_number: LK0000000001, model: PX1, firmware: 2.1.0, terminal_id: 10000001, merchant_id: 898000000000001}
-  new: {serial_number: LK0000000002, model: PX1, firmware: 2.1.0, terminal_id: 00000001, merchant_id: 098000000000001}
+  old: {serial_number: LK00000001, model: PX-E90, firmware: 2.1.0, terminal_id: 10000001, merchant_id: 898000000000001}
+  new: {serial_number: LK00000002, model: PX-E90, firmware: 2.1.0, terminal_id: 00000001, merchant_id: 098000000000001}
 steps:
 """
 
@@ -158,8 +160,8 @@ scenario: first life
 titel: One terminal's whole life
 policy: {activation_fen: 10_000}
 terminals:
-  old: {serial_number: LK0000000001, model: PX1, firmware: 2.1.0, terminal_id: 1000001, merchant_id: "898000000000001"}
-  new: {serial_number: LK0000000001, model: PX1, firmware: 2.1.0, terminal_id: 10000001, merchant_id: 898000000000001}
+  old: {serial_number: LK00000001, model: PX-E90, firmware: 2.1.0, terminal_id: 1000001, merchant_id: "898000000000001"}
+  new: {serial_number: LK00000001, model: PX-E90, firmware: 2.1.0, terminal_id: 10000001, merchant_id: 898000000000001}
 steps:
   - sael: {terminal: old, amount: 60.00}
   - sale: {terminal: odl, amount: "60,00", card: debti}
@@ -178,8 +180,8 @@ steps:
         "1:1: title: is missing",
         "2:1: unknown key 'titel' (did you mean 'title'?)",
         "3:26: activation_fen: '10_000' is not a whole number such as 90",
-        "5:80: terminal_id: '1000001' is not a terminal number of 8 digits or capital letters",
-        "6:24: serial_number: 'LK0000000001' already belongs to 'old'",
+        "5:81: terminal_id: '1000001' is not a terminal number of 8 digits or capital letters",
+        "6:24: serial_number: 'LK00000001' already belongs to 'old'",
         "8:5: unknown verb 'sael' (did you mean 'sale'?)",
         "9:22: terminal: there is no terminal 'odl' (did you mean 'old'?)",
         "9:35: amount: '60,00' is not an amount in yuan such as 60.00",
@@ -387,3 +389,33 @@ def test_models_can_be_made_in_python_too() -> None:
         Sale(terminal="old", amount=0)
     with pytest.raises(ValidationError, match="frozen"):
         Text(zh="a", en="b").zh = "c"
+
+
+CAST = (
+    "  till: {{serial_number: LK0000000001, model: {model}, firmware: {firmware},"
+    " terminal_id: 10000001, merchant_id: 898000000000001}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "firmware", "step", "told"),
+    [
+        (
+            "PX-E9O",
+            "2.1.0",
+            "echo: {terminal: till}",
+            "model: there is no model 'PX-E9O' in the catalogue (did you mean 'PX-E90'?)",
+        ),
+        ("PX-E90", "2.1", "echo: {terminal: till}", "firmware: '2.1' is not a firmware version such as 2.1.0"),
+        ("PX-E90", "2.256.0", "echo: {terminal: till}", "firmware: '2.256.0' is not a firmware version such as 2.1.0"),
+        ("PX-E90", "2.1.0", "void: {terminal: till, of: first}", "of: no sale before this has the name 'first'"),
+    ],
+)
+def test_what_cannot_be_played_is_no_scenario(tmp_path: Path, model: str, firmware: str, step: str, told: str) -> None:
+    """A check that says right to what the run then stumbles over would be believed in the pull request."""
+    file = tmp_path / "case.yaml"
+    cast = CAST.format(model=model, firmware=firmware)
+    file.write_text(f"scenario: case\ntitle: case\nterminals:\n{cast}steps:\n  - {step}\n", encoding="utf-8")
+    with pytest.raises(ScenarioErrors) as refused:
+        load_scenario(str(file), PLAYED, WrittenPolicy)
+    assert [str(error).split(": ", 1)[1] for error in refused.value.errors] == [told]

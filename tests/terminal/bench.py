@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -55,7 +55,7 @@ class Bench:
         bench: dict[str, Any] = {
             "terminal_id": "10000001",
             "merchant_id": "898100000000001",
-            "reply_timeout_s": 0.02,
+            "reply_timeout_s": 20,
             "entry_timeout_s": 0.02,
         }
         self.settings = Settings(**(bench | settings))
@@ -82,6 +82,14 @@ class Bench:
         except PowerLost:
             self.restart()
             return None
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """A short timeout, for what is never answered."""
+        patient = self.terminal.session.settings
+        self.terminal.session.settings = patient.model_copy(update={"reply_timeout_s": 0.02})
+        yield
+        self.terminal.session.settings = patient
 
     def states(self) -> dict[str, str]:
         """STAN to state."""
@@ -125,14 +133,13 @@ def once(kind: str, change: Callable[[Answer], None]) -> Callable[[Answer], None
 
 
 def swallow(answer: Answer) -> None:
-    """The reply is lost."""
+    """The reply is lost, and the connection with it."""
     answer.swallow = True
 
 
 def without_mac(answer: Answer) -> None:
     """The reply comes without field 64."""
-    answer.with_mac = False
-    answer.fields.pop(F.MAC, None)
+    answer.mak = b""
 
 
 def wrong_mac(answer: Answer) -> None:

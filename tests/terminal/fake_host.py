@@ -1,6 +1,8 @@
 """A host that is only a function from request payload to reply payload, with a book of its own.
 
-It knows one terminal and believes it; ``rules`` let a test answer, change or swallow what it wants.
+It knows one terminal; what comes under a good MAC is answered under one, with the keys of the request, and a terminal
+that has keys must use them (``demands_mac``). Rules let a test answer, change or swallow what it wants. Where it
+swallows a reply it hangs up, so that no test waits for a timeout.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from protocol.elements import Value
 from protocol.fields import F
 from protocol.framing import Len2Framer
 from protocol.header import Header, Tpdu
-from protocol.kinds import Identity, identify, missing_fields
+from protocol.kinds import Identity, Kind, identify, missing_fields
 from protocol.message import Message
 from protocol.private import Control, Original, RefusalText, Totals, pack_tags, unpack_tags, unpack_upload
 from terminal.transaction import Key
@@ -47,9 +49,11 @@ class Answer:
     kind: str
     request: Message
     fields: dict[int, Value]
-    with_mac: bool
+    mak: bytes = b""
+    """The key of its MAC; without one it has none."""
     requirement: str = "0"
     swallow: bool = False
+    hang_up: bool = False
 
     def refuse(self, code: str, reason: str = "", chinese: str = "") -> None:
         self.fields[F.RESPONSE_CODE] = code
@@ -69,10 +73,10 @@ class FakeHost:
     number: int = 0
     date: str = "0301"
     time: str = "100000"
-    signed_on: bool = False
+    demands_mac: bool = True
     keys: WorkingKeys | None = None
     book: dict[Key, Row] = field(default_factory=dict)
-    stored: dict[tuple[str, Key, bytes], bytes] = field(default_factory=dict)
+    stored: dict[tuple[str, Key, bytes], dict[int, Value]] = field(default_factory=dict)
     closed: dict[str, bool] = field(default_factory=dict)
     uploaded: dict[str, int] = field(default_factory=dict)
     requests: list[tuple[str, Message]] = field(default_factory=list)
@@ -84,6 +88,7 @@ class FakeHost:
     image: bytes = b""
     offered: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    hangs_up: bool = False
 
     # what tests ask
 
@@ -120,44 +125,43 @@ class FakeHost:
         assert not missing_fields(Identity(identity.kind, is_request=True), request)
         name = identity.kind.name
         self.requests.append((name, request))
-        mac_ok = bool(
-            unsealed.mac and self.keys and verify_cup_ecb_mac(self.keys.mak, unsealed.mac_input, unsealed.mac)
-        )
+        keys = self.keys
+        mac_ok = bool(unsealed.mac and keys and verify_cup_ecb_mac(keys.mak, unsealed.mac_input, unsealed.mac))
         fields: dict[int, Value] = {
             number: request.fields[number]
             for number in (F.PROCESSING_CODE, F.AMOUNT, F.STAN, F.TERMINAL_ID, F.MERCHANT_ID, F.CURRENCY, F.CONTROL)
             if request.has(number)
         }
         fields |= {F.LOCAL_DATE: self.date, F.LOCAL_TIME: self.time, F.RESPONSE_CODE: "00", F.TEXT: "CUP"}
-        reply = Answer(name, request, fields, identity.kind.has_mac and mac_ok)
+        reply = Answer(name, request, fields, keys.mak if keys and mac_ok else b"")
         reply.requirement = "E" if self.commands else "0"
-        if identity.kind.has_mac and not mac_ok and name != "why":
+        if self._wants_mac(identity.kind, bool(unsealed.mac)) and not mac_ok:
             reply.refuse("A0", "message.mac", "MAC校验错")
         for rule in list(self.before):
             rule(reply)
         key = Key(Control.parse(request.text(F.CONTROL)).batch, request.text(F.STAN))
         content = bytes(str(sorted(request.without(F.MAC, F.PIN_BLOCK).fields.items())), "utf-8")
         if reply.fields[F.RESPONSE_CODE] == "00":
-            if (name, key, content) in self.stored and request.has(F.STAN):
-                return self._out(reply, self.stored[name, key, content])
-            getattr(self, f"_{name}")(reply, key)
-            if request.has(F.STAN):
-                self.stored[name, key, content] = self._seal(identity.kind.reply_mti, reply)
-        return self._out(reply, self._seal(identity.kind.reply_mti, reply))
-
-    def _out(self, reply: Answer, payload: bytes) -> bytes:
-        before = dict(reply.fields)
+            if (name, key, content) in self.stored:
+                reply.fields = dict(self.stored[name, key, content])
+            else:
+                getattr(self, f"_{name}")(reply, key)
+                if request.has(F.STAN):
+                    self.stored[name, key, content] = dict(reply.fields)
         for rule in list(self.after):
             rule(reply)
-        if reply.swallow:
-            return b""
-        changed = before != reply.fields or not reply.with_mac
-        return self._seal(str(int(reply.request.mti) + 10).zfill(4), reply) if changed else payload
+        self.hangs_up = reply.swallow or reply.hang_up
+        return b"" if reply.swallow else self._seal(identity.kind.reply_mti, reply)
+
+    def _wants_mac(self, kind: Kind, came: bool) -> bool:
+        """A why query is answered to everybody; other kinds that may have a MAC need it where there are keys."""
+        if kind.name == "why":
+            return False
+        return kind.has_mac or (kind.may_mac and (came or (self.demands_mac and self.keys is not None)))
 
     def _seal(self, mti: str, reply: Answer) -> bytes:
         message = Message(mti, reply.fields, Tpdu(), Header(processing_requirement=reply.requirement))
-        keys = self.keys
-        return seal(message, (lambda data: cup_ecb_mac(keys.mak, data)) if reply.with_mac and keys else None)
+        return seal(message, (lambda data: cup_ecb_mac(reply.mak, data)) if reply.mak else None)
 
     # the kinds
 
@@ -280,5 +284,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for payload in self._framer.feed(data):
-            if (reply := self._host.answer(payload)) and not self._transport.is_closing():
+            reply = self._host.answer(payload)
+            if reply and not self._transport.is_closing():
                 self._transport.write(self._framer.wrap(reply))
+            if self._host.hangs_up:
+                self._transport.close()

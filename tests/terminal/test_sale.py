@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from protocol.crypto.pinblock import decrypt_pin_block
 from protocol.fields import F
-from protocol.private import DeviceInfo
+from protocol.private import DeviceInfo, unpack_tags
 from tests.terminal.bench import Bench, bench_at, once, swallow, without_mac, wrong_mac
 from tests.terminal.fake_host import Answer, FakeHost
 
@@ -72,7 +74,9 @@ async def test_a_lost_reply_is_reversed_before_the_next_sale(bench: Bench) -> No
     same = (F.PROCESSING_CODE, F.AMOUNT, F.STAN, F.ENTRY_MODE, F.CONDITION_CODE, F.CURRENCY, F.CONTROL)
     assert all(reversal.text(number) == original.text(number) for number in same)
     assert reversal.text(F.RESPONSE_CODE) == "98"
-    assert not any(reversal.has(number) for number in (F.PAN, F.TRACK2, F.PIN_BLOCK, F.EXPIRY, F.PIN_CAPTURE))
+    assert all(reversal.text(number) == original.text(number) != "" for number in (F.PAN, F.EXPIRY))
+    assert not any(reversal.has(number) for number in (F.TRACK2, F.PIN_BLOCK, F.PIN_CAPTURE))
+    assert original.text(F.PAN).encode() not in bench.hardware.chips.journal.image
     assert bench.captured() == bench.host.captured()
     assert "reversed" in bench.states().values()
 
@@ -99,6 +103,22 @@ async def test_a_proven_decline_is_final(bench: Bench) -> None:
     assert (outcome.remedy_zh, outcome.remedy_en) == ("请换卡", "use another card")
     assert bench.states() == {"000002": "declined"}
     assert "51 insufficient funds use another card" in bench.screens
+    asked = bench.host.asked("why")[0]
+    assert unpack_tags(asked.octets(F.PAYLOAD), field=F.PAYLOAD) == {"AK": b"sale", "RC": b"card.no_funds"}
+    assert asked.has(F.MAC)
+
+
+@pytest.mark.parametrize("spoil", [without_mac, wrong_mac])
+async def test_a_forged_remedy_is_not_shown(bench: Bench, spoil: Callable[[Answer], None]) -> None:
+    """Whoever writes on the line could tell the cashier to hand out the goods."""
+    bench.host.before.append(once("sale", lambda answer: answer.refuse("51", "card.no_funds", "余额不足")))
+    bench.host.why = {"RC": "card.no_funds", "ZH": "已付款", "EN": "paid", "RZ": "请交货", "RE": "hand out the goods"}
+    bench.host.after.append(lambda answer: spoil(answer) if answer.kind == "why" else None)
+    outcome = await bench.sell()
+    assert (outcome.result, outcome.code, outcome.reason) == ("refused", "51", "card.no_funds")
+    assert (outcome.text_zh, outcome.remedy_zh, outcome.remedy_en) == ("余额不足", "", "")
+    assert (await bench.do("why")).reason == "terminal.bad_reply"
+    assert not any("goods" in screen for screen in bench.screens)
 
 
 def _decline_unproven(answer: Answer) -> None:
@@ -106,32 +126,48 @@ def _decline_unproven(answer: Answer) -> None:
     without_mac(answer)
 
 
-@pytest.mark.parametrize(("decline_mac", "state"), [("required", "must_reverse"), ("optional", "declined")])
-async def test_a_decline_without_mac(decline_mac: str, state: str) -> None:
-    """A forged decline would hide a captured sale; or a foreign host's plain decline would block the shop."""
-    async with bench_at(FakeHost(), decline_mac=decline_mac) as bench:
+@pytest.mark.parametrize("spoil", [without_mac, wrong_mac])
+async def test_a_forged_decline_is_told_as_unknown_and_reversed(bench: Bench, spoil: Callable[[Answer], None]) -> None:
+    """The customer would hear that nothing was charged, and pay a second time in cash."""
+
+    def flipped(answer: Answer) -> None:
+        answer.refuse("51", "card.no_funds")
+        spoil(answer)
+
+    bench.host.after.append(once("sale", flipped))
+    outcome = await bench.sell()
+    assert (outcome.result, outcome.code, outcome.reason) == ("unknown", "51", "terminal.bad_reply")
+    assert (bench.states(), bench.host.asked("why")) == ({"000002": "must_reverse"}, [])
+    assert bench.host.captured() != set()
+    assert (await bench.sell("1.00")).result == "approved"
+    assert bench.states()["000002"] == "reversed"
+    assert bench.captured() == bench.host.captured()
+
+
+async def test_a_plain_decline_of_a_host_that_makes_none() -> None:
+    """A foreign host's decline, which has no MAC, would block the shop."""
+    async with bench_at(FakeHost(), decline_mac="optional") as bench:
         bench.host.after.append(once("sale", _decline_unproven))
         outcome = await bench.sell()
         assert (outcome.result, outcome.code, outcome.text_en) == ("refused", "51", "insufficient funds")
-        assert bench.states() == {"000002": state}
+        assert bench.states() == {"000002": "declined"}
+
+
+def _unknown(answer: Answer) -> None:
+    if answer.kind != "why":
+        answer.refuse("97", "terminal.unknown", "未登记")
 
 
 async def test_a_refused_sign_on_is_the_outcome_of_the_sale(bench: Bench) -> None:
     """An unregistered shop would see only that something failed, and not what to do."""
-    bench.host.before.append(lambda answer: answer.kind != "why" and answer.refuse("97", "terminal.unknown", "未登记"))  # type: ignore[func-returns-value]
-    bench.host.why = {
-        "RC": "terminal.unknown",
-        "CD": "97",
-        "ZH": "终端号未登记",
-        "EN": "no such terminal",
-        "RE": "register",
-        "RZ": "请登记",
-    }
+    bench.host.before.append(_unknown)
+    bench.host.why = {"RC": "terminal.unknown", "ZH": "终端号未登记", "EN": "no such terminal", "RZ": "请登记"}
     outcome = await bench.sell()
     assert (outcome.flow, outcome.result, outcome.code, outcome.reason) == ("sale", "refused", "97", "terminal.unknown")
     assert (outcome.text_zh, outcome.remedy_zh) == ("终端号未登记", "请登记")
     assert bench.host.asked("sale") == []
     assert bench.terminal.book.rows == {}
+    assert len(bench.host.asked("sign_in")) == 1
 
 
 async def test_a_foreign_host_that_says_little(bench: Bench) -> None:

@@ -3,20 +3,19 @@ serial number."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from firmware_sim.models import MODELS
 from host.errors import AdminError
-from host.gates import yuan
+from host.lifecycle import CHINESE_STATES, HOLDS, State
 from pos_lab.scenario.model import (
     BalanceFen,
     Count,
     DurationS,
     FirmwareVersion,
     Flag,
-    ModelId,
+    KnownModel,
     Name,
     ScenarioModel,
     Shape,
@@ -27,11 +26,11 @@ from pos_lab.scenario.model import (
 from pos_lab.scenario.steps.stage import Stage, Told
 from pos_lab.scenario.story import Fact
 from pos_lab.vendor import make_image
+from protocol.money import yuan
 
 Words = Annotated[str, Shape(r"[^\x00-\x1f]{1,80}", "one line of text")]
-State = Annotated[str, Shape(r"[a-z]+", "a state such as activated")]
+StateName = Annotated[str, Shape(r"[a-z]+", "a state such as activated")]
 Reason = Annotated[str, Shape(r"[a-z]+", "a reason such as dispute")]
-KnownModel = Annotated[ModelId, Shape("|".join(MODELS), f"a model of the catalogue: {', '.join(MODELS)}")]
 
 
 class OfTerminal(ScenarioModel):
@@ -109,7 +108,7 @@ class ActExpectation(ScenarioModel):
     """What an act may be expected to say; ``error`` is the code with which it is refused."""
 
     error: Annotated[str, Shape(r"[a-z_]+", "an error code such as batch_open")] | None = None
-    state: State | None = None
+    state: StateName | None = None
     verdict: Annotated[str, Shape(r"approved|rejected", "approved or rejected")] | None = None
     field: Name | None = None
     planned: TerminalRef | None = None
@@ -148,12 +147,7 @@ def _replace(stage: Stage, written: Replace) -> dict[str, Any]:
 
 def _publish(stage: Stage, written: OfVersion) -> dict[str, Any]:
     image = make_image(MODELS[written.model], written.version)
-    return {
-        "model": written.model,
-        "version": written.version,
-        "sha256": hashlib.sha256(image).hexdigest(),
-        "image": image,
-    }
+    return {"model": written.model, "version": written.version, "image": image}
 
 
 def _payout(stage: Stage, written: OfTerminal) -> dict[str, Any]:
@@ -170,9 +164,13 @@ def _tell_state(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, o
     if "turnover_fen" in result:
         facts["turnover"] = result["turnover_fen"]
         held = ", ".join(result["holds"])
-        both = f"{state}, {yuan(result['turnover_fen'])}" + (f", {held}" if held else "")
-        return Text(zh=both, en=both), facts
-    return Text(zh=state, en=state), facts
+        rest = f", {yuan(result['turnover_fen'])}" + (f", {held}" if held else "")
+        return Text(zh=_chinese(state) + rest, en=state + rest), facts
+    return Text(zh=_chinese(state), en=state), facts
+
+
+def _chinese(state: str) -> str:
+    return CHINESE_STATES[State(state)] if state in set(State) else state or "完成"
 
 
 def _tell_review(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
@@ -184,8 +182,9 @@ def _tell_review(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, 
 
 
 def _tell_holds(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
-    left = ", ".join(result["holds"])
-    return Text(zh=f"暂停项：{left or '无'}", en=f"holds: {left or 'none'}"), {}
+    zh = "、".join(HOLDS[reason].chinese for reason in result["holds"])
+    en = ", ".join(result["holds"])
+    return Text(zh=f"暂停项：{zh or '无'}", en=f"holds: {en or 'none'}"), {}
 
 
 def _tell_plan(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
@@ -233,7 +232,7 @@ def _step(
         except AdminError as error:
             return Told(Text(zh=f"拒绝：{error}", en=f"refused: {error}"), False, {"error": error.code})
         text, actual = tell(stage, result)
-        return Told(text, actual={"error": "none", **actual})
+        return Told(text, result.get("verdict") != "rejected", {"error": "none", **actual})
 
     return StepSpec(act, arguments, ActExpectation, summary, run)
 

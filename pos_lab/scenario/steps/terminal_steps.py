@@ -12,7 +12,6 @@ from pydantic import Field
 from firmware_sim.cards import TEST_CARDS
 from firmware_sim.faults import Hold
 from firmware_sim.power import Phase, PowerLost
-from host.gates import yuan
 from pos_lab.books import compare_books
 from pos_lab.forgery import FORGED, forge_reply, is_fetch_reply
 from pos_lab.scenario.model import (
@@ -34,6 +33,7 @@ from pos_lab.scenario.model import (
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.story import Fact
 from pos_lab.world import Device
+from protocol.money import yuan
 from terminal.outcome import Outcome
 
 Reason = Annotated[str, Shape(r"[a-z_]+(\.[a-z_]+)?", "a reason such as terminal.stopped")]
@@ -150,6 +150,9 @@ async def _sale(stage: Stage, written: Purchase) -> Told:
         device.power_cycle()
         text = Text(zh="断电，重新开机后恢复", en="the power went; it was switched on again and recovered")
         return Told(text, False, {"outcome": "power_lost", "code": "", "reason": "", "remedy": False})
+    if device.hardware.power.spare():
+        text = Text(zh="断电点没有到达", en=f"write {written.power_cut_at} never came, so the power stayed")
+        return Told(text, False, {"outcome": outcome.result})
     if written.name:
         stage.named[written.name] = outcome
     return tell(device, outcome, terminal.told[seen:])

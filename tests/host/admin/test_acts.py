@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from host.admin.acts import ACTS
+from host.admin.acts import ACTS, host_policy, keep_policy, perform
 from host.errors import AdminError
-from tests.host.wire import Lab, Wire
+from host.policy import Policy
+from tests.host.wire import FORM, Lab, Wire
 
 NAMES_A_TERMINAL = [
-    "ship", "deliver", "key_card", "review", "stop", "retire", "show",
+    "ship", "deliver", "key_card", "review", "stop", "lose", "tamper", "retire", "show",
 ]  # fmt: skip
 
 
@@ -109,3 +111,17 @@ def test_a_host_on_real_time_has_no_clock_to_move(lab: Lab) -> None:
     with pytest.raises(AdminError) as refused:
         lab.act("clock_advance", seconds=60)
     assert refused.value.code == "no_lab_clock"
+
+
+def test_acts_from_another_process_use_the_figures_of_the_host(lab: Lab) -> None:
+    """The command line would sign orders for another time, or warn of other rates, than the host that runs."""
+    wire = Wire(lab).order()
+    policy = Policy(fee_band_bp=(10, 20))
+    assert lab.store.run(host_policy) == Policy()
+    lab.store.run(lambda books: keep_policy(books, policy))
+    lab.reopen()
+    assert lab.store.run(host_policy) == policy
+    form: dict[str, Any] = {"serial_number": wire.serial_number, **FORM, "credit_bp": 15}
+    assert perform(lab.store, "submit", lab.now, **form)["warnings"] == []
+    lab.store.run(lambda books: keep_policy(books, Policy()))
+    assert lab.store.run(host_policy) == Policy()

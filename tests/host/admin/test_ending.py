@@ -6,8 +6,11 @@ import pytest
 
 from host.admin.clock import LAB_CLOCK
 from host.errors import AdminError
+from host.lifecycle import HOLDS
+from protocol.codec import unseal
 from protocol.fields import F
-from tests.host.wire import CREDIT, Lab, Wire, refusal
+from protocol.private import Totals
+from tests.host.wire import CREDIT, Lab, Wire, refusal, totals_of
 
 DAY_S = 86_400
 
@@ -36,7 +39,7 @@ def test_a_plan_has_its_dates(active: Wire) -> None:
     active.sell(100)
 
 
-@pytest.mark.parametrize(("grace_days", "stop_days"), [(10, 9), (-1, 5), (5, -1)])
+@pytest.mark.parametrize(("grace_days", "stop_days"), [(10, 9), (-1, 5), (5, -1), (0, 3_651), (10**12, 10**12)])
 def test_dates_that_contradict_each_other_are_refused(active: Wire, grace_days: int, stop_days: int) -> None:
     """A terminal would stop before its grace is over."""
     with pytest.raises(AdminError) as refused:
@@ -225,3 +228,158 @@ def test_a_device_is_replaced_once(active: Wire) -> None:
     assert [refusal(old.send(old.sign_in())).reason for old in (active, new)] == ["terminal.replaced"] * 2
     with pytest.raises(AdminError):
         Wire(lab, "PXE90-0004").order()
+
+
+def swapped(active: Wire) -> Wire:
+    """The device that took over, signed on."""
+    new = stock(active.lab)
+    active.lab.act("replace", serial_number=active.serial_number, successor=new.serial_number)
+    new.sign_on()
+    return new
+
+
+def end(wire: Wire, act: str) -> None:
+    """The device goes, the way that ``act`` says."""
+    if act == "replace":
+        swapped(wire)
+        return
+    if act == "retire":
+        wire.lab.act("stop", serial_number=wire.serial_number)
+    wire.lab.act(act, serial_number=wire.serial_number)
+
+
+def test_the_old_device_reverses_nothing_of_its_successor(active: Wire) -> None:
+    """Whoever keeps the old device in a drawer could undo every sale of the new one."""
+    new = swapped(active)
+    sold, stan = new.sell(5_000), new.stan()
+    assert new.code(new.void(new.sell(300), stan=stan)) == "00"
+    before = active.lab.rows("transactions"), active.lab.act("accounts")
+    for payload in (
+        active.reversal(5_000, sold.stan, batch=new.batch),
+        active.reversal(300, stan, kind="sale_void_reversal", batch=new.batch),
+        active.reversal(100, "000900", batch=new.batch),
+    ):
+        assert active.reason(payload) == "original.not_found"
+    assert (active.lab.rows("transactions"), active.lab.act("accounts")) == before
+    new.sell(100, stan="000900")
+
+
+def test_the_old_device_ends_no_upload_of_its_successor(active: Wire) -> None:
+    """The new device's batch would be closed from a drawer, with every row of it as a difference."""
+    new = swapped(active)
+    new.sell(5_000)
+    assert new.code(new.settlement(Totals())) == "95"
+    before = active.lab.rows("batches"), active.lab.rows("terminals"), active.lab.rows("differences")
+    assert active.reason(active.upload_end(0, batch=new.batch)) == "upload.uncalled"
+    assert (active.lab.rows("batches"), active.lab.rows("terminals"), active.lab.rows("differences")) == before
+
+
+def test_a_tombstone_of_the_old_device_stays_in_its_own_batch(active: Wire) -> None:
+    """A sale that the old device never finished would be unknown, or block a number of the new device."""
+    new = swapped(active)
+    assert active.code(active.reversal(100, "000900")) == "00"
+    assert [row["batch"] for row in active.lab.rows("transactions", state="tombstone")] == [active.batch]
+    assert new.batch > active.batch
+
+
+@pytest.mark.parametrize("act", ["replace", "retire"])
+@pytest.mark.parametrize("paid_before", [False, True])
+def test_money_that_a_late_reversal_restores_is_paid(active: Wire, act: str, paid_before: bool) -> None:
+    """A void whose reply was lost is reversed after the swap, and the sale belongs to a batch that nobody settles."""
+    lab = active.lab
+    lab.act("payout", merchant_id=active.merchant_id)
+    sold, stan = active.sell(5_000, CREDIT), active.stan()
+    assert active.code(active.void(sold, stan=stan)) == "00"  # its reply never arrives
+    end(active, act)
+    if paid_before:
+        assert lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == 0
+    assert active.code(active.reversal(5_000, stan, kind="sale_void_reversal", pan=CREDIT)) == "00"
+    assert lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == 5_000 - 30
+    assert lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == 0
+    assert lab.act("accounts")["accounts"][f"merchant:{active.merchant_id}:payable"] == 0
+    assert lab.violations() == []
+
+
+@pytest.mark.parametrize("act", ["replace", "retire"])
+def test_the_last_batch_is_closed(active: Wire, act: str) -> None:
+    """The open batch of a device that is gone would stay open for ever."""
+    end(active, act)
+    [batch] = active.lab.rows("batches", batch=active.batch)
+    assert (batch["state"], batch["settled_at"]) == ("closed", int(active.lab.now.timestamp()))
+
+
+@pytest.mark.parametrize("act", ["replace", "retire"])
+def test_a_batch_in_upload_holds_the_device_back(active: Wire, act: str) -> None:
+    """The comparison of the last day would be cut off, and nobody learn what differs."""
+    lab = active.lab
+    assert active.code(active.settlement(totals_of([{"kind": "sale", "amount_fen": 1, "foreign_card": False}]))) == "95"
+    arguments = {"serial_number": active.serial_number}
+    if act == "retire":
+        lab.act("stop", serial_number=active.serial_number)
+    else:
+        arguments["successor"] = stock(lab).serial_number
+    with pytest.raises(AdminError, match="being uploaded") as refused:
+        lab.act(act, **arguments)
+    assert refused.value.code == "batch_open"
+    assert active.code(active.upload_end(0)) == "00"
+    lab.act(act, **arguments)
+
+
+@pytest.mark.parametrize("reason", HOLDS)
+def test_a_hold_on_the_merchant_follows_the_till(active: Wire, reason: str) -> None:
+    """A merchant suspected of fraud would ask for another device and sell on."""
+    active.lab.act("hold", actor="li", serial_number=active.serial_number, reason=reason, note="case 7")
+    new = swapped(active)
+    if not HOLDS[reason].follows_till:
+        new.sell(100)
+        return
+    assert new.reason(new.sale(100)) == f"hold.{reason}"
+    [held] = active.lab.rows("holds", serial_number=new.serial_number)
+    assert (held["actor"], held["note"]) == ("li", "case 7")
+    active.lab.act("release", serial_number=new.serial_number, reason=reason)
+    new.sell(100)
+
+
+@pytest.mark.parametrize(("act", "state_after"), [("lose", "lost"), ("tamper", "tampered")])
+def test_a_device_that_is_gone_reverses_and_is_replaced(active: Wire, act: str, state_after: str) -> None:
+    """A thief could sell, or the shop's open money and its terminal id be lost with the device."""
+    lab = active.lab
+    sold = active.sell(5_000, CREDIT)
+    undone = active.sell(700, CREDIT)
+    assert lab.act(act, serial_number=active.serial_number, why="stolen at night")["state"] == state_after
+    for payload in (active.sale(100), active.void(sold), active.settlement(Totals()), active.sign_in()):
+        assert active.reason(payload) == f"terminal.{state_after}"
+    assert active.code(active.reversal(700, undone.stan, pan=CREDIT)) == "00"
+    new = swapped(active)
+    assert new.batch > active.batch
+    new.sell(100)
+    assert lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == 10_000 - 50 + 5_000 - 30
+    assert lab.violations() == []
+
+
+@pytest.mark.parametrize("act", ["lose", "tamper"])
+def test_a_device_that_is_gone_ends_the_upload_that_it_began(active: Wire, act: str) -> None:
+    """A batch whose upload was complete would wait for ever."""
+    sold = active.sell(5_000)
+    assert active.code(active.settlement(Totals())) == "95"
+    assert active.code(active.upload([(sold.stan, 5_000)])) == "00"
+    end(active, act)
+    assert active.code(active.upload_end(1)) == "00"
+    [batch] = active.lab.rows("batches", batch=sold.batch)
+    assert (batch["state"], batch["balanced"]) == ("closed", True)
+
+
+@pytest.mark.parametrize("event", ["replace", "retire", "lose", "tamper"])
+@pytest.mark.parametrize("kind", ["sale", "settlement"])
+def test_a_device_that_is_gone_hears_again_what_it_was_told(active: Wire, event: str, kind: str) -> None:
+    """The sale was approved and its reply lost: told "refused" now, the guest would pay for nothing."""
+    lab, sale = active.lab, active.sale(1_234)
+    told = lab.answer(sale).payload
+    settlement = active.settlement(totals_of(lab.rows("transactions", batch=active.batch)))
+    settled = lab.answer(settlement).payload
+    assert unseal(settled).message.text(F.RESPONSE_CODE) == "00"
+    end(active, event)
+    before = lab.rows("transactions"), lab.rows("batches")
+    asked, first = (sale, told) if kind == "sale" else (settlement, settled)
+    assert lab.answer(asked).payload == first
+    assert (lab.rows("transactions"), lab.rows("batches")) == before

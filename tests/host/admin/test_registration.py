@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from host.errors import AdminError
-from tests.host.wire import FORM, Lab, Wire
+from tests.host.wire import CREDIT, FORM, Lab, Wire
 
 GOOD_TELEPHONES = ["13000000000", "010-1234567", "0571-12345678"]
 BAD_FIELDS = [
     ("name", "店"),
     ("name", "x" * 41),
-    ("name", "a\nb"),
     ("contact", "王"),
     ("contact", ""),
     ("telephone", "1300000000"),
@@ -102,7 +103,7 @@ def test_a_rejected_form_does_not_close_the_shop_next_door(lab: Lab) -> None:
 @pytest.mark.parametrize(
     "rates", [{"credit_bp": -1}, {"credit_bp": 1_001}, {"debit_bp": -1}, {"debit_bp": 1_001}, {"debit_cap_fen": -1}]
 )
-def test_impossible_rates_are_refused(lab: Lab, rates: dict[str, int]) -> None:
+def test_impossible_rates_are_refused(lab: Lab, rates: dict[str, Any]) -> None:
     """A fee of less than nothing would be paid by the acquirer."""
     wire = Wire(lab).order()
     with pytest.raises(AdminError, match="rate"):
@@ -163,3 +164,65 @@ def test_the_key_card_is_the_only_act_that_shows_a_key(lab: Lab) -> None:
     ]
     assert wire.tmk.hex().upper() not in str(shown).upper()
     assert not any("key" in column for row in lab.act("terminals")["terminals"] for column in row)
+
+
+def fee_fen(wire: Wire) -> int:
+    """What a sale of 100 yuan by credit card costs."""
+    sold = wire.sell(10_000, CREDIT)
+    return int(wire.lab.rows("transactions", terminal_id=wire.terminal_id, stan=sold.stan)[0]["fee_fen"])
+
+
+def test_a_rejected_form_signs_nothing(lab: Lab) -> None:
+    """The rates of a form that was turned down would be the merchant's contract."""
+    wire = Wire(lab).order()
+    bad = FORM | {"telephone": "0", "name": "另一家店"}
+    lab.act("submit", serial_number=wire.serial_number, **bad, credit_bp=1)
+    assert lab.act("review", serial_number=wire.serial_number)["verdict"] == "rejected"
+    assert lab.rows("merchants") == []
+    lab.act("submit", serial_number=wire.serial_number, **FORM, credit_bp=58)
+    lab.act("review", serial_number=wire.serial_number)
+    [merchant] = lab.rows("merchants")
+    assert (merchant["credit_bp"], merchant["name"], merchant["active"]) == (58, FORM["name"], True)
+    wire.sign_on()
+    assert fee_fen(wire) == 58
+
+
+def test_the_form_that_is_approved_first_is_the_contract(lab: Lab) -> None:
+    """Whoever hands a form in last would set the rates of the others."""
+    first, second = Wire(lab).order(), Wire(lab, "PXE90-0002", "10000002").order()
+    lab.act("submit", serial_number=first.serial_number, **FORM, credit_bp=99)
+    lab.act("submit", serial_number=second.serial_number, **FORM, credit_bp=55)
+    for wire in (second, first):
+        lab.act("review", serial_number=wire.serial_number)
+        wire.sign_on()
+    assert (fee_fen(first), fee_fen(second)) == (55, 55)
+
+
+def test_a_form_in_the_merchants_name_changes_no_contract(lab: Lab) -> None:
+    """A bad form for a second till would give the first one other rates."""
+    wire = Wire(lab).on_counter()
+    second = Wire(lab, "PXE90-0002", "10000002").order()
+    before = lab.rows("merchants")
+    lab.act("submit", serial_number=second.serial_number, **FORM | {"telephone": "0"}, credit_bp=1)
+    assert lab.act("review", serial_number=second.serial_number)["verdict"] == "rejected"
+    assert lab.rows("merchants") == before
+    assert fee_fen(wire) == 60
+
+
+@pytest.mark.parametrize("field", FORM)
+def test_a_field_of_two_lines_is_refused_when_it_is_handed_in(lab: Lab, field: str) -> None:
+    """A form would break the line of the log that it is written to."""
+    wire = Wire(lab).order()
+    with pytest.raises(AdminError) as refused:
+        lab.act("submit", serial_number=wire.serial_number, **FORM | {field: "a\nb"})
+    assert refused.value.code == field
+    assert lab.rows("registrations") == []
+
+
+def test_a_quick_registration_that_is_rejected_leaves_nothing(lab: Lab) -> None:
+    """A script would go on with a terminal that cannot sign on."""
+    lab.act("add_model", model="PX-E90", brand="brand", family="family")
+    with pytest.raises(AdminError) as refused:
+        lab.act("register", terminal_id="10000001", merchant_id="898100000000001", name="x")
+    assert refused.value.code == "rejected"
+    assert [lab.rows(table) for table in ("terminals", "registrations", "merchants")] == [[], [], []]

@@ -87,7 +87,7 @@ def test_commands_come_oldest_first_under_rising_counters(active: Wire) -> None:
     """A resume that overtakes a suspend would leave the terminal suspended."""
     for _ in range(3):
         active.lab.act("retire_model", model=active.model)
-    counters = []
+    counters: list[int] = []
     while document := fetched(active):
         command = opened(active, document, last_counter=counters[-1] if counters else 0)
         counters.append(command.counter)

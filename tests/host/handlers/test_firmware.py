@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from host.errors import AdminError
 from host.handlers.firmware import CHUNK_BYTES
 from protocol.command import open_command
 from protocol.errors import ProtocolError
@@ -19,7 +20,7 @@ IMAGE = bytes(range(256)) * 11 + b"end"
 def publish(lab: Lab, model: str, version: str, image: bytes = IMAGE) -> str:
     """Offer an image; returns its hash."""
     sha256 = hashlib.sha256(image).hexdigest()
-    lab.act("publish_firmware", model=model, version=version, sha256=sha256, image=image)
+    lab.act("publish_firmware", model=model, version=version, image=image)
     return sha256
 
 
@@ -134,3 +135,22 @@ def test_a_version_that_is_none_is_not_required(active: Wire, version: str) -> N
     with pytest.raises(ProtocolError):
         active.lab.act("require_firmware", model=active.model, version=version)
     active.sell(100)
+
+
+@pytest.mark.parametrize(("published", "commanded"), [("2.1.9", False), ("2.2.0", True), ("2.3.0", True)])
+def test_an_update_is_commanded_only_where_it_helps(active: Wire, published: str, commanded: bool) -> None:
+    """A terminal would download and install a firmware that is refused as well, again and again."""
+    publish(active.lab, active.model, published)
+    active.lab.act("require_firmware", model=active.model, version="2.2.0")
+    assert active.reason(active.sale(100)) == "firmware.too_old"
+    assert bool(active.lab.rows("commands")) is commanded
+
+
+def test_a_version_stands_for_the_same_bytes_for_ever(active: Wire) -> None:
+    """A device in the middle of a download would put two images together."""
+    publish(active.lab, active.model, "2.2.0")
+    publish(active.lab, active.model, "2.2.0")
+    with pytest.raises(AdminError) as refused:
+        publish(active.lab, active.model, "2.2.0", IMAGE + b"!")
+    assert refused.value.code == "version_taken"
+    assert download(active, "2.2.0") == IMAGE

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from host.decision import Update
+from protocol.elements import Value
 from protocol.fields import F
 from protocol.kinds import KINDS
 from protocol.private import Totals
@@ -141,7 +142,7 @@ def test_an_upload_that_lacks_rows_is_asked_for_again(active: Wire) -> None:
 def test_an_end_without_a_settlement_closes_nothing(active: Wire, network: str) -> None:
     """An open batch would be closed by a message that belongs to yesterday's."""
     active.sell(100)
-    assert active.code(active.upload_end(0, network=network)) == "00"
+    assert active.reason(active.upload_end(0, network=network)) == "upload.uncalled"
     assert active.lab.terminal(active.serial_number)["batch"] == active.batch
     assert active.lab.rows("batches", batch=active.batch) == []
 
@@ -193,7 +194,44 @@ def test_a_reversal_after_the_close_leaves_the_closed_batch_paid_back(active: Wi
 @pytest.mark.parametrize("totals", ["1" * 61, "1" * 63, ""])
 def test_totals_of_another_length_are_malformed(active: Wire, totals: str) -> None:
     """A terminal of another make would close batches with totals that nobody read."""
-    fields = {F.STAN: active.stan(), F.TOTALS: totals, F.CURRENCY: "156", F.TEXT: "001"}
-    reply = active.send(active.build("settlement", dict(fields)))
+    fields: dict[int, Value] = {F.STAN: active.stan(), F.TOTALS: totals, F.CURRENCY: "156", F.TEXT: "001"}
+    reply = active.send(active.build("settlement", fields))
     assert (reply.text(F.RESPONSE_CODE), reply.text(F.STAN)) == ("30", fields[F.STAN])
     assert active.lab.terminal(active.serial_number)["batch"] == active.batch
+
+
+@pytest.mark.parametrize("stage", ["open", "closed"])
+def test_rows_that_nobody_asked_for_are_not_kept(active: Wire, stage: str) -> None:
+    """Rows that were planted in the morning would count as the terminal's own in the evening."""
+    batch = active.batch
+    active.sell(100)
+    if stage == "closed":
+        active.settle()
+    reply = active.send(active.upload([("000500", 1)], batch=batch))
+    assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("12", "upload.uncalled")
+    assert active.lab.rows("uploads") == []
+
+
+def test_a_new_comparison_begins_with_no_rows(active: Wire) -> None:
+    """Rows of an upload that was given up would stand beside those of the next and pass for differences."""
+    active.sell(100)
+    [row] = ledger(active)
+    assert active.code(active.settlement(Totals())) == "95"
+    assert active.code(active.upload([("000500", 1)])) == "00"
+    assert active.code(active.settlement(Totals())) == "95"
+    assert active.lab.rows("uploads") == []
+    assert active.code(active.upload([(row["stan"], row["amount_fen"])])) == "00"
+    assert active.code(active.upload_end(1)) == "00"
+    assert active.lab.rows("differences") == []
+
+
+def test_the_end_of_an_upload_said_again_changes_nothing(active: Wire) -> None:
+    """An end whose reply was lost would close the next batch as well."""
+    active.sell(100)
+    assert active.code(active.settlement(Totals())) == "95"
+    first = active.upload_end(0)
+    assert active.code(first) == "00"
+    before = active.lab.rows("batches"), active.lab.rows("terminals")
+    assert active.code(first) == "00"
+    assert active.code(active.upload_end(0)) == "00"
+    assert (active.lab.rows("batches"), active.lab.rows("terminals")) == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from protocol.codec import unseal
@@ -64,11 +66,12 @@ def test_after_a_sign_off_nothing_is_believed(active: Wire, kind: str) -> None:
     assert active.code(active.management("sign_off")) == "00"
     row = active.lab.terminal(active.serial_number)
     assert (row["signed_on"], row["working_keys"], row["previous_keys"]) == (False, b"", b"")
-    payload = {
+    ask: dict[str, Callable[[], bytes | Message]] = {
         "sale": lambda: active.sale(100),
         "sale_reversal": lambda: active.reversal(100, "000001"),
         "settlement": active.settle,
-    }.get(kind, lambda: active.management(kind))()
+    }
+    payload = ask.get(kind, lambda: active.management(kind))()
     reply = payload if isinstance(payload, Message) else active.send(payload)
     assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("77", "terminal.not_signed_on")
 

@@ -1,0 +1,73 @@
+"""What the pages say of the laboratory: the words of the scenario language, and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from pos_lab.cli import app
+from pos_lab.handbook.markdown import Markdown, block, code, codes, prose, sections, table
+from pos_lab.handbook.value import keys, names, values
+from pos_lab.scenario.model import CastMember, Document, StepSpec
+from pos_lab.scenario.steps import STEPS
+
+_WIDTH: Final = 100
+
+
+def words() -> str:
+    """The shape of the file, how values are written, and every word with its arguments and expectation keys."""
+    expectations = {spec.expectation: None for spec in STEPS.values() if spec.expectation}
+    return sections(
+        "How to write a scenario from the start: [scenarios](../scenarios.md).",
+        "## The file", keys(Document),
+        "### A terminal of the cast", keys(CastMember),
+        "### A step",
+        "One word with its arguments; beside it perhaps `say`, a text for the report, and `expect`, the expectation.",
+        "## Values", values(),
+        "## Words", table(("word", "what it does", "arguments", "expectation"), map(_row, STEPS.values())),
+        *(_word(spec) for spec in STEPS.values()),
+        "## Expectations",
+        "Every key may be left out. A step that may end otherwise than well says so by `outcome` or `error`.",
+        *(sections(f"### {model.__name__}", prose(model.__doc__), keys(model)) for model in expectations),
+    )  # fmt: skip
+
+
+def _row(spec: StepSpec) -> tuple[Markdown, ...]:
+    return (
+        Markdown(f"[{code(spec.name)}](#{spec.name})"),
+        Markdown(prose(spec.summary)),
+        codes(names(spec.arguments)),
+        _expectation(spec),
+    )
+
+
+def _expectation(spec: StepSpec) -> Markdown:
+    name = spec.expectation.__name__ if spec.expectation else ""
+    return Markdown(f"[{name}](#{name.lower()})" if name else "")
+
+
+def _word(spec: StepSpec) -> str:
+    expected = f"Expect: {codes(names(spec.expectation))}." if spec.expectation else "Nothing can be expected of it."
+    return sections(
+        f"### {spec.name}", prose(spec.summary), prose(spec.arguments.__doc__), keys(spec.arguments), expected
+    )
+
+
+def command_line() -> str:
+    """The help of every command, as it is shown on a terminal of 100 columns."""
+    root = typer.main.get_command(app)
+    return sections(*(sections(f"## {name}", block("text", text)) for name, text in _helps("poslab", root)))
+
+
+def _helps(name: str, command: Any, parent: Any = None) -> Iterator[tuple[str, str]]:
+    """A command's full name and help, then those of its commands. Typer brings its own click: hence Any."""
+    settings = {**command.context_settings, "terminal_width": _WIDTH}
+    context = command.context_class(command, info_name=name.split()[-1], parent=parent, **settings)
+    yield name, command.get_help(context)
+    if isinstance(command, TyperGroup):
+        for inner in command.list_commands(context):
+            _, loaded, _ = command.resolve_command(context, [inner])
+            yield from _helps(f"{name} {inner}", loaded, context)

@@ -1,0 +1,168 @@
+"""TABLE PAGES: the reference, page by page; every one is made from tables and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pos_lab.handbook import acquirer, device, lab, wire
+from pos_lab.handbook.markdown import Markdown, sections, table
+from pos_lab.handbook.page import Page, Source
+
+PAGES: Final[Mapping[str, Page]] = MappingProxyType(
+    {
+        "fields": Page(
+            "Fields",
+            "Every field of the wire with its length, coding and mask",
+            (Source("protocol/fields.py", ("FIELDS",)),),
+            wire.fields,
+        ),
+        "kinds": Page(
+            "Kinds of message",
+            "Every kind of message with its codes and the fields that it must and may carry",
+            (Source("protocol/kinds/__init__.py", ("KINDS",)),),
+            wire.kinds,
+        ),
+        "dialects": Page(
+            "Dialects",
+            "How other dialects differ from that of UnionPay",
+            (Source("protocol/dialects/__init__.py", ("DIALECTS",)),),
+            wire.dialects,
+        ),
+        "responses": Page(
+            "Response codes",
+            "Every code of field 39, what it says and what the terminal does on it",
+            (Source("protocol/responses.py", ("RESPONSES",)),),
+            wire.responses,
+        ),
+        "requirements": Page(
+            "Processing requirements",
+            "What the header of a reply may ask the terminal to do next",
+            (Source("protocol/header.py", ("REQUIREMENTS",)),),
+            wire.requirements,
+        ),
+        "endpoints": Page(
+            "Endpoints",
+            "How the two ends of a line are written as URLs, with every option and framing",
+            (
+                Source("protocol/transport/endpoint.py", ("FORMS", "OPTIONS")),
+                Source("protocol/framing.py", ("FRAMINGS",)),
+            ),
+            wire.endpoints,
+        ),
+        "gates": Page(
+            "Gates",
+            "Who is refused by the host, in order of precedence: the first hit wins",
+            (Source("host/gates.py", ("GATES",)),),
+            acquirer.gates,
+        ),
+        "refusals": Page(
+            "Refusals",
+            "Every reason for which the host or the terminal says no, with texts and remedy",
+            (Source("host/refusals.py", ("REFUSALS",)), Source("terminal/outcome.py", ("LOCAL",))),
+            acquirer.refusals,
+        ),
+        "lifecycle": Page(
+            "Lifecycle",
+            "The administrative life of a terminal, what each state may send, and why it may be held",
+            (Source("host/lifecycle.py", ("TRANSITIONS", "PERMITS", "HOLDS")),),
+            acquirer.lifecycle,
+        ),
+        "transactions": Page(
+            "Transactions",
+            "The life of a transaction in the terminal's book and in the host's",
+            (
+                Source("terminal/transaction.py", ("TRANSITIONS", "JUDGEMENTS", "SILENCE", "UNRESOLVED")),
+                Source("host/transactions.py", ("TRANSITIONS", "SIGNS")),
+            ),
+            acquirer.transactions,
+        ),
+        "money": Page(
+            "Postings and fees",
+            "How money moves between the acquirer's accounts, and what a merchant pays for it",
+            (Source("host/postings.py", ("POSTINGS",)), Source("host/fees.py", ("FEES",))),
+            acquirer.money,
+        ),
+        "policy": Page(
+            "Policy",
+            "Every figure of the host that a tester may choose",
+            (Source("pos_lab/scenario/policy.py", ("WrittenPolicy",)), Source("host/policy.py", ("Policy",))),
+            acquirer.policy,
+        ),
+        "acts": Page(
+            "Administrative acts",
+            "Everything that an administrator can do, and what a registration form must look like",
+            (Source("host/admin/acts.py", ("ACTS",)), Source("host/admin/registration.py", ("FIELD_RULES",))),
+            acquirer.acts,
+        ),
+        "flows": Page(
+            "Flows",
+            "Everything that a terminal can be asked to do, by hand or with `poslab terminal --do`",
+            (Source("terminal/flows/__init__.py", ("FLOWS",)),),
+            device.flows,
+        ),
+        "settings": Page(
+            "Settings of a terminal",
+            "What a terminal is set up with",
+            (Source("terminal/settings.py", ("Settings",)),),
+            device.settings,
+        ),
+        "models": Page(
+            "Device models",
+            "The catalogue of devices",
+            (Source("firmware_sim/models.py", ("MODELS",)),),
+            device.models,
+        ),
+        "cards": Page(
+            "Test cards",
+            "Every card of the laboratory and the simulated issuers behind the host",
+            (Source("firmware_sim/cards.py", ("TEST_CARDS",)), Source("host/issuer.py", ("ISSUERS",))),
+            device.cards,
+        ),
+        "faults": Page(
+            "Fault points",
+            "What can be made to fail on a terminal's line",
+            (
+                Source("firmware_sim/faults.py", ("FAULT_POINTS",)),
+                Source("pos_lab/scenario/steps/terminal_steps.py", ("FAULTS",)),
+            ),
+            device.faults,
+        ),
+        "words": Page(
+            "Words of the scenario language",
+            "Every word that a step of a scenario may be, with its arguments and what can be expected of it",
+            (
+                Source("pos_lab/scenario/steps/__init__.py", ("STEPS",)),
+                Source("pos_lab/scenario/model.py", ("Document",)),
+            ),
+            lab.words,
+        ),
+        "command_line": Page(
+            "Command line",
+            "The help of every command",
+            (Source("pos_lab/cli.py", ("COMMANDS",)), Source("pos_lab/commands/admin.py", ("app",))),
+            lab.command_line,
+        ),
+    }
+)
+"""Name of the file, without .md, to its page."""
+
+
+def reference() -> dict[str, str]:
+    """Every file of the reference by name, its index first."""
+    return {"README.md": _index(), **{f"{name}.md": page.render() for name, page in PAGES.items()}}
+
+
+def _index() -> str:
+    rows = (
+        (Markdown(f"[{page.title}]({name}.md)"), Markdown(page.about), Markdown("; ".join(map(str, page.sources))))
+        for name, page in PAGES.items()
+    )
+    return sections(
+        "# Reference",
+        "Every table of the product on a page, from `PAGES` in "
+        "[pos_lab/handbook/pages.py](../../pos_lab/handbook/pages.py); generated: do not edit.",
+        "After a table has changed, write the pages again with `python -m pos_lab.handbook`.",
+        table(("page", "what it shows", "from"), rows),
+    )

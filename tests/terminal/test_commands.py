@@ -1,0 +1,224 @@
+"""What the host tells the terminal to do, and who may tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from firmware_sim.power import Phase
+from protocol.fields import F
+from protocol.private import pack_tags
+from tests.terminal.bench import SERIAL_NUMBER, Bench, bench_at, once, swallow
+from tests.terminal.fake_host import Answer, FakeHost
+
+NOTICE = {
+    "title_zh": "停用通知",
+    "title_en": "Stop notice",
+    "text_zh": "本机型将于六月停用。",
+    "text_en": "This model stops in June.",
+    "reason": "model.retired",
+    "stop_at": "2026-06-01",
+}
+
+
+async def test_a_notice_comes_through_the_reply_of_a_sale(bench: Bench) -> None:
+    """The shop would hear of the stop on the day of the stop."""
+    await bench.do("sign_in")
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    assert (await bench.sell()).result == "approved"
+    assert [told.flow for told in bench.terminal.told][1:] == ["sale", "notice", "commands"]
+    notice = bench.terminal.book.notices[0]
+    assert (notice.reason, notice.stop_at, notice.read) == ("model.retired", "2026-06-01", False)
+    assert bench.host.acknowledged == {1: "done"}
+    assert bench.terminal.book.counter == 1
+    assert "Stop notice\nThis model stops in June." in bench.screens
+    assert (await bench.do("notices")).detail == {"1": "停用通知"}
+    assert bench.terminal.book.notices[0].read
+    bench.restart()
+    assert bench.terminal.book.notices[0].read
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"serial_number": "SOMEBODY"}, "other_device"),
+        ({"expires_at": 1000}, "expired"),
+        ({"counter": 3}, "replayed"),
+    ],
+    ids=lambda value: str(value),
+)
+async def test_commands_that_are_not_for_now(bench: Bench, changes: dict[str, object], code: str) -> None:
+    """A notice recorded elsewhere or long ago would stop this shop."""
+    for _ in range(3):
+        bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    await bench.do("commands")
+    assert bench.terminal.book.counter == 3
+    written: dict[str, Any] = {"serial_number": SERIAL_NUMBER, "counter": 9} | changes
+    bench.host.commands[4] = bench.host.command("notice", NOTICE, **written)
+    outcome = await bench.do("commands")
+    assert (outcome.result, outcome.reason) == ("refused", f"command.{code}")
+    assert 4 not in bench.host.acknowledged
+    assert (bench.terminal.book.counter, len(bench.terminal.book.notices)) == (3, 3)
+    assert bench.terminal.book.events[-1].what == "command refused"
+
+
+def put(payload: bytes, answer: Answer) -> None:
+    """Field 62 as somebody else would have it."""
+    answer.fields[F.PAYLOAD] = payload
+
+
+async def test_a_forged_notice(bench: Bench) -> None:
+    """Whoever writes on the line could make the shop pay for a stop that nobody ordered."""
+    await bench.do("sign_in")
+    document = bytearray(bench.host.command("notice", NOTICE, SERIAL_NUMBER))
+    document[-1] ^= 1
+    for forged, code in ((bytes(document), "signature"), (b"x" * 50, "malformed")):
+        payload = pack_tags([("CM", forged)])
+        bench.host.after.append(once("command_fetch", partial(put, payload)))
+        outcome = await bench.do("commands")
+        assert (outcome.result, outcome.reason) == ("refused", f"command.{code}")
+        assert "forged notice refused" in outcome.text_en
+    assert bench.terminal.book.notices == ()
+    assert bench.host.asked("command_ack") == []
+
+
+async def test_a_lost_acknowledgement_is_repeated_and_not_the_command(bench: Bench) -> None:
+    """A notice would be shown as forged because it came twice."""
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    bench.host.after.append(once("command_ack", swallow))
+    assert (await bench.do("commands")).result == "unknown"
+    bench.restart()
+    assert (await bench.do("commands")).result == "done"
+    assert len(bench.terminal.book.notices) == 1
+    assert list(bench.host.acknowledged) == [1]
+    assert bench.terminal.book.commands == ()
+
+
+UPDATE = {"version": "2.2.0", "size": "5", "sha256": "ab" * 32}
+
+
+def _chunk_of_nonsense(answer: Answer) -> None:
+    answer.fields[F.PAYLOAD] = b"?"
+
+
+def _chunk_refused(answer: Answer) -> None:
+    answer.refuse("97", "terminal.stopped")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "result"),
+    [(_chunk_of_nonsense, "terminal.bad_reply"), (_chunk_refused, "terminal.stopped"), (None, "update.hash")],
+)
+async def test_a_command_that_fails_does_not_block_the_next(
+    bench: Bench, spoil: Callable[[Answer], None] | None, result: str
+) -> None:
+    """One update that cannot work would keep every later notice from the shop."""
+    bench.host.image = b"wrong"
+    bench.host.enqueue("update_firmware", UPDATE, SERIAL_NUMBER)
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    if spoil:
+        bench.host.after.append(once("firmware_chunk", spoil))
+    assert (await bench.do("commands")).result == "done"
+    assert bench.host.acknowledged == {1: result, 2: "done"}
+    assert (len(bench.terminal.book.notices), bench.terminal.book.commands) == (1, ())
+
+
+def _out_of_step(answer: Answer) -> None:
+    answer.refuse("77", "terminal.not_signed_on")
+
+
+@pytest.mark.parametrize("spoil", [swallow, _out_of_step])
+async def test_a_command_whose_time_has_not_come_is_kept(bench: Bench, spoil: Callable[[Answer], None]) -> None:
+    """A line that is down for a minute would cost the shop its update."""
+    bench.host.image = b"wrong"
+    bench.host.enqueue("update_firmware", UPDATE, SERIAL_NUMBER)
+    bench.host.after.append(once("firmware_chunk", spoil))
+    assert not (await bench.do("commands")).is_good
+    bench.restart()
+    assert (await bench.do("commands")).result == "done"
+    assert len(bench.host.asked("command_ack")) == 1
+    assert bench.host.acknowledged == {1: "update.hash"}
+
+
+@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
+async def test_a_cut_at_every_write_of_a_command(phase: Phase) -> None:
+    """A replay after a power cut would take effect twice, or the notice be lost (C2)."""
+    for operation in range(1, 8):
+        async with bench_at(FakeHost()) as bench:
+            await bench.do("sign_in")
+            bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+            bench.hardware.power.cut_at(operation, phase)
+            await bench.do_or_die("commands")
+            bench.restart()
+            bench.hardware.power.cut_at(10_000, phase)
+            assert (await bench.do("commands")).result == "done"
+            assert (bench.terminal.book.counter, len(bench.terminal.book.notices)) == (1, 1)
+            assert list(bench.host.acknowledged) == [1]
+
+
+async def test_why(bench: Bench) -> None:
+    """The cashier could not tell the shop's owner what to do."""
+    assert (await bench.do("why")).text_en == "the terminal may sell"
+    bench.host.why = {
+        "RC": "hold.arrears",
+        "CD": "58",
+        "ZH": "欠费",
+        "EN": "arrears",
+        "RZ": "缴费",
+        "RE": "pay",
+        "CZ": "客服",
+        "CE": "desk",
+    }
+    outcome = await bench.do("why")
+    assert (outcome.result, outcome.code, outcome.reason) == ("done", "58", "hold.arrears")
+    assert (outcome.text_zh, outcome.remedy_en, outcome.detail["contact_en"]) == ("欠费", "pay", "desk")
+    assert not bench.host.asked("sign_in")
+
+
+@pytest.mark.parametrize("name", ["why", "commands", "update"])
+async def test_answers_that_make_no_sense(bench: Bench, name: str) -> None:
+    """A foreign host's field 62 would crash the terminal."""
+    await bench.do("sign_in")
+    bench.host.after.append(lambda answer: answer.fields.update({F.PAYLOAD: b"?"}))
+    outcome = await bench.do(name)
+    assert (outcome.result, outcome.reason) == ("unknown", "terminal.bad_reply")
+
+
+@pytest.mark.parametrize("name", ["why", "commands", "update", "echo", "status", "sign_off", "sign_in", "settle"])
+async def test_refusals_and_silence(bench: Bench, name: str) -> None:
+    """A flow that fails would look as if it had worked."""
+    await bench.do("sign_in")
+    bench.host.before.append(lambda answer: answer.refuse("96", "host.failure", "系统异常"))
+    assert ((await bench.do(name)).result, bench.terminal.told[-1].code) == ("refused", "96")
+    bench.host.after.append(swallow)
+    outcome = await bench.do(name)
+    assert (outcome.result, outcome.reason) == ("unknown", "terminal.no_answer")
+
+
+async def test_a_host_that_never_stops_asking(bench: Bench) -> None:
+    """The terminal would be busy with itself for ever."""
+    bench.host.after.append(lambda answer: setattr(answer, "requirement", "3"))
+    await bench.do("echo")
+    assert len(bench.host.asked("sign_in")) == 3
+
+
+async def test_sign_on_again_when_the_header_asks(bench: Bench) -> None:
+    """The host could not change the keys of a running terminal."""
+    bench.host.after.append(once("sale", lambda answer: setattr(answer, "requirement", "3")))
+    await bench.sell()
+    assert [name for name, _ in bench.host.requests] == ["sign_in", "sale", "sign_in"]
+    assert (await bench.sell()).result == "approved"
+
+
+async def test_unknown_requirements_are_left_alone(bench: Bench) -> None:
+    """A host with more wishes than the terminal knows would stop it."""
+
+    def wish(answer: Answer) -> None:
+        answer.requirement = "7"
+
+    bench.host.after.append(wish)
+    assert (await bench.sell()).result == "approved"
+    assert len(bench.host.requests) == 2

@@ -1,0 +1,173 @@
+"""New firmware over the line: asked for or commanded, interrupted, refused, tried, confirmed."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from firmware_sim.power import Phase, PowerLost
+from protocol.fields import F
+from tests.terminal.bench import SERIAL_NUMBER, Bench, bench_at, make_image, once, swallow
+from tests.terminal.fake_host import Answer, FakeHost
+
+IMAGE = make_image("2.2.0")
+
+
+def offer(host: FakeHost, image: bytes = IMAGE, version: str = "2.2.0") -> dict[str, str]:
+    """The host has an image; returns the body of the command that asks to install it."""
+    host.image = image
+    sha256 = hashlib.sha256(image).hexdigest()
+    host.offered = {"VN": version, "SZ": str(len(image)), "SH": sha256}
+    return {"version": version, "size": str(len(image)), "sha256": sha256}
+
+
+async def test_an_update_is_downloaded_tried_and_confirmed(bench: Bench) -> None:
+    """A terminal below the required version could never sell again."""
+    offer(bench.host)
+    outcome = await bench.do("update")
+    assert (outcome.result, outcome.code, bench.terminal.reboot_due) == ("done", "staged", True)
+    bench.terminal.reboot()
+    assert (bench.terminal.board.running.version, bench.terminal.board.update.on_trial) == ("2.2.0", True)
+    assert not bench.terminal.reboot_due
+    assert (await bench.sell()).result == "approved"
+    assert [name for name, _ in bench.host.requests][-3:] == ["sign_in", "firmware_report", "sale"]
+    assert bench.host.reports == [("2.2.0", "confirmed")]
+    assert not bench.terminal.board.update.on_trial
+    await bench.do("sign_in")
+    assert len(bench.host.reports) == 1
+    assert (await bench.do("update")).text_en == "the firmware is up to date"
+
+
+async def test_an_update_that_is_commanded(bench: Bench) -> None:
+    """The host could not bring a terminal up to date without a visit."""
+    await bench.do("sign_in")
+    bench.host.enqueue("update_firmware", offer(bench.host), SERIAL_NUMBER)
+    assert (await bench.do("echo")).result == "done"
+    assert [told.flow for told in bench.terminal.told] == ["sign_in", "echo", "update", "commands"]
+    assert bench.host.acknowledged == {1: "staged"}
+    assert bench.terminal.reboot_due
+    bench.restart()
+    assert bench.terminal.board.running.version == "2.2.0"
+
+
+async def test_firmware_that_does_not_work_goes_back(bench: Bench) -> None:
+    """Bad firmware would turn the terminal into a brick."""
+    offer(bench.host)
+    await bench.do("update")
+    bench.restart()
+    bench.restart()
+    assert bench.terminal.board.running.version == "2.1.0"
+    await bench.do("sign_in")
+    assert bench.host.reports == [("2.2.0", "reverted")]
+    assert bench.terminal.book.staged == ""
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "reason"),
+    [
+        (make_image("2.0.0"), "2.0.0", "update.not_newer"),
+        (make_image("2.2.0", model="NX-E21"), "2.2.0", "update.other_model"),
+        (IMAGE[:-1] + b"?", "2.2.0", "update.hash"),
+        (IMAGE[:200] + b"?" + IMAGE[201:], "2.2.0", "update.signature"),
+    ],
+)
+async def test_images_that_may_not_run(bench: Bench, image: bytes, version: str, reason: str) -> None:
+    """Somebody else's program would read the customers' PINs."""
+    offer(bench.host, image, version)
+    outcome = await bench.do("update")
+    assert (outcome.result, outcome.reason, bench.terminal.reboot_due) == ("refused", reason, False)
+    assert bench.host.reports == [(version, reason)]
+    bench.restart()
+    assert bench.terminal.board.running.version == "2.1.0"
+    assert bench.terminal.book.staged == ""
+
+
+async def test_no_update_while_money_is_in_flight(bench: Bench) -> None:
+    """New firmware might not understand the old journal, and the reversal be lost (F4)."""
+    offer(bench.host)
+    bench.host.after.append(lambda answer: swallow(answer) if "sale" in answer.kind else None)
+    await bench.sell()
+    outcome = await bench.do("update")
+    assert (outcome.result, outcome.reason) == ("refused", "terminal.reversal_pending")
+    bench.host.enqueue("update_firmware", offer(bench.host), SERIAL_NUMBER)
+    assert (await bench.do("commands")).reason == "terminal.reversal_pending"
+    bench.host.after.clear()
+    assert (await bench.do("commands")).result == "done"
+    assert bench.host.acknowledged == {1: "staged"}
+    assert bench.states() == {"000002": "reversed"}
+
+
+async def test_an_interrupted_download_goes_on(bench: Bench) -> None:
+    """A slow line would never get an image through."""
+    body = offer(bench.host)
+    bench.host.enqueue("update_firmware", body, SERIAL_NUMBER)
+    bench.host.after.append(lambda answer: swallow(answer) if b"OF003900" in answer.request.octets(F.PAYLOAD) else None)
+    assert (await bench.do("commands")).result == "unknown"
+    bench.restart()
+    bench.host.after.clear()
+    assert (await bench.do("commands")).result == "done"
+    asked = [message.octets(F.PAYLOAD)[-6:] for message in bench.host.asked("firmware_chunk")]
+    assert asked == [b"OF0010", b"003900", b"003900", b"041800"]
+    assert bench.host.acknowledged == {1: "staged"}
+
+
+@pytest.mark.parametrize("data", [b"", b"OF0010DA003abc", b"?"])
+async def test_chunks_that_make_no_sense(bench: Bench, data: bytes) -> None:
+    """A host that answers nonsense would keep the terminal in the download for ever."""
+    offer(bench.host)
+
+    def nonsense(answer: Answer) -> None:
+        answer.fields[F.PAYLOAD] = data
+
+    bench.host.after.append(lambda answer: nonsense(answer) if answer.kind == "firmware_chunk" else None)
+    assert (await bench.do("update")).reason == "terminal.bad_reply"
+
+
+async def test_no_offer_and_a_senseless_one(bench: Bench) -> None:
+    """A terminal would download whatever its host happens to say."""
+    assert (await bench.do("update")).text_en == "no firmware is offered"
+    bench.host.offered = {"VN": "new", "SZ": "1", "SH": "00"}
+    assert (await bench.do("update")).reason == "terminal.bad_reply"
+    offer(bench.host)
+    bench.host.before.append(once("firmware_chunk", lambda answer: answer.refuse("96", "host.failure")))
+    assert (await bench.do("update")).code == "96"
+
+
+async def _bring_up_to_date(bench: Bench) -> None:
+    """As a cashier would, who switches on again whatever goes dark."""
+    for _ in range(6):
+        try:
+            await bench.terminal.do("commands")
+            if bench.terminal.reboot_due:
+                bench.terminal.reboot()
+        except PowerLost:
+            bench.restart()
+
+
+async def _commanded(bench: Bench) -> None:
+    await bench.do("sign_in")
+    bench.host.enqueue("update_firmware", offer(bench.host, make_image("2.2.0", b"p" * 900)), SERIAL_NUMBER)
+
+
+@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
+async def test_a_cut_at_every_write_of_an_update(phase: Phase) -> None:
+    """A power cut in the update would leave a brick, or a terminal that never updates."""
+    async with bench_at(FakeHost()) as bench:
+        await _commanded(bench)
+        before = bench.hardware.power.operations
+        await _bring_up_to_date(bench)
+        writes = bench.hardware.power.operations - before
+    for operation in range(1, writes + 1):
+        async with bench_at(FakeHost()) as bench:
+            await _commanded(bench)
+            bench.hardware.power.cut_at(operation, phase)
+            await _bring_up_to_date(bench)
+            if bench.host.reports == [("2.2.0", "reverted")]:  # the power went on trial: the host asks again
+                await bench.do("update")
+                bench.terminal.reboot()
+                await bench.do("sign_in")
+            assert bench.terminal.board.running.version == "2.2.0", operation
+            assert not bench.terminal.board.update.on_trial
+            assert list(bench.host.acknowledged) == [1], operation
+            assert bench.terminal.book.staged == ""

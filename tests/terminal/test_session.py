@@ -1,0 +1,189 @@
+"""One request, one reply: what else arrives on the line, the host's time, the device's parts."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from firmware_sim.errors import DeviceError, UnknownName
+from firmware_sim.faults import Hold
+from protocol.errors import EncodeError
+from protocol.exchange import Event
+from protocol.fields import F
+from terminal.errors import WordsWrong
+from tests.terminal.bench import Bench, bench_at, once
+from tests.terminal.fake_host import Answer, FakeHost
+
+
+async def test_a_late_approval_changes_nothing(bench: Bench) -> None:
+    """The terminal would print a slip for a sale that is about to be reversed."""
+    await bench.do("sign_in")
+    hold = Hold()
+    bench.hardware.faults.arm("line.hold_reply", hold)
+    with bench.impatient():
+        assert (await bench.sell()).result == "unknown"
+    hold.release()
+    await asyncio.sleep(0.01)
+    assert bench.states() == {"000002": "must_reverse"}
+    assert (await bench.do("reverse")).result == "done"
+    assert bench.captured() == bench.host.captured() == set()
+
+
+def _other_stan(answer: Answer) -> None:
+    answer.fields[F.STAN] = "000999"
+    answer.hang_up = True
+
+
+def _other_amount(answer: Answer) -> None:
+    answer.fields[F.AMOUNT] = "000000000001"
+    answer.hang_up = True
+
+
+def _other_terminal(answer: Answer) -> None:
+    answer.fields[F.TERMINAL_ID] = "10000002"
+    answer.hang_up = True
+
+
+@pytest.mark.parametrize("spoil", [_other_stan, _other_amount, _other_terminal])
+async def test_somebody_elses_reply(bench: Bench, spoil: object) -> None:
+    """The shop would take another terminal's approval for its own (I4)."""
+    await bench.do("sign_in")
+    bench.host.after.append(once("sale", spoil))  # type: ignore[arg-type]
+    assert (await bench.sell()).result == "unknown"
+    assert bench.states() == {"000002": "must_reverse"}
+    assert bench.terminal.session.ignored == {Event.FOREIGN: 1}
+
+
+async def test_garbage_on_the_line(bench: Bench) -> None:
+    """One noisy byte would crash the terminal in the middle of a sale."""
+    await bench.do("sign_in")
+    bench.hardware.faults.arm("line.replace_reply", lambda payload: b"garbage")
+    bench.host.after.append(once("sale", lambda answer: setattr(answer, "hang_up", True)))
+    assert (await bench.sell()).result == "unknown"
+    assert bench.terminal.session.ignored == {Event.FOREIGN: 1}
+
+
+async def test_a_cancelled_sale_is_reversed(bench: Bench) -> None:
+    """An operator who stops the laboratory in the middle of a sale would leave it in doubt for ever."""
+    await bench.do("sign_in")
+    hold = Hold()
+    bench.hardware.faults.arm("line.hold_reply", hold)
+    task = asyncio.create_task(bench.sell())
+    await hold.caught()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert bench.states() == {"000002": "pending"}
+    assert (await bench.sell("1.00")).result == "approved"
+    assert bench.captured() == bench.host.captured()
+
+
+async def test_the_hosts_time_is_kept_across_power_cuts(bench: Bench) -> None:
+    """Slips would carry a time that no bank statement has."""
+    bench.host.date, bench.host.time = "0530", "120000"
+    await bench.do("sign_in")
+    expected = "2026-05-30T12:00:00+08:00"
+    assert bench.terminal.board.clock.now().isoformat() == expected
+    bench.restart()
+    assert bench.terminal.board.clock.now().isoformat() == expected
+    bench.now += timedelta(seconds=1)
+    records = len(bench.terminal.board.nvram.records())
+    await bench.do("echo")
+    assert len(bench.terminal.board.nvram.records()) == records
+
+
+async def test_nobody_else_sets_the_clock(bench: Bench) -> None:
+    """Whoever writes on the line could let an old notice pass for a new one."""
+    before = bench.terminal.board.clock.now()
+    bench.host.date = "1111"
+    await bench.do("echo")
+    assert bench.terminal.board.clock.now() == before
+
+
+async def test_status(bench: Bench) -> None:
+    """The acquirer would not know that a printer is missing."""
+    outcome = await bench.do("status")
+    assert bench.host.asked("status_upload")[0].octets(F.PAYLOAD) == b"011021031051"
+    told = [outcome.detail[name] for name in ("firmware", "signed_on", "batch")]
+    assert told == ["2.1.0", "no", "000001"]
+
+
+async def test_the_line_is_opened_again_after_the_host_hung_up(bench: Bench) -> None:
+    """A host that ends idle connections would end the shop's day."""
+    assert (await bench.do("echo")).result == "done"
+    wire = bench.terminal.board.line._wire
+    assert wire is not None
+    wire._transport.abort()
+    await asyncio.sleep(0)
+    assert (await bench.do("echo")).result == "done"
+
+
+async def test_without_a_master_key() -> None:
+    """A device from the box would send a sale that nobody can check."""
+    async with bench_at(FakeHost()) as bench:
+        bench.hardware.cut_power()
+        bench.hardware.chips.keys.write(0, bytes(bench.hardware.chips.keys.size_bytes))
+        bench.restart()
+        assert (await bench.sell()).reason == "terminal.no_master_key"
+        assert bench.host.requests == []
+
+
+async def test_damaged_keys_are_not_loaded(bench: Bench) -> None:
+    """Half-loaded keys would make every later MAC wrong (K3)."""
+    bench.host.after.append(once("sign_in", lambda answer: answer.fields.update({F.PAYLOAD: bytes(60)})))
+    outcome = await bench.sell()
+    assert (outcome.result, outcome.reason) == ("refused", "terminal.bad_keys")
+    assert bench.terminal.board.secure_module.key_state == "tmk"
+
+
+async def test_a_sign_on_reply_without_batch(bench: Bench) -> None:
+    """A host of few words could not be signed on to."""
+    bench.host.after.append(once("sign_in", lambda answer: answer.fields.update({F.CONTROL: "00000000004"})))
+    await bench.do("sign_in")
+    assert bench.terminal.book.batch == "000001"
+
+
+@pytest.mark.parametrize("words", [(), ("1.00",), ("1.00", "debit", "1234", "more")])
+async def test_too_few_or_too_many_words(bench: Bench, words: tuple[str, ...]) -> None:
+    """A typing error at the command line would hang, or sell something else."""
+    if words:
+        with pytest.raises(WordsWrong):
+            await bench.do("sale", *words)
+    else:
+        assert (await bench.do("sale")).reason == "terminal.entry_timeout"
+    assert bench.host.requests == []
+
+
+async def test_names_that_nobody_knows(bench: Bench) -> None:
+    """A misspelt flow or card would be a traceback."""
+    with pytest.raises(UnknownName, match="settle"):
+        await bench.do("settel")
+    with pytest.raises(UnknownName, match="debit"):
+        await bench.do("sale", "1.00", "debti")
+    with pytest.raises(DeviceError, match="PIN"):
+        await bench.do("sale", "1.00", "debit", "12")
+    with pytest.raises(WordsWrong):
+        await bench.terminal.run("sale", amount_fen=100, colour="red", card="debit")
+
+
+async def test_run_takes_named_arguments(bench: Bench) -> None:
+    """A scenario's sale would ask for another amount than it says."""
+    outcome = await bench.terminal.run("sale", amount_fen=1, card="debit", pin="123456")
+    assert (outcome.result, outcome.amount_fen) == ("approved", 1)
+
+
+async def test_a_pin_does_not_wait_for_the_next_customer(bench: Bench) -> None:
+    """The PIN of a customer whose sale was refused would be used for the next one."""
+    bench.host.before.append(once("sign_in", lambda answer: answer.refuse("97", "terminal.unknown")))
+    assert (await bench.sell()).result == "refused"
+    assert (await bench.do("sale", "1.00", "debit")).result == "approved"
+    assert not bench.host.asked("sale")[0].has(F.PIN_BLOCK)
+
+
+async def test_a_setting_that_no_field_can_carry() -> None:
+    """A mistyped serial number would be sent as something else."""
+    async with bench_at(FakeHost()) as bench:
+        with pytest.raises(EncodeError):
+            await bench.terminal.session.ask("echo", {F.STAN: "not digits"})
