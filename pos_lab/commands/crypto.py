@@ -48,7 +48,7 @@ def _crypto() -> None:
     \b
     Examples:
       poslab crypto kcv --key 11111111111111111111111111111111
-      poslab crypto pinblock --format x98 --pin 1234 --pan "$PAN"
+      poslab crypto pinblock --format x98 --pin 1234 --pan 6200000100001235
       poslab crypto mac --help
     """
 
@@ -142,7 +142,7 @@ def pinblock(
 
     \b
     Example:
-      poslab crypto pinblock --format x98 --pin 1234 --pan "$PAN" \\
+      poslab crypto pinblock --format x98 --pin 1234 --pan 6200000100001235 \\
         --key 22222222222222222222222222222222
     """
     chosen = named("--format", form, PIN_FORMATS)
@@ -174,7 +174,7 @@ def track(
 
     \b
     Example:
-      poslab crypto track --track2 "$TRACK2" --tdk 44444444444444444444444444444444
+      poslab crypto track --track2 6200000100001235D30122010000012300000 --tdk 44444444444444444444444444444444
     """
     if bool(track2) == bool(track3):
         refuse("either --track2 or --track3 is due")

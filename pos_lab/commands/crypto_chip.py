@@ -81,7 +81,7 @@ def arqc(
 
     \b
     Example:
-      poslab crypto arqc --issuer-key 0123456789ABCDEFFEDCBA9876543210 --pan "$PAN" \\
+      poslab crypto arqc --issuer-key 0123456789ABCDEFFEDCBA9876543210 --pan 6200000100001235 \\
         --atc 0001 --data 000000000100 --response 3030
     """
     fill = named("--padding", padding, {name: name for name in PADDINGS})
