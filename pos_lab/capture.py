@@ -199,6 +199,8 @@ def _upper_pdu(data: bytes, at_us: int) -> Packet:
     places: dict[int, bytes] = {}
     at = 0
     while True:
+        if at + 4 > len(data):
+            raise CaptureError("the tags of an upper PDU do not end")
         code, size = struct.unpack_from(">HH", data, at)
         value = data[at + 4 : at + 4 + size]
         at += 4 + size

@@ -110,7 +110,7 @@ local VALUE = {
   packed_right = function(range, units) return hex(range):sub(-units) end,
   characters = function(range) return range:string() end,
   text = function(range) return range:string() end,
-  chinese = function(range) return range:string(ENC_GB18030 or ENC_UTF_8) end,
+  chinese = function(range) return hex(range) end,
   octets = function(range) return hex(range) end,
   hex_characters = function(range) return range:string() end,
 }
@@ -180,7 +180,12 @@ local function one_field(tvb, at, tree, number)
   end
   local value = ""
   if size > 0 then value = VALUE[row.kind](tvb(at, size), units) end
-  tree:add(numbered[number], tvb(start, at + size - start), MASK[row.mask](value, size))
+  if row.kind == "chinese" and row.mask == "open" and size > 0 then
+    -- a string that Lua gets of other charsets is cut to the bytes that it took on the wire
+    tree:add_packet_field(numbered[number], tvb(at, size), ENC_GB18030 or ENC_UTF_8)
+  else
+    tree:add(numbered[number], tvb(start, at + size - start), MASK[row.mask](value, size))
+  end
   return at + size, value
 end
 

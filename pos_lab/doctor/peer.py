@@ -1,0 +1,117 @@
+"""A peer asked: an echo 0820 in one framing after another, and what came back.
+
+Rules owned here: TABLE PROBES, the settings that are tried in order; each has a connection of its own, so that a peer
+that was confused by one is not asked the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pos_lab.doctor.examination import Case, Verdict, examine
+from pos_lab.doctor.hypothesis import WIRE
+from pos_lab.doctor.symptom import Finding
+from protocol.codec import pack, seal
+from protocol.elements import Value
+from protocol.fields import F
+from protocol.framing import ETX, STX, lrc
+from protocol.header import Header, Tpdu
+from protocol.message import Message
+from protocol.transport import Endpoint, connect
+
+BATCH: Final = "000001"
+REPLY_BYTES_MAX: Final = 65536
+
+
+def _len2(payload: bytes) -> bytes:
+    return len(payload).to_bytes(2, "big") + payload
+
+
+def _stx(payload: bytes) -> bytes:
+    block = bytes.fromhex(f"{len(payload):04d}") + payload + bytes([ETX])
+    return bytes([STX]) + block + bytes([lrc(block)])
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A row of PROBES: how an echo is wrapped."""
+
+    name: str
+    framing: str
+    wrap: Callable[[bytes], bytes]
+    has_envelope: bool = True
+
+
+PROBES: Final = (
+    Probe("?framing=len2", "len2", _len2),
+    Probe("?framing=stx", "stx", _stx),
+    Probe("4 ASCII digits of length", "ascii4", lambda payload: f"{len(payload):04d}".encode() + payload),
+    Probe("2 bytes of BCD length", "bcd2", lambda payload: bytes.fromhex(f"{len(payload):04d}") + payload),
+    Probe("no TPDU and header", "len2", _len2, has_envelope=False),
+)
+
+
+def echo(terminal: str, merchant: str) -> Message:
+    """The request that every host answers without changing anything (CUP 3.4, 60.3 = 301)."""
+    fields: dict[int, Value] = {F.TERMINAL_ID: terminal, F.MERCHANT_ID: merchant, F.CONTROL: f"00{BATCH}301"}
+    return Message("0820", fields, Tpdu(), Header())
+
+
+async def ask(url: str, message: Message, timeout_s: float) -> tuple[list[Case], list[Finding]]:
+    """What the peer at ``url`` made of an echo. TransportError where nobody is there."""
+    chosen = str(Endpoint.parse(url).options["framing"])
+    closed, last = False, list[Case]()
+    for probe in sorted(PROBES, key=lambda each: each.framing != chosen):
+        raw, closed = await _once(url, _framed(probe, message), timeout_s)
+        cases = examine(raw, source=WIRE) if raw else []
+        if any(case.verdict is not Verdict.UNKNOWN for case in cases):
+            is_due = probe.framing == chosen and probe.has_envelope
+            found = Finding("peer_answers") if is_due else Finding("peer_other_setting", name=probe.name)
+            return cases, [found]
+        last = cases or last
+    if last:
+        return last, []
+    return [], [Finding("peer_closed") if closed else Finding("peer_silent", n=int(timeout_s * 1000))]
+
+
+def _framed(probe: Probe, message: Message) -> bytes:
+    return probe.wrap(seal(message) if probe.has_envelope else pack(message))
+
+
+class _Listening(asyncio.Protocol):
+    """Keeps what comes, and tells when a whole frame may be there or the peer has gone."""
+
+    def __init__(self) -> None:
+        self.raw = b""
+        self.came = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.raw = (self.raw + data)[:REPLY_BYTES_MAX]
+        self.came.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closed.set()
+        self.came.set()
+
+
+async def _once(url: str, frame: bytes, timeout_s: float) -> tuple[bytes, bool]:
+    """The bytes that came back within the time, and whether the peer closed the connection."""
+    transport, listening = await connect(url, _Listening)
+    try:
+        transport.write(frame)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not listening.closed.is_set():
+                    listening.came.clear()
+                    await listening.came.wait()
+                    if any(case.hypothesis and case.hypothesis.is_whole for case in examine(listening.raw)):
+                        break
+        except TimeoutError:
+            return listening.raw, listening.closed.is_set()
+        return listening.raw, listening.closed.is_set()
+    finally:
+        transport.close()
