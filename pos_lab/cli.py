@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "admin": ("pos_lab.commands.admin", "Register, review, suspend, stop, replace terminals."),
         "decode": ("pos_lab.commands.decode", "Explain a frame or message."),
         "encode": ("pos_lab.commands.encode", "Turn the JSON of decode into hex."),
+        "doctor": ("pos_lab.commands.doctor", "Say why a message or a peer is not understood."),
         "dissector": ("pos_lab.commands.dissector", "Write a Wireshark dissector made from the field table."),
         "image": ("pos_lab.commands.image", "Turn signature images from PBM to JBIG and back."),
         "crypto": ("pos_lab.commands.crypto", "Calculate MACs, check values, PIN blocks, tracks, keys."),
