@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from pos_lab.commands.output import Status, new_app, print_error
+from pos_lab.commands.output import Status, new_app, print_error, print_json
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 """Name to module and one-line help."""
 
 _INTERRUPTED: Final = 130
+_USAGE_ERROR: Final[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 _READER_GONE: Final = 141
 
 
@@ -59,6 +60,11 @@ class _LazyGroup(TyperGroup):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(_READER_GONE) from None
+        except _USAGE_ERROR as error:
+            if not ctx.obj:
+                raise
+            print_json({"ok": False, "error": {"code": "usage", "message": error.format_message(), "hint": ""}})
+            raise typer.Exit(Status.WRONG) from None
         except tuple(_statuses()) as error:
             print_error(error, as_json=bool(ctx.obj))
             raise typer.Exit(next(status for kind, status in _statuses().items() if isinstance(error, kind))) from None
@@ -84,6 +90,7 @@ def _statuses() -> Mapping[type[Exception], Status]:
         TransportError: Status.ENVIRONMENT,
         StoreError: Status.ENVIRONMENT,
         ChipError: Status.ENVIRONMENT,
+        FileNotFoundError: Status.WRONG,
         OSError: Status.ENVIRONMENT,
         ToldError: Status.WRONG,
         ScenarioErrors: Status.WRONG,

@@ -97,7 +97,7 @@ def error_document(error: Exception) -> dict[str, object]:
             "code": getattr(error, "code", "os"),
             "field": getattr(error, "field", None),
             "offset": getattr(error, "offset", None),
-            "message": getattr(error, "message", None) or str(error),
+            "message": getattr(error, "message", None) or _told(error),
             "hint": getattr(error, "hint", ""),
         },
     }
@@ -109,4 +109,11 @@ def print_error(error: Exception, *, as_json: bool, text: str = "") -> None:
         print_json(error_document(error))
     else:
         by_position = hasattr(error, "document")  # its lines begin with file:line:column
-        typer.echo(text or str(error) if by_position else f"poslab: {text or error}", err=True)
+        typer.echo(text or str(error) if by_position else f"poslab: {text or _told(error)}", err=True)
+
+
+def _told(error: Exception) -> str:
+    """An error of the operating system as people say it: the file, and what is wrong with it."""
+    if isinstance(error, OSError) and type(error).__str__ is OSError.__str__ and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

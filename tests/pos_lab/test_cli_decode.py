@@ -266,6 +266,7 @@ ERRORS: list[tuple[BaseException, int, str]] = [
     (TransportError("no such port", url="serial:///dev/none"), 3, "transport"),
     (EndpointInUse("somebody listens"), 3, "endpoint_in_use"),
     (PermissionError(13, "Permission denied", "report.html"), 3, "os"),
+    (FileNotFoundError(2, "No such file or directory", "card.json"), 2, "os"),
 ]
 
 
@@ -290,7 +291,8 @@ def test_every_foreseen_error_has_its_status(
 ) -> None:
     """A build would be red for a port in use and blame the scenario, or print a traceback."""
     command_that(monkeypatch, error)
-    assert poslab("demo") == (status, "", f"poslab: {error}\n")
+    told = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    assert poslab("demo") == (status, "", f"poslab: {told}\n")
     got, (answer,) = documents("demo")
     assert (got, answer["ok"], answer["error"]["code"]) == (status, False, code)
 
@@ -321,3 +323,13 @@ def test_a_reader_that_leaves_is_no_error() -> None:
             check=False,
         )
     assert (result.returncode, result.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    "words", [["decode", "--json"], ["encode", "--json", "--bogus"], ["run", "x", "--json", "--seed", "-1"]]
+)
+def test_a_wrong_call_is_json_too_where_json_was_asked_for(words: list[str]) -> None:
+    """A build that reads our answer would fail on an empty one, far from the typing error."""
+    status, out, _ = poslab(*words)
+    assert status == 2
+    assert json.loads(out)["error"]["code"] == "usage"
