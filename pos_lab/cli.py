@@ -63,7 +63,18 @@ class _LazyGroup(TyperGroup):
         except _USAGE_ERROR as error:
             if not ctx.obj:
                 raise
-            print_json({"ok": False, "error": {"code": "usage", "message": error.format_message(), "hint": ""}})
+            print_json(
+                {
+                    "ok": False,
+                    "error": {
+                        "code": "usage",
+                        "field": None,
+                        "offset": None,
+                        "message": error.format_message(),
+                        "hint": "",
+                    },
+                }
+            )
             raise typer.Exit(Status.WRONG) from None
         except tuple(_statuses()) as error:
             print_error(error, as_json=bool(ctx.obj))

@@ -40,7 +40,8 @@ class EmvTag:
 
     def shown(self, octets: bytes, *, unmask: bool = False) -> str:
         """The value for a person: digits or text where it is such, else upper-case hex; masked unless ``unmask``."""
-        if self.mask is Mask.HIDDEN and not unmask:
+        holds_others = self.format == "tlv"
+        if (self.mask is Mask.HIDDEN or holds_others) and not unmask:
             return f"<{len(octets)} bytes hidden>"
         if self.format == "cn":
             digits = octets.hex().upper().rstrip("F")

@@ -22,10 +22,15 @@ class _OnDemand:
     """Fills ``fields`` in when it is first read: the value then stands in front of this descriptor."""
 
     def __get__(self, message: Any, owner: type) -> object:
+        if message is None:
+            return self
         own = message.__dict__
-        convert, raw, found, more = own.pop("_checked")
-        fields = own["fields"] = MappingProxyType(convert(raw, found, more))
-        return fields
+        checked = own.get("_checked")
+        if checked:  # another thread may be making the same value: either one is right
+            convert, raw, found, more = checked
+            own["fields"] = MappingProxyType(convert(raw, found, more))
+            own.pop("_checked", None)
+        return own["fields"]
 
 
 @dataclass(frozen=True, init=False)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
+from threading import Lock
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from protocol.elements import (
@@ -42,6 +43,9 @@ PATIENCE: Final = 64
 LAYOUTS_MAX: Final = 256
 TWINS_MAX: Final = 4
 """Layouts of one field set and one total length that are tried in turn."""
+
+_SHARED: Final = Lock()
+"""Held while the books of layouts change: one plan serves every thread. Reading and writing by a plan needs no lock."""
 
 _Reader = Callable[[bytes, Tpdu | None, Header | None], tuple[Message, int] | None]
 _Writer = Callable[[str, Iterable[Value]], bytes | None]
@@ -98,7 +102,8 @@ class _Queue(Generic[_K]):
 
     def is_due(self, key: _K) -> bool:
         """Count the layout: has it come often enough? Counting begins again then."""
-        seen = self._seen.pop(key, 0) + 1
+        with _SHARED:
+            seen = self._seen.pop(key, 0) + 1
         if seen > self._patience:
             return True
         _keep(self._seen, key, seen)
@@ -107,9 +112,10 @@ class _Queue(Generic[_K]):
 
 def _keep(kept: dict[_K, _V], key: _K, value: _V) -> None:
     """Put a value in, and the oldest out where there are too many."""
-    if key not in kept and len(kept) >= LAYOUTS_MAX:
-        del kept[next(iter(kept))]
-    kept[key] = value
+    with _SHARED:
+        if key not in kept and len(kept) >= LAYOUTS_MAX:
+            del kept[next(iter(kept))]
+        kept[key] = value
 
 
 class _Cut(NamedTuple):

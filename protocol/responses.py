@@ -24,6 +24,7 @@ class Action(Enum):
 
     ACCEPT = "accept"
     ACCEPT_PART = "accept the smaller amount where the terminal can, else reverse"
+    REVERSE = "reverse: nobody knows the outcome"
     FAIL = "fail"
     TRY_AGAIN = "try again"
     TRY_LATER = "try again later"
@@ -48,6 +49,11 @@ class Response:
     def approved(self) -> bool:
         """Did the host do what was asked?"""
         return self.action is Action.ACCEPT
+
+    @property
+    def leaves_doubt(self) -> bool:
+        """May money have moved otherwise than was asked?"""
+        return self.action in (Action.ACCEPT_PART, Action.REVERSE)
 
 
 _A, _B, _C, _D, _E = ResponseClass
@@ -105,7 +111,7 @@ _ROWS: Final = (
     Response("65", "超出取款次数限制", "over count limit", _C),
     Response("66", "请与受理方安全部门联系", "call acquirer security", _C),
     Response("67", "捕捉（没收卡）", "capture card", _C, Action.KEEP_CARD),
-    Response("68", "发卡行应答超时", "issuer answered too late", _C, Action.TRY_LATER),
+    Response("68", "发卡行应答超时", "issuer answered too late", _C, Action.REVERSE),
     Response("75", "密码错误次数超限", "PIN tries exceeded", _C),
     Response("77", "需要签到", "sign on first", _D, Action.SIGN_ON_AGAIN),
     Response("79", "脱机交易对账不平", "offline totals disagree", _C, Action.UPLOAD_OFFLINE),
@@ -116,7 +122,7 @@ _ROWS: Final = (
     Response("95", "对账不平", "settlement totals disagree", _C, Action.BATCH_UPLOAD),
     Response("96", "系统异常", "system malfunction", _C, Action.TRY_LATER),
     Response("97", "终端号未登记", "terminal not registered", _D, Action.CALL_ACQUIRER),
-    Response("98", "发卡方超时", "issuer timeout", _E, Action.TRY_LATER),
+    Response("98", "发卡方超时", "issuer timeout", _E, Action.REVERSE),
     Response("99", "PIN格式错", "PIN block error", _B, Action.SIGN_ON_AGAIN),
     Response("A0", "MAC校验错", "MAC failed", _B, Action.SIGN_ON_AGAIN),
     Response("A1", "转账货币不一致", "transfer currencies differ", _C),
@@ -126,7 +132,7 @@ _ROWS: Final = (
     Response("A5", "有缺陷的成功", "approved with a fault", _A, Action.ACCEPT),
     Response("A6", "有缺陷的成功", "approved with a fault", _A, Action.ACCEPT),
     Response("A7", "安全处理失败", "security processing failed", _C),
-    Response("W1", "主机超时", "host timeout, the terminal reverses (PB)", _E, Action.TRY_LATER),
+    Response("W1", "主机超时", "host timeout, the terminal reverses (PB)", _E, Action.REVERSE),
 )
 
 RESPONSES: Final[Mapping[str, Response]] = MappingProxyType({row.code: row for row in _ROWS})

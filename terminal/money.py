@@ -95,6 +95,7 @@ def _judged(session: Session, row: Transaction, answer: Reply | Silence) -> Judg
     return judge(
         row.row,
         approved=answer.response.approved,
+        leaves_doubt=answer.response.leaves_doubt,
         mac=answer.mac,
         decline_needs_mac=session.settings.decline_mac == "required",
     )

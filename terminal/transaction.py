@@ -103,8 +103,10 @@ SILENCE: Final = Judgement(Event.DOUBT, NO_REPLY)
 _BELIEVED: Final = Judgement(Event.DECLINE)
 
 
-def judge(kind: Kind, *, approved: bool, mac: Mac, decline_needs_mac: bool) -> Judgement:
-    """What the reply to a money request of ``kind`` does."""
+def judge(kind: Kind, *, approved: bool, mac: Mac, decline_needs_mac: bool, leaves_doubt: bool = False) -> Judgement:
+    """What the reply to a money request of ``kind`` does; ``leaves_doubt`` is what its response code says."""
+    if leaves_doubt:
+        return in_doubt(kind, Judgement(Event.DOUBT, OTHER))
     if not approved and mac is Mac.ABSENT and not decline_needs_mac:
         return _BELIEVED
     return in_doubt(kind, JUDGEMENTS[approved, mac])

@@ -34,7 +34,6 @@ _STUFFED: Final = b"\xff\x00"
 _MARKER_BYTES: Final = 2
 _LENGTH: Final = struct.Struct(">I")
 _MOVE: Final = struct.Struct(">IbB")
-_AT_HEIGHT: Final = 8
 _AT_WIDTH: Final = 4
 
 

@@ -23,8 +23,8 @@ from terminal.session import Reply, Session
 from terminal.transaction import Event, Mac, State, Transaction
 
 log = logging.getLogger("poslab.terminal")
-APPROVED: Final = "00"
-DONE: Final = frozenset({APPROVED, "12", "25", "94"})
+DONE: Final = frozenset({"12", "25", "94"})
+"""Refusals of a reversal by which there is nothing left to undo (CUP 7.5); any approval is one too."""
 
 
 async def resolve(session: Session, flow: str) -> Outcome | None:
@@ -99,9 +99,9 @@ async def _sign_on_where_due(session: Session) -> bool:
 
 def _is_done(session: Session, reply: Reply) -> bool:
     """A refusal may come without a MAC from a host whose declines have none; an approval never."""
-    code = reply.response.code
-    believed = reply.mac is Mac.ABSENT and session.settings.decline_mac == "optional" and code != APPROVED
-    return code in DONE and (reply.mac is Mac.GOOD or believed)
+    approved = reply.response.approved
+    believed = reply.mac is Mac.ABSENT and session.settings.decline_mac == "optional" and not approved
+    return (approved or reply.response.code in DONE) and (reply.mac is Mac.GOOD or believed)
 
 
 def _count(session: Session, row: Transaction) -> int:

@@ -93,6 +93,17 @@ async def test_an_approval_that_nobody_proved_is_reversed(bench: Bench, spoil: o
     assert bench.host.captured() == bench.captured() == set()
 
 
+@pytest.mark.parametrize("code", ["10", "68", "98", "W1"])
+async def test_a_code_that_leaves_the_outcome_open_is_reversed(bench: Bench, code: str) -> None:
+    """A partial approval or a silent issuer would be booked as a decline while the card is charged."""
+    bench.host.after.append(once("sale", lambda answer: answer.fields.update({F.RESPONSE_CODE: code})))
+    outcome = await bench.sell()
+    assert (outcome.result, outcome.code) == ("unknown", code)
+    assert bench.states() == {"000002": "must_reverse"}
+    assert (await bench.do("reverse")).is_good
+    assert bench.host.captured() == bench.captured() == set()
+
+
 async def test_a_proven_decline_is_final(bench: Bench) -> None:
     """A card without money would leave a reversal behind, and the shop could not sell."""
     bench.host.before.append(once("sale", lambda answer: answer.refuse("51", "card.no_funds", "余额不足")))
