@@ -16,6 +16,7 @@ from host.acquirer import Acquirer, Answer
 from host.errors import HostError
 from protocol.errors import FrameError, ProtocolError
 from protocol.framing import Framer
+from protocol.header import without_lri
 from protocol.transport import Endpoint, Listener, serve
 
 log = logging.getLogger("poslab.host")
@@ -129,7 +130,7 @@ class HostConnection(asyncio.Protocol):
 
     def _accept(self, payloads: list[bytes]) -> None:
         self._send(self._framer.outgoing())
-        for payload in payloads:
+        for payload in map(without_lri, payloads):
             future = self._acquirer.submit(payload)
             self._waiting.append((payload, future))
             future.add_done_callback(self._committed)

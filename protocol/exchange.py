@@ -2,7 +2,9 @@
 
 Rules owned here: one request is outstanding at a time; a reply belongs to it only if MTI + 10, STAN, terminal,
 merchant, amount, processing code, 60.1 and 60.3 all agree (CUP 7.7). STAN and amount count where the request has them.
-Time is a number of seconds of any clock that only goes forward; who waits asks ``expired`` when it has come.
+The host may ask too: its network management is a request to the terminal, unless it is our own that a line in
+loopback gives back. Time is a number of seconds of any clock that only goes forward; who waits asks ``expired`` when
+it has come.
 """
 
 from __future__ import annotations
@@ -14,10 +16,14 @@ from typing import Final
 
 from protocol.errors import ProtocolError
 from protocol.fields import F
+from protocol.kinds import reply_mti
 from protocol.message import Message
 
 REMEMBERED: Final = 64
 """Closed requests whose late and repeated replies are told from those of strangers."""
+
+HOST_ASKS: Final = frozenset({"0800", "0820"})
+"""Network management: the only requests that a host makes of a terminal."""
 
 _ALWAYS: Final = (F.TERMINAL_ID, F.MERCHANT_ID, F.PROCESSING_CODE)
 _WHERE_ASKED: Final = (F.STAN, F.AMOUNT)
@@ -29,6 +35,7 @@ class Event(Enum):
     REPLY = "the reply to the outstanding request"
     LATE = "the reply to a request that was given up"
     DUPLICATE = "one more reply to a request that was answered"
+    REQUEST = "a request by the host"
     FOREIGN = "no reply to anything that was asked"
 
 
@@ -79,7 +86,7 @@ class Exchange:
         """
         if self._outstanding:
             raise ProtocolError("a request is outstanding", hint="wait for its reply or give it up", code="exchange")
-        key = _Key.of(request, f"{int(request.mti) + 10:04d}")
+        key = _Key.of(request, reply_mti(request.mti))
         self._closed = deque((row for row in self._closed if row[0] != key), REMEMBERED)
         self._outstanding, self._deadline = key, deadline
 
@@ -91,7 +98,10 @@ class Exchange:
         if self._outstanding and self._outstanding.is_answered_by(key):
             self._close(Event.DUPLICATE)
             return Event.REPLY
-        return next((event for asked, event in reversed(self._closed) if asked.is_answered_by(key)), Event.FOREIGN)
+        for asked, event in reversed(self._closed):
+            if asked.is_answered_by(key):
+                return event
+        return Event.REQUEST if message.mti in HOST_ASKS and not self._is_ours(message) else Event.FOREIGN
 
     def expired(self, now: float) -> bool:
         """Has the outstanding request's deadline come?"""
@@ -100,6 +110,10 @@ class Exchange:
     def give_up(self) -> None:
         """Wait no longer: a reply from now on is late. Nothing happens where nothing is outstanding."""
         self._close(Event.LATE)
+
+    def _is_ours(self, message: Message) -> bool:
+        """Is it the outstanding request itself? Who answered that would take their own answer for the host's."""
+        return self._outstanding == _Key.of(message, reply_mti(message.mti))
 
     def _close(self, afterwards: Event) -> None:
         if self._outstanding:

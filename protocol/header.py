@@ -2,6 +2,10 @@
 
 Owns TABLE REQUIREMENTS: the processing requirement is one nibble of the reply's header by which the host asks the
 terminal for something after the current transaction (CUP 1.9). ``E`` is an extension of ours (product decision 10).
+
+A network access controller of dial-up lines may put 33 bytes of monitoring data between TPDU and header, beginning with
+``LRI``: on which port and network the terminal called. The host strips them with ``without_lri`` and its reply carries
+none (CUP 1.6). The codec does not: what it reads, it writes again byte for byte.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from protocol.errors import DecodeError, EncodeError
 TPDU_BYTES: Final = 5
 HEADER_BYTES: Final = 6
 ENVELOPE_BYTES: Final = TPDU_BYTES + HEADER_BYTES
+LRI: Final = b"LRI"
+LRI_BYTES: Final = 33
 ENVELOPES_MAX: Final = 4096
 """How many TPDUs and headers are remembered: a terminal sends the same ones all day."""
 
@@ -86,6 +92,14 @@ class Header:
                 hint="is the header missing after the TPDU?",
             )
         return cls(digits[:2], digits[2:4], digits[4], digits[5], digits[6:])
+
+
+def without_lri(payload: bytes) -> bytes:
+    """The payload without the monitoring block after its TPDU (CUP 1.6); as it is where there is none, or not all."""
+    header = TPDU_BYTES + LRI_BYTES
+    if payload.startswith(LRI, TPDU_BYTES) and len(payload) >= header + HEADER_BYTES:
+        return payload[:TPDU_BYTES] + payload[header:]
+    return payload
 
 
 @lru_cache(ENVELOPES_MAX)

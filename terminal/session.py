@@ -1,8 +1,8 @@
 """One request, one reply: what all flows stand on.
 
-Rules owned here: the envelope and the fields that every request carries; a reply is what ``protocol.exchange`` matches,
-everything else is ignored and noted; silence ends the connection, so that no late answer meets a later question; the
-host's time is adopted from authenticated replies and sign-ons only.
+Rules owned here: the envelope and the fields that every request carries; a reply is what ``protocol.exchange`` matches;
+an echo that the host asks for is answered, everything else is ignored and noted; silence ends the connection, so that
+no late answer meets a later question; the host's time is adopted from authenticated replies and sign-ons only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.header import NO_REQUIREMENT, Header, Tpdu
 from protocol.image import version_digits
-from protocol.kinds import KINDS, Kind
+from protocol.kinds import KINDS, Kind, reply_mti
 from protocol.message import Message
 from protocol.private import Control, DeviceInfo, RefusalText, unpack_tags
 from protocol.responses import Action, Response, response
@@ -39,6 +39,7 @@ from terminal.transaction import Mac
 
 log = logging.getLogger("poslab.terminal")
 CLOCK_TOLERANCE_S: Final = 2
+_ECHO: Final = KINDS["echo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +170,15 @@ class Session:
         try:
             await self.board.line.send(payload)
             while True:
-                arrived = await self.board.line.receive(max(0.0, deadline - loop.time()))
-                if unsealed := self._matched(arrived, loop.time()):
-                    return self._taken(kind, unsealed)
+                arrived = self._read(await self.board.line.receive(max(0.0, deadline - loop.time())))
+                event = self._event_of(arrived, loop.time())
+                if arrived and event is exchange.Event.REPLY:
+                    return self._taken(kind, arrived)
+                if arrived and event is exchange.Event.REQUEST and self._answers(arrived.message):
+                    await self.board.line.send(seal(_echoed(arrived.message)))
+                    continue
+                log.info("ignored: %s", event.value)
+                self.ignored[event] += 1
         except LineError as error:
             log.warning("%s: %s", kind.name, error)
             self.board.line.close()
@@ -198,19 +205,27 @@ class Session:
         tpdu, header = Tpdu(destination=settings.tpdu_destination), Header(version=settings.header_version)
         return Message(kind.mti, {**common, **fields}, tpdu, header)
 
-    def _matched(self, payload: bytes, now: float) -> Unsealed | None:
+    @staticmethod
+    def _read(payload: bytes) -> Unsealed | None:
         try:
-            unsealed = unseal(payload)
+            return unseal(payload)
         except DecodeError as error:
-            log.warning("ignored: %s", error)
-            self.ignored[exchange.Event.FOREIGN] += 1
+            log.warning("no message: %s", error)
             return None
-        event = self._exchange.receive(unsealed.message, now)
-        if event is exchange.Event.REPLY:
-            return unsealed
-        log.info("ignored: %s", event.value)
-        self.ignored[event] += 1
-        return None
+
+    def _event_of(self, arrived: Unsealed | None, now: float) -> exchange.Event:
+        return self._exchange.receive(arrived.message, now) if arrived else exchange.Event.FOREIGN
+
+    def _answers(self, request: Message) -> bool:
+        """Does the host ask whether this terminal is there? Past the deadline nobody who asks may hold it."""
+        control, settings = request.text(F.CONTROL), self.settings
+        asked = (control[:2], control[8:11], request.text(F.TERMINAL_ID), request.text(F.MERCHANT_ID))
+        return self._exchange.waiting and asked == (
+            _ECHO.type_code,
+            _ECHO.networks[0],
+            settings.terminal_id,
+            settings.merchant_id,
+        )
 
     def _taken(self, kind: Kind, unsealed: Unsealed) -> Reply:
         message = unsealed.message
@@ -238,6 +253,13 @@ class Session:
         ahead_s = round((at - now).total_seconds())
         self.journal.append(ClockSet(offset_s=self.book.clock_offset_s + ahead_s))
         clock.advance(timedelta(seconds=ahead_s))
+
+
+def _echoed(request: Message) -> Message:
+    same = (F.STAN, F.TERMINAL_ID, F.MERCHANT_ID, F.CONTROL)
+    fields: dict[int, Value] = {number: request.fields[number] for number in same if request.has(number)}
+    fields[F.RESPONSE_CODE] = "00"
+    return Message(reply_mti(request.mti), fields, request.tpdu and request.tpdu.reply(), request.header)
 
 
 def silent(flow: str, silence: Silence) -> Outcome:

@@ -30,13 +30,13 @@ from protocol.describe import Frame, describe, document
 from protocol.dialect import CUP, Dialect
 from protocol.dialects import DIALECTS
 from protocol.errors import DecodeError, FrameError, ProtocolError
-from protocol.framing import ETX, STX, Len2Framer, StxFramer, lrc
+from protocol.framing import ETX, FRAMINGS, STX, StxFramer, lrc
 from protocol.header import ENVELOPE_BYTES, TPDU_BYTES
 from protocol.message import Message
 
 _TPDU_ID: Final = 0x60
 _CLASSES: Final = range(0x60, 0x64)
-_LENGTH_BYTES: Final = 2
+_LENGTH_BYTES: Final = {"len2": 2, "ascii4": 4, "bcd2": 2}
 _STX_HEAD_BYTES: Final = 3
 _STX_FRAME_BYTES: Final = 5
 
@@ -48,6 +48,8 @@ class Framing(StrEnum):
     NONE = "none"
     LEN2 = "len2"
     STX = "stx"
+    ASCII4 = "ascii4"
+    BCD2 = "bcd2"
 
 
 class Envelope(StrEnum):
@@ -125,9 +127,25 @@ def _guess(data: bytes) -> Framing:
         return Framing.NONE
     if data[0] == STX and (StxFramer(ack=False).feed(data) or _stx_length(data) == len(data) - _STX_FRAME_BYTES):
         return Framing.STX
-    after = data[_LENGTH_BYTES:]
-    enveloped = len(after) > TPDU_BYTES and after[0] == _TPDU_ID and after[TPDU_BYTES] in _CLASSES
-    return Framing.LEN2 if enveloped or int.from_bytes(data[:_LENGTH_BYTES], "big") == len(after) else Framing.NONE
+    if data[:4].isdigit() and _is_enveloped(data[4:]):
+        return Framing.ASCII4
+    after = data[2:]
+    if _is_enveloped(after):
+        return Framing.BCD2 if _fills(data, Framing.BCD2) and not _fills(data, Framing.LEN2) else Framing.LEN2
+    return Framing.LEN2 if int.from_bytes(data[:2], "big") == len(after) else Framing.NONE
+
+
+def _is_enveloped(data: bytes) -> bool:
+    return len(data) > TPDU_BYTES and data[0] == _TPDU_ID and data[TPDU_BYTES] in _CLASSES
+
+
+def _fills(data: bytes, framing: Framing) -> bool:
+    """Is every byte in whole frames of this framing?"""
+    framer = FRAMINGS[framing]()
+    try:
+        return bool(framer.feed(data)) and not framer.waiting
+    except FrameError:
+        return False
 
 
 def _has_header(payload: bytes, frame: Frame | None, dialect: Dialect) -> bool:
@@ -141,17 +159,17 @@ def _payloads(data: bytes, framing: Framing) -> Iterator[tuple[int, bytes]]:
     """Where in the input each payload begins, and the payload. Raises FrameError with the byte of the input."""
     if framing is Framing.NONE:
         yield 0, data
-    elif framing is Framing.LEN2:
-        yield from _len2_payloads(data)
-    else:
+    elif framing is Framing.STX:
         yield from _stx_payloads(data)
+    else:
+        yield from _prefixed_payloads(data, framing)
 
 
-def _len2_payloads(data: bytes) -> Iterator[tuple[int, bytes]]:
-    framer, at = Len2Framer(), 0
+def _prefixed_payloads(data: bytes, framing: Framing) -> Iterator[tuple[int, bytes]]:
+    framer, size, at = FRAMINGS[framing](), _LENGTH_BYTES[framing], 0
     for payload in framer.feed(data):
-        yield at + _LENGTH_BYTES, payload
-        at += _LENGTH_BYTES + len(payload)
+        yield at + size, payload
+        at += size + len(payload)
     if framer.waiting:
         try:
             framer.feed(b"")

@@ -48,8 +48,8 @@ class Probe:
 PROBES: Final = (
     Probe("?framing=len2", "len2", _len2),
     Probe("?framing=stx", "stx", _stx),
-    Probe("4 ASCII digits of length", "ascii4", lambda payload: f"{len(payload):04d}".encode() + payload),
-    Probe("2 bytes of BCD length", "bcd2", lambda payload: bytes.fromhex(f"{len(payload):04d}") + payload),
+    Probe("?framing=ascii4", "ascii4", lambda payload: f"{len(payload):04d}".encode() + payload),
+    Probe("?framing=bcd2", "bcd2", lambda payload: bytes.fromhex(f"{len(payload):04d}") + payload),
     Probe("no TPDU and header", "len2", _len2, has_envelope=False),
 )
 

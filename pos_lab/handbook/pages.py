@@ -47,7 +47,7 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
             "How the two ends of a line are written as URLs, with every option and framing",
             (
                 Source("protocol/transport/endpoint.py", ("FORMS", "OPTIONS")),
-                Source("protocol/framing.py", ("FRAMINGS",)),
+                Source("protocol/framing/__init__.py", ("FRAMINGS",)),
             ),
             wire.endpoints,
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.errors import TransportError
-from protocol.framing import Len2Framer, StxFramer
+from protocol.framing import Ascii4Framer, Bcd2Framer, Len2Framer, StxFramer
 from protocol.transport import SCHEMES, Endpoint
 from protocol.transport.endpoint import FORMS, Setting
 
@@ -48,6 +48,8 @@ def test_parts_of_a_url(url: str, scheme: str, address: str, host: str, port: in
         ("pty:", "framing", "stx"),
         ("serial+loop://", "framing", "stx"),
         ("tcp://127.0.0.1:1?framing=stx&ack=no", "ack", False),
+        ("tcp://127.0.0.1:1?framing=ascii4", "framing", "ascii4"),
+        ("pty:?framing=bcd2", "framing", "bcd2"),
     ],
 )
 def test_options_and_their_defaults(url: str, name: str, value: Setting) -> None:
@@ -104,6 +106,8 @@ def test_framers_of_endpoints() -> None:
     """A serial terminal would be spoken to in the framing of TCP."""
     assert isinstance(Endpoint.parse("tcp://127.0.0.1:1").framer(), Len2Framer)
     assert isinstance(Endpoint.parse("serial:///dev/ttyUSB0?framing=len2").framer(), Len2Framer)
+    assert isinstance(Endpoint.parse("tcp://127.0.0.1:1?framing=ascii4").framer(), Ascii4Framer)
+    assert isinstance(Endpoint.parse("tcp://127.0.0.1:1?framing=bcd2").framer(), Bcd2Framer)
     framers = [Endpoint.parse(f"pty:?ack={ack}").framer() for ack in ("yes", "no")]
     for framer, answer in zip(framers, (b"\x06", b""), strict=True):
         assert isinstance(framer, StxFramer)

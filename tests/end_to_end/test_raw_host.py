@@ -87,6 +87,15 @@ def test_a_sign_on_written_by_hand_is_served(host: HostCommand) -> None:
     sign_on_life(host, ENVELOPE + GOLDEN)
 
 
+def test_a_sign_on_through_a_dial_up_concentrator_is_served(host: HostCommand) -> None:
+    """A shop whose line puts monitoring data into every message would be told that its terminal is broken (CUP 1.6)."""
+    body = GOLDEN.replace(b"90000001", b"90000002")
+    plain, marked = (call(host.port, ENVELOPE[:5] + block + ENVELOPE[5:] + body) for block in (b"", b"LRI" + bytes(30)))
+    told, asked = unseal(marked).message, unpack(body)
+    assert_well_formed(told, Message(asked.mti, asked.fields, unseal(ENVELOPE + body).message.tpdu), "97")
+    assert told.header == unseal(plain).message.header
+
+
 def test_real_sign_ons_are_served(host: HostCommand) -> None:
     """Terminals that work with real acquirers would be told that nobody understands them."""
     payloads = {vector["id"]: payload_of(vector) for vector in shared_vectors("message", "cup")}

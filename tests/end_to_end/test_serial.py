@@ -133,3 +133,13 @@ async def test_a_terminal_server_on_the_network(tmp_path: Path) -> None:
             till = await Till.open(world, 1)
             assert (await till.sell(60_00)).is_good
             await till.assert_sound()
+
+
+@pytest.mark.parametrize("framing", ["ascii4", "bcd2"])
+async def test_a_line_with_digits_for_a_length(tmp_path: Path, framing: str) -> None:
+    """A terminal behind a gateway that writes lengths in digits could not be attached."""
+    with serving(tmp_path, listen=f"tcp://127.0.0.1:0?framing={framing}") as host:
+        async with joined(f"tcp://127.0.0.1:{host.port}?framing={framing}", host.database) as world:
+            till = await Till.open(world, 1)
+            assert (await till.sell(60_00)).is_good
+            await till.assert_sound()

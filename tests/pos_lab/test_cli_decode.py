@@ -20,7 +20,7 @@ from pos_lab.commands.output import Lang, locale_language
 from pos_lab.scenario.errors import ScenarioError, ScenarioErrors
 from protocol.codec import pack, seal
 from protocol.errors import DecodeError, EndpointInUse, TransportError
-from protocol.framing import Len2Framer, StxFramer
+from protocol.framing import FRAMINGS, Len2Framer, StxFramer
 from tests.protocol.samples import DEBIT_PAN, ECHO, SALE, SAMPLES, SIGN_IN, leaks
 
 ECHO_PAYLOAD, SALE_PAYLOAD = seal(ECHO), seal(SALE)
@@ -43,6 +43,8 @@ def documents(*words: str, given: str = "") -> tuple[int, list[Any]]:
 AUTO = [
     ("a frame", ECHO_FRAME, {"kind": "len2", "length": 52}, True),
     ("a serial frame", ECHO_STX, {"kind": "stx", "length": 52}, True),
+    ("a frame with ASCII digits", FRAMINGS["ascii4"]().wrap(ECHO_PAYLOAD), {"kind": "ascii4", "length": 52}, True),
+    ("a frame with BCD digits", FRAMINGS["bcd2"]().wrap(ECHO_PAYLOAD), {"kind": "bcd2", "length": 52}, True),
     ("a payload", ECHO_PAYLOAD, None, True),
     ("a body", pack(ECHO), None, False),
     ("a body that begins like STX", pack(SALE), None, False),
@@ -67,6 +69,18 @@ def test_there_and_back(sample: str, wrap: Any) -> None:
     assert status == 0
     assert poslab("encode", "-", given=out) == (0, raw.hex().upper() + "\n", "")
     assert documents("encode", "-", given=out) == (0, [{"ok": True, "hex": raw.hex().upper()}])
+
+
+@pytest.mark.parametrize("framing", sorted(FRAMINGS))
+def test_every_framing_is_read_when_named(framing: str) -> None:
+    """A capture of a line whose framing is known could not be read."""
+    framer = FRAMINGS[framing]()
+    raw = framer.wrap(ECHO_PAYLOAD) + framer.wrap(SALE_PAYLOAD)
+    status, found = documents("decode", "--frame", framing, raw.hex())
+    assert status == 0
+    assert [row["frame"]["kind"] for row in found] == [framing, framing]
+    status, found = documents("decode", "--frame", framing, raw[:-1].hex())
+    assert (status, found[0]["ok"], found[-1]["error"]["code"]) == (2, True, "frame")
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

@@ -52,7 +52,7 @@ def bare_host(raw: bytes) -> bytes:
 PEERS: list[tuple[str, Callable[[bytes], bytes | None], str, Verdict]] = [
     ("a good host", len2_host, "peer_answers", Verdict.UNDERSTOOD),
     ("a serial host", stx_host, "?framing=stx", Verdict.FINDINGS),
-    ("a host with ASCII lengths", ascii_host, "4 ASCII digits of length", Verdict.FINDINGS),
+    ("a host with ASCII lengths", ascii_host, "?framing=ascii4", Verdict.FINDINGS),
     ("a host without TPDU and header", bare_host, "no TPDU and header", Verdict.FINDINGS),
     ("a silent host", lambda raw: b"", "peer_silent", Verdict.UNKNOWN),
     ("a host that hangs up", lambda raw: None, "peer_closed", Verdict.UNKNOWN),

@@ -16,7 +16,7 @@ from protocol.dialects import DIALECTS
 from protocol.elements import CHINESE, Value
 from protocol.errors import DecodeError, EncodeError, ProtocolError
 from protocol.fields import FIELDS, F, Form
-from protocol.header import ENVELOPE_BYTES, Header, Tpdu
+from protocol.header import ENVELOPE_BYTES, Header, Tpdu, without_lri
 from protocol.kinds import MTIS
 from protocol.message import Message
 from protocol.plan import PATIENCE
@@ -249,6 +249,21 @@ def test_a_wrong_tpdu_is_not_written(broken: Tpdu) -> None:
     """A typing mistake in the settings of a terminal would reach the line."""
     with pytest.raises(EncodeError):
         bytes(broken)
+
+
+@pytest.mark.parametrize("block", [b"", b"LRI" + bytes(range(30)), b"LRI" + b"LRI" * 10], ids=["none", "LRI", "LRIs"])
+def test_the_monitoring_block_of_a_dial_up_line_is_stripped(block: bytes) -> None:
+    """A shop behind a dial-up concentrator could not pay with one card (CUP 1.6)."""
+    payload = seal(SALE)
+    assert without_lri(payload[:5] + block + payload[5:]) == payload
+
+
+@pytest.mark.parametrize("payload", [b"", bytes(5), bytes(5) + b"LRI", bytes(5) + b"LRI" + bytes(35)], ids=len)
+def test_half_a_monitoring_block_is_left_for_the_codec_to_refuse(payload: bytes) -> None:
+    """A truncated message would be read from the wrong byte on."""
+    assert without_lri(payload) == payload
+    with pytest.raises(DecodeError):
+        unseal(payload)
 
 
 def test_the_reply_turns_the_tpdu_and_keeps_the_header() -> None:

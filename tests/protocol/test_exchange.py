@@ -112,6 +112,24 @@ def test_there_is_one_outstanding_request() -> None:
         exchange.begin(ECHO, 60.0)
 
 
+@pytest.mark.parametrize("mti", ["0800", "0820"])
+@pytest.mark.parametrize("exchange", [Exchange(), begun()], ids=["idle", "busy"])
+def test_the_host_may_ask(exchange: Exchange, mti: str) -> None:
+    """A host that tests its lines would never be answered, or its question would be taken for the reply to a sale."""
+    was_waiting = exchange.waiting
+    assert exchange.receive(Message(mti, ECHO.fields), 1.0) is Event.REQUEST
+    assert exchange.waiting == was_waiting
+
+
+def test_our_own_request_that_comes_back_is_not_the_hosts() -> None:
+    """On a line in loopback the terminal would answer itself and show the host as alive."""
+    exchange = begun(ECHO)
+    assert exchange.receive(ECHO, 1.0) is Event.FOREIGN
+    assert exchange.waiting
+    assert exchange.receive(ECHO_REPLY, 2.0) is Event.REPLY
+    assert exchange.receive(ECHO, 3.0) is Event.REQUEST
+
+
 class Traffic(RuleBasedStateMachine):
     """Any order of requests, replies, silences and resendings, against a model of four trace numbers."""
 

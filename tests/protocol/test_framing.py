@@ -19,6 +19,8 @@ from protocol.framing import (
     MAX_RETRANSMISSIONS,
     MIN_PAYLOAD,
     NAK,
+    Ascii4Framer,
+    Bcd2Framer,
     Framer,
     Len2Framer,
     StxFramer,
@@ -141,7 +143,7 @@ def test_len2_delivers_what_came_before_the_damage() -> None:
         framer.feed(b"")
 
 
-@pytest.mark.parametrize(("length", "says"), [(1, "1 of a 2-byte length"), (30, "30 of 63 bytes")])
+@pytest.mark.parametrize(("length", "says"), [(1, "1 of a length of two bytes"), (30, "30 of 63 bytes")])
 def test_len2_half_a_frame_is_an_error_when_its_time_is_up(length: int, says: str) -> None:
     """A client that sends half a frame would hold its connection for ever, and the log would not say why."""
     framer = Len2Framer()
@@ -149,6 +151,111 @@ def test_len2_half_a_frame_is_an_error_when_its_time_is_up(length: int, says: st
     with pytest.raises(FrameError, match=says) as caught:
         framer.expire()
     assert caught.value.offset == length
+
+
+PREFIXED = {
+    "ascii4": (Ascii4Framer, b"%04d" % len(SALE)),
+    "bcd2": (Bcd2Framer, bytes.fromhex(f"{len(SALE):04d}")),
+}
+
+
+@pytest.mark.parametrize("framing", PREFIXED)
+def test_the_length_is_written_as_the_framing_says(framing: str) -> None:
+    """A peer would read another length than we mean, and both would wait."""
+    framer, prefix = PREFIXED[framing]
+    assert FRAMINGS[framing] is framer
+    assert framer().wrap(SALE) == prefix + SALE
+    assert framer().outgoing() == b""
+
+
+@pytest.mark.parametrize(
+    ("prefix", "hint"),
+    [
+        (b"-001", "four digits"),
+        (b"+010", "four digits"),
+        (b" 010", "four digits"),
+        (b"1_0 ", "four digits"),
+        (b"0x10", "four digits"),
+        (b"00A1", "four digits"),
+        ("٠٠٩٧".encode(), "another framing"),
+        ("००".encode(), "another framing"),
+        (b"\xb2\xb3\xb9\xb2", "another framing"),
+        (b"0000", "another framing"),
+        (b"0020", "another framing"),
+        (b"8193", "another framing"),
+        (b"9999", "another framing"),
+        ((2**31).to_bytes(4, "big"), "another framing"),
+        ((2**32 - 1).to_bytes(4, "big"), "another framing"),
+        (len(SALE).to_bytes(4, "big"), "4-byte"),
+        (len(SALE).to_bytes(2, "big"), "framing=len2"),
+        (b"\x02" + bytes.fromhex(f"{len(SALE):04d}"), "framing=stx"),
+        (b"", "without a length"),
+        (b"GET / HTTP/1.1\r\n", "HTTP"),
+        (bytes.fromhex("160301020001FC0303"), "TLS"),
+        (b"SSH-2.0-x\r\n", "SSH"),
+    ],
+)
+def test_ascii4_takes_four_digits_and_nothing_else(prefix: bytes, hint: str) -> None:
+    """A length with a sign would be believed, and the host would wait for bytes that never come (B9, B10)."""
+    framer = Ascii4Framer()
+    with pytest.raises(FrameError) as caught:
+        framer.feed(prefix + SALE)
+    assert hint in caught.value.hint
+    assert len(framer._rest) <= 4 + MAX_PAYLOAD
+    with pytest.raises(FrameError):
+        feed_all(Ascii4Framer(), [bytes([byte]) for byte in prefix + SALE])
+
+
+@pytest.mark.parametrize(
+    ("prefix", "hint"),
+    [
+        (b"\x00\x6a", "framing=len2"),
+        (b"\x00\x20", "framing=len2"),
+        (b"\xa0\x97", "another framing"),
+        (b"\x81\x93", "another framing"),
+        (b"\x99\x99", "another framing"),
+        (b"\xff\xff", "another framing"),
+        (b"0097", "framing=ascii4"),
+        (len(SALE).to_bytes(4, "big"), "4-byte"),
+        (b"\x02" + bytes.fromhex(f"{len(SALE):04d}"), "framing=stx"),
+        (b"", "without a length"),
+        (b"GET / HTTP/1.1\r\n", "HTTP"),
+        (bytes.fromhex("160301020001FC0303"), "TLS"),
+        (b"SSH-2.0-x\r\n", "SSH"),
+    ],
+)
+def test_bcd2_takes_decimal_digits_and_nothing_else(prefix: bytes, hint: str) -> None:
+    """A binary length would be read as another number, and sales would be cut in the middle."""
+    framer = Bcd2Framer()
+    with pytest.raises(FrameError) as caught:
+        framer.feed(prefix + SALE)
+    assert hint in caught.value.hint
+    with pytest.raises(FrameError):
+        feed_all(Bcd2Framer(), [bytes([byte]) for byte in prefix + SALE])
+
+
+@pytest.mark.parametrize("length", [1603, 3030, 3939, 4745, 5055, 5353, 5452, 6000])
+def test_bcd2_believes_a_length_that_spells_something_else(length: int) -> None:
+    """A batch upload of 4745 bytes would be mistaken for an HTTP request."""
+    payload = TPDU + bytes(length - 5)
+    assert Bcd2Framer().feed(Bcd2Framer().wrap(payload)) == [payload]
+
+
+@pytest.mark.parametrize(
+    ("framing", "length", "says"),
+    [
+        ("ascii4", 3, "3 of a length of four digits"),
+        ("bcd2", 1, "1 of a length of two bytes of BCD"),
+        ("ascii4", 30, "30 of 65 bytes"),
+        ("bcd2", 30, "30 of 63 bytes"),
+    ],
+)
+def test_half_a_frame_of_digits_is_an_error_when_its_time_is_up(framing: str, length: int, says: str) -> None:
+    """A client that sends half a frame would hold its connection for ever, and the log would not say why."""
+    framer = FRAMINGS[framing]()
+    framer.feed(FRAMINGS[framing]().wrap(SALE)[:length])
+    with pytest.raises(FrameError, match=says):
+        framer.expire()
 
 
 @given(st.binary(max_size=600), st.lists(st.integers(0, 600), max_size=10))

@@ -88,6 +88,10 @@ class FakeHost:
     image: bytes = b""
     offered: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    asks: list[Message] = field(default_factory=list)
+    """What the host asks the terminal, sent before its next reply."""
+    answers: list[Message] = field(default_factory=list)
+    """What the terminal said to that."""
     hangs_up: bool = False
 
     # what tests ask
@@ -284,6 +288,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for payload in self._framer.feed(data):
+            identity = identify(message := unseal(payload).message)
+            if identity and not identity.is_request:
+                self._host.answers.append(message)
+                continue
+            while self._host.asks:
+                self._transport.write(self._framer.wrap(seal(self._host.asks.pop(0))))
             reply = self._host.answer(payload)
             if reply and not self._transport.is_closing():
                 self._transport.write(self._framer.wrap(reply))

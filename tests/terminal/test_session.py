@@ -9,9 +9,13 @@ import pytest
 
 from firmware_sim.errors import DeviceError, UnknownName
 from firmware_sim.faults import Hold
+from protocol.codec import seal
+from protocol.elements import Value
 from protocol.errors import EncodeError
 from protocol.exchange import Event
 from protocol.fields import F
+from protocol.header import Header, Tpdu
+from protocol.message import Message
 from terminal.errors import WordsWrong
 from tests.terminal.bench import Bench, bench_at, once
 from tests.terminal.fake_host import Answer, FakeHost
@@ -53,6 +57,45 @@ async def test_somebody_elses_reply(bench: Bench, spoil: object) -> None:
     bench.host.after.append(once("sale", spoil))  # type: ignore[arg-type]
     assert (await bench.sell()).result == "unknown"
     assert bench.states() == {"000002": "must_reverse"}
+    assert bench.terminal.session.ignored == {Event.FOREIGN: 1}
+
+
+def _asked_by_host(code: str = "301", terminal: str = "10000001") -> Message:
+    merchant = "898100000000001"
+    fields: dict[int, Value] = {F.TERMINAL_ID: terminal, F.MERCHANT_ID: merchant, F.CONTROL: f"00000001{code}"}
+    return Message("0820", fields, Tpdu(destination="0000", source="0003"), Header())
+
+
+async def test_the_host_asks_whether_the_terminal_is_there(bench: Bench) -> None:
+    """A host that tests its lines would take the terminal out of service, or a sale would be lost to the question."""
+    await bench.do("sign_in")
+    bench.host.asks.append(_asked_by_host())
+    assert (await bench.sell()).result == "approved"
+    await asyncio.sleep(0.01)
+    (answer,) = bench.host.answers
+    assert (answer.mti, answer.text(F.RESPONSE_CODE), answer.text(F.CONTROL)) == ("0830", "00", "00000001301")
+    assert answer.tpdu == Tpdu(destination="0003", source="0000")
+    assert not bench.terminal.session.ignored
+
+
+@pytest.mark.parametrize(
+    "asked", [_asked_by_host("362"), _asked_by_host(terminal="10000002")], ids=["kind", "terminal"]
+)
+async def test_what_else_the_host_asks_is_ignored(bench: Bench, asked: Message) -> None:
+    """A stranger on the line could make the terminal do what only its operator may."""
+    await bench.do("sign_in")
+    bench.host.asks.append(asked)
+    assert (await bench.sell()).result == "approved"
+    assert bench.host.answers == []
+    assert bench.terminal.session.ignored == {Event.REQUEST: 1}
+
+
+async def test_a_line_in_loopback_is_no_host(bench: Bench) -> None:
+    """A loop plug would be shown as a host that answers."""
+    bench.host.after.append(once("echo", lambda answer: setattr(answer, "hang_up", True)))
+    bench.hardware.faults.arm("line.replace_reply", lambda payload: seal(bench.host.asked("echo")[0]))
+    assert (await bench.do("echo")).result != "done"
+    assert bench.host.answers == []
     assert bench.terminal.session.ignored == {Event.FOREIGN: 1}
 
 

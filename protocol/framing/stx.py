@@ -1,133 +1,15 @@
-"""Sans-I/O framers: they cut a stream of bytes into payloads and wrap payloads into frames.
-
-Rules owned here: the limits of a payload, the shape of each framing (TABLE FRAMINGS), what a stream that is no stream
-of ours looks like (TABLE FOREIGN), and the answers ACK and NAK of a serial line. A payload is TPDU + header + body.
-
-A framer is fed whatever arrives, split and merged in any way:
-
-    payloads = framer.feed(data)        complete payloads, in order
-    write(framer.outgoing())            control bytes and retransmissions, before any reply
-    write(framer.wrap(reply))
-    if framer.waiting: …                half a frame is buffered: when its deadline passes, call framer.expire()
-
-An error that follows complete payloads in one chunk is raised by the next call of ``feed``; ``waiting`` stays true
-until then, and ``feed(b"")`` asks for it at once.
-"""
+"""The framing of serial lines, with the answers ACK and NAK, repetition and the loss of it (CUP 9)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Final
 
 from protocol.errors import FrameError
+from protocol.framing.framer import MAX_PAYLOAD, MIN_PAYLOAD, check_size
 
-MIN_PAYLOAD = 5 + 6 + 2 + 8
-"""TPDU, header, MTI and bitmap: no message is shorter (CUP 1.1)."""
-
-MAX_PAYLOAD = 8192
-MAX_RETRANSMISSIONS = 3
+MAX_RETRANSMISSIONS: Final = 3
 
 STX, ETX, EOT, ACK, NAK = 0x02, 0x03, 0x04, 0x06, 0x15
-
-FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
-    (re.compile(pattern, re.DOTALL), hint)
-    for pattern, hint in (
-        (rb"GE|PO|PU|HE|DE|OP|CO|PA|TR", "it looks like an HTTP request: this port speaks ISO 8583"),
-        (rb"\x16\x03[\x00-\x04]", "it looks like a TLS ClientHello: this port is not encrypted"),
-        (rb"SS", "it looks like an SSH banner"),
-        (rb"[0-9]{2}", "it looks like an ASCII length: framing=len2 has two binary bytes"),
-        (rb"\x00\x00", "it looks like a 4-byte length: framing=len2 has two bytes"),
-        (rb"\x02[\x00-\x99]{2}\x60", "it looks like an STX frame: try framing=stx"),
-        (rb"\x60\x00|[\x01-\x08][\x00\x10\x20\x30][^\x60]", "it looks like a message without a length before it"),
-    )
-)
-"""First bytes of streams that are not framed by a 2-byte length, and what to tell the user."""
-
-
-class Framer(Protocol):
-    """Bytes to payloads and back, for one direction pair of one connection."""
-
-    garbled: int
-    skipped: int
-    """Frames that came damaged, bytes that came outside frames, since the framer was made."""
-
-    def feed(self, data: bytes, /) -> list[bytes]:
-        """Take the next bytes of the stream, return the payloads that they complete; FrameError if it is no stream."""
-
-    def expire(self) -> list[bytes]:
-        """Give up the half frame: its deadline has passed. FrameError where the stream cannot go on without it."""
-
-    def wrap(self, payload: bytes, /) -> bytes:
-        """Return the frame that carries ``payload``; FrameError outside MIN_PAYLOAD..MAX_PAYLOAD."""
-
-    def outgoing(self) -> bytes:
-        """Drain the bytes that the framing itself has to send."""
-
-    @property
-    def waiting(self) -> bool:
-        """True while bytes of an unfinished frame are buffered."""
-
-
-class Len2Framer:
-    """Two bytes of big-endian length, which excludes itself, then the payload (CUP 1.1). Dead after a FrameError."""
-
-    def __init__(self) -> None:
-        self.garbled = self.skipped = 0
-        self._rest = b""
-        self._started = False
-        self._error: FrameError | None = None
-
-    @property
-    def waiting(self) -> bool:
-        return bool(self._rest)
-
-    def feed(self, data: bytes, /) -> list[bytes]:
-        if self._rest:
-            data = self._rest + data
-        payloads: list[bytes] = []
-        at = 0
-        while self._error is None and len(data) - at >= 2:
-            length = data[at] << 8 | data[at + 1]
-            self._error = self._fault(length, data[at : at + 4])
-            end = at + 2 + length
-            if self._error is not None or end > len(data):
-                break
-            payloads.append(data[at + 2 : end])
-            self._started = True
-            at = end
-        self._rest = data[at : at + 2 + MAX_PAYLOAD]
-        if self._error is not None and not payloads:
-            raise self._error
-        return payloads
-
-    def _fault(self, length: int, head: bytes) -> FrameError | None:
-        possible = MIN_PAYLOAD <= length <= MAX_PAYLOAD
-        # A length that happens to spell an MTI or a TLS record is judged once, when a TPDU could have been seen.
-        if possible and (self._started or len(head) < 4):
-            return None
-        hint = next((hint for pattern, hint in FOREIGN if pattern.match(head)), "")
-        if possible and not hint:
-            return None
-        return FrameError(
-            f"not a frame: the first two bytes {head[:2].hex().upper()} announce {length} bytes, "
-            + ("but no TPDU follows" if possible else f"a message has {MIN_PAYLOAD} to {MAX_PAYLOAD}"),
-            hint=hint or "the peer uses another framing, or bytes were lost",
-        )
-
-    def expire(self) -> list[bytes]:
-        if self._error is None:
-            have = len(self._rest)
-            whole = f"{2 + int.from_bytes(self._rest[:2], 'big')} bytes" if have >= 2 else "a 2-byte length"
-            self._error = FrameError(f"half a frame: {have} of {whole} came", offset=have)
-        raise self._error
-
-    def wrap(self, payload: bytes, /) -> bytes:
-        _check_size(payload)
-        return len(payload).to_bytes(2, "big") + payload
-
-    def outgoing(self) -> bytes:
-        return b""
 
 
 class StxFramer:
@@ -187,7 +69,7 @@ class StxFramer:
         return self.feed(b"")
 
     def wrap(self, payload: bytes, /) -> bytes:
-        _check_size(payload)
+        check_size(payload)
         block = bytes.fromhex(f"{len(payload):04d}") + payload + bytes([ETX])
         self._sent = bytes([STX]) + block + bytes([lrc(block)])
         self._retransmissions = 0
@@ -246,9 +128,6 @@ class StxFramer:
             self._outgoing.append(answer)
 
 
-FRAMINGS: Mapping[str, Callable[..., Framer]] = {"len2": Len2Framer, "stx": StxFramer}
-
-
 def lrc(block: bytes) -> int:
     """XOR of all bytes, by folding the block in halves: a damaged frame is searched for sound ones at every STX."""
     value, width = int.from_bytes(block, "big"), len(block)
@@ -256,11 +135,6 @@ def lrc(block: bytes) -> int:
         width = (width + 1) // 2
         value = value >> 8 * width ^ value & (1 << 8 * width) - 1
     return value
-
-
-def _check_size(payload: bytes) -> None:
-    if not MIN_PAYLOAD <= len(payload) <= MAX_PAYLOAD:
-        raise FrameError(f"a payload of {len(payload)} bytes cannot be framed: {MIN_PAYLOAD} to {MAX_PAYLOAD} can")
 
 
 def _claimed_end(data: bytes, at: int) -> int:
