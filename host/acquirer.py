@@ -140,8 +140,15 @@ def _malformed(payload: bytes, error: DecodeError, now: datetime) -> Answer:
     return Answer(seal(reply), f"refused 30: {error}") if reply else Answer(b"", f"dropped: {error}")
 
 
+MALFORMED: Final = "30"
+"""The code whose log line says what is wrong: the peer's engineer looks there first."""
+
+
 def _outcome(decision: Decision) -> str:
-    return f"refused {decision.code} {decision.refused.reason}" if decision.refused else "00"
+    if not decision.refused:
+        return "00"
+    outcome = f"refused {decision.code} {decision.refused.reason}"
+    return f"{outcome}: {decision.refused.texts()['en']}" if decision.code == MALFORMED else outcome
 
 
 def _line(request: Request, outcome: str) -> str:

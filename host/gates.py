@@ -29,6 +29,7 @@ from host.lifecycle import (
 )
 from host.records import TransactionState
 from host.refusals import Refused
+from host.wellformed import wrong_content
 from protocol.fields import FIELDS, F
 from protocol.image import parse_version
 from protocol.kinds import Identity, missing_fields
@@ -53,9 +54,12 @@ class Gate:
 
 
 def _malformed(case: Case) -> Refused | None:
-    missing = missing_fields(Identity(case.request.kind, is_request=True), case.request.message)
-    names = ", ".join(f"field {number} ({FIELDS[number].name})" for number in missing)
-    return Refused("message.malformed", {"what": f"{names} missing"}) if missing else None
+    kind, message = case.request.kind, case.request.message
+    missing = missing_fields(Identity(kind, is_request=True), message)
+    if missing:
+        names = ", ".join(f"field {number} ({FIELDS[number].name})" for number in missing)
+        return Refused("message.malformed", {"what": f"{names} missing"})
+    return wrong_content(kind, message)
 
 
 def _unknown(case: Case) -> Refused | None:

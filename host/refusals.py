@@ -66,8 +66,12 @@ class Refused:
 
 _CALL = ("请联系收单机构", "call the acquirer")
 _SIGN_ON = ("请重新签到", "sign on again")
+_PROGRAM = ("请检查终端程序", "check the terminal's program")
 _ROWS: Final = (
-    Refusal("message.malformed", "30", "报文错误：{what}", "malformed message: {what}", "请检查终端程序", "check the terminal's program"),
+    Refusal("message.malformed", "30", "报文错误：{what}", "malformed message: {what}", *_PROGRAM),
+    Refusal("message.value", "30", "域{field}：{what_zh}", "field {field}: {what}", *_PROGRAM),
+    Refusal("message.chip_data", "30", "域{field}偏移{offset}处不是TLV：{what}", "field {field} is no TLV at offset {offset}: {what}", "请检查终端打包IC卡数据的程序", "check how the terminal packs chip data"),
+    Refusal("message.foreign_field", "30", "该交易没有域{field}", "this kind of message has no field {field}", *_PROGRAM),
     Refusal("message.unsupported", "40", "不支持的交易", "this kind of message is not supported", *_CALL),
     Refusal("terminal.unknown", "97", "终端号未登记", "no such terminal", "请先登记终端", "register the terminal first"),
     Refusal("terminal.not_registered", "97", "终端未注册（{state_zh}）", "the terminal is not registered ({state})", "请提交注册资料并等待审核", "submit the registration and wait for its review"),

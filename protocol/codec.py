@@ -16,6 +16,7 @@ from protocol.dialect import CUP, Dialect
 from protocol.elements import LAST_FIELD
 from protocol.errors import DecodeError
 from protocol.header import ENVELOPE_BYTES, ENVELOPES_MAX, TPDU_BYTES, Header, Tpdu
+from protocol.hints import hint_of
 from protocol.message import Message
 
 MacMaker = Callable[[bytes], bytes]
@@ -44,8 +45,12 @@ def pack(message: Message, dialect: Dialect = CUP) -> bytes:
 
 
 def unpack(body: bytes, dialect: Dialect = CUP) -> Message:
-    """A body without TPDU and header. Raises DecodeError with field and offset."""
-    return dialect.plan.read(body)[0]
+    """A body without TPDU and header. Raises DecodeError with field, offset and hint."""
+    try:
+        return dialect.plan.read(body)[0]
+    except DecodeError as error:
+        error.hint = hint_of(dialect.body, body, error)
+        raise
 
 
 def seal(message: Message, mac: MacMaker | None = None, dialect: Dialect = CUP) -> bytes:
@@ -62,10 +67,14 @@ def seal(message: Message, mac: MacMaker | None = None, dialect: Dialect = CUP) 
 
 
 def unseal(payload: bytes, dialect: Dialect = CUP) -> Unsealed:
-    """The message in a payload. Raises DecodeError; offsets count from the MTI, negative in TPDU and header."""
+    """The message in a payload. Raises DecodeError with a hint; offsets count from the MTI, negative before it."""
     tpdu, header = _envelope(payload[:ENVELOPE_BYTES])
     body = payload[ENVELOPE_BYTES:]
-    message, mac_bytes = dialect.plan.read(body, tpdu, header)
+    try:
+        message, mac_bytes = dialect.plan.read(body, tpdu, header)
+    except DecodeError as error:
+        error.hint = hint_of(dialect.body, body, error)
+        raise
     if not mac_bytes:
         return Unsealed(message)
     mac = body[-mac_bytes:] if mac_bytes == MAC_BYTES else message.octets(max(message.fields))
@@ -79,6 +88,7 @@ def _envelope(raw: bytes) -> tuple[Tpdu, Header]:
             f"{len(raw)} bytes are too few for TPDU and header",
             offset=len(raw) - ENVELOPE_BYTES,
             raw=raw,
+            hint="is it a whole message, and the length before it right?",
             code="truncated",
         )
     return Tpdu.parse(raw[:TPDU_BYTES]), Header.parse(raw[TPDU_BYTES:])

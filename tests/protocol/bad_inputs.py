@@ -1,8 +1,8 @@
 """TABLE BAD: input that deserves one clear error, made in code, by the numbers of the project's list B1 to B69.
 
 A row of STREAMS is bytes as they come over a line; of PAYLOADS, what is done to the payload of a good sale; of
-MESSAGES, what is done to its fields: that still decodes, and the host must say no; of DIALECT_BODIES, a body of another
-dialect; of CHIP_DATA, field 55.
+MESSAGES, what is done to the fields of a good request: that still decodes, and the host must say no; of DIALECT_BODIES,
+a body of another dialect; of CHIP_DATA, field 55. SOUND_CHIP_DATA and PRIVATE_BYTES look bad and are not.
 """
 
 from __future__ import annotations
@@ -39,6 +39,27 @@ SALE = Message(
         F.MAC: b"00000000",
     },
 )
+_NETWORK = SALE.without(*(number for number in SALE.fields if number not in (F.STAN, F.TERMINAL_ID, F.MERCHANT_ID)))
+SIGN_ON = Message("0800", {**_NETWORK.fields, F.CONTROL: "00000001003", F.TEXT: "001"})
+SIGN_OFF = Message("0820", {**_NETWORK.fields, F.CONTROL: "00000001002", F.MAC: b"00000000"})
+ECHO = Message("0820", {**_NETWORK.fields, F.CONTROL: "00000001301"})
+SETTLEMENT = Message(
+    "0500",
+    {
+        **_NETWORK.fields,
+        F.TOTALS: "0" * 62,
+        F.CURRENCY: "156",
+        F.CONTROL: "00000001201",
+        F.TEXT: "001",
+        F.MAC: bytes(8),
+    },
+)
+UPLOAD_END = Message("0320", {**_NETWORK.fields, F.TOTALS: "0000", F.CONTROL: "00000001202", F.MAC: bytes(8)})
+REVERSAL = Message("0400", {**SALE.without(F.TRACK2).fields, F.RESPONSE_CODE: "98"})
+VOID = SALE.with_fields(
+    {F.PROCESSING_CODE: "200000", F.CONTROL: "23000001000600", F.RRN: "000000000001", F.ORIGINAL: "0000010000070301"}
+)
+MARKUP = b'<"' * 499 + b"<"
 MTI_AT, BITMAP_AT, FIELDS_AT = 11, 13, 21
 Spoil = Callable[[bytes], bytes]
 
@@ -51,11 +72,26 @@ class Stream(NamedTuple):
 
 
 class Spoiled(NamedTuple):
-    """What is done to a payload, and the code and field of the one error."""
+    """What is done to a payload, the code and field of the one error, and what its hint speaks of."""
 
     spoil: Spoil
     code: str
     field: int | None
+    hint: str = ""
+
+
+class Misfit(NamedTuple):
+    """What is done to the fields of a good request, None for one that is gone, and code and reason of the host's no."""
+
+    changes: dict[int, Value | None]
+    code: str
+    reason: str
+    request: Message = SALE
+
+    @property
+    def message(self) -> Message:
+        """The request so changed."""
+        return changed(self.changes, self.request)
 
 
 def spans(payload: bytes) -> dict[int, Span]:
@@ -70,7 +106,19 @@ def put(at: int, new: bytes) -> Spoil:
 
 def prefix(number: int, new: bytes) -> Spoil:
     """Another length before a field."""
-    return lambda raw: put(spans(raw)[number].start, new)(raw)
+    return prefixes({number: new})
+
+
+def prefixes(lengths: dict[int, bytes]) -> Spoil:
+    """Other lengths before some fields."""
+
+    def spoil(raw: bytes) -> bytes:
+        places = spans(raw)
+        for number, new in lengths.items():
+            raw = put(places[number].start, new)(raw)
+        return raw
+
+    return spoil
 
 
 def value(number: int, new: bytes) -> Spoil:
@@ -133,19 +181,23 @@ PAYLOADS = {
     "B17 MTI 0000": Spoiled(put(MTI_AT, b"\x00\x00"), "mti", 0),
     "B18 MTI of version 9": Spoiled(put(MTI_AT, b"\x92\x00"), "mti", 0),
     "B20 MTI with repeat flag": Spoiled(put(MTI_AT, b"\x02\x01"), "mti", 0),
-    "B21 MTI in EBCDIC": Spoiled(put(MTI_AT, b"\xf0\xf2\xf0\xf0"), "mti", 0),
+    "B21 MTI in EBCDIC": Spoiled(put(MTI_AT, b"\xf0\xf2\xf0\xf0"), "mti", 0, "EBCDIC"),
     "B22 MTI with A to F": Spoiled(put(MTI_AT, b"\x02\xa0"), "mti", 0),
-    "B23 bitmap all zero": Spoiled(put(BITMAP_AT, bytes(8)), "bitmap", 0),
+    "B23 bitmap all zero": Spoiled(put(BITMAP_AT, bytes(8)), "bitmap", 0, "right after the MTI"),
     "B24 bitmap all ones": Spoiled(put(BITMAP_AT, b"\xff" * 8), "undefined_field", 1),
     "B25 bit 1 alone": Spoiled(bits(1), "undefined_field", 1),
     "B26 second bitmap of zeros": Spoiled(
         lambda raw: bits(1)(raw)[:FIELDS_AT] + bytes(8) + raw[FIELDS_AT:], "undefined_field", 1
     ),
-    "B28 bit of no field": Spoiled(bits(5), "undefined_field", 5),
+    "B28 bit of no field": Spoiled(bits(5), "undefined_field", 5, "clear bit 5"),
     "B31 bitmap in hex": Spoiled(
         lambda raw: raw[:BITMAP_AT] + raw[BITMAP_AT:FIELDS_AT].hex().upper().encode() + raw[FIELDS_AT:],
         "undefined_field",
         6,
+        "is the bitmap sent as text?",
+    ),
+    "B31 MTI and bitmap in ASCII": Spoiled(
+        lambda raw: raw[:MTI_AT] + raw[MTI_AT:FIELDS_AT].hex().upper().encode() + raw[FIELDS_AT:], "mti", 0, "as text"
     ),
     "B32 last field missing": Spoiled(lambda raw: raw[:-8], "truncated", F.MAC),
     "B34 nothing behind the bitmap": Spoiled(lambda raw: raw[:FIELDS_AT], "truncated", F.PAN),
@@ -156,8 +208,16 @@ PAYLOADS = {
     "B40 LLL beyond the end": Spoiled(
         lambda raw: bits(F.PAYLOAD)(raw[: spans(raw)[F.TEXT].start]) + b"\x09\x99abc", "truncated", F.PAYLOAD
     ),
-    "B41 BCD length in bytes": Spoiled(prefix(F.PAN, b"\x08"), "value", F.TERMINAL_ID),
-    "B42 BCD length in binary": Spoiled(prefix(F.PAN, b"\x10"), "value", F.ENTRY_MODE),
+    "B41 BCD length in bytes": Spoiled(
+        prefix(F.PAN, b"\x08"), "value", F.TERMINAL_ID, "field 2: the length counts bytes"
+    ),
+    "B41 every BCD length in bytes": Spoiled(
+        prefixes({F.PAN: b"\x08", F.TRACK2: b"\x19", F.CONTROL: b"\x00\x07"}),
+        "value",
+        F.TERMINAL_ID,
+        "fields 2, 35, 60: the length counts bytes",
+    ),
+    "B42 BCD length in binary": Spoiled(prefix(F.PAN, b"\x10"), "value", F.ENTRY_MODE, "field 2: the length is binary"),
     "B43 LLL above 999": Spoiled(
         lambda raw: bits(F.PAYLOAD)(raw[: spans(raw)[F.TEXT].start]) + b"\x99\x99abc", "value", F.PAYLOAD
     ),
@@ -169,12 +229,23 @@ PAYLOADS = {
     "B50 amount with a minus": Spoiled(value(F.AMOUNT, b"-00012"), "value", F.AMOUNT),
     "B50 full-width digits": Spoiled(value(F.AMOUNT, "１２".encode()), "value", F.AMOUNT),
     "B53 PAN of 20 digits": Spoiled(instead(F.PAN, b"\x20" + bytes.fromhex("62000001000000041234")), "value", F.PAN),
-    "B56 NUL in text": Spoiled(value(F.TERMINAL_ID, b"1000\x00001"), "value", F.TERMINAL_ID),
-    "B57 no GB18030": Spoiled(value(F.TEXT, b"\xff\xff\xff"), "value", F.TEXT),
-    "B57 half a character": Spoiled(value(F.TEXT, b"01\xb0"), "value", F.TEXT),
-    "B57 ESC": Spoiled(value(F.TEXT, b"\x1b[2"), "value", F.TEXT),
-    "B57 bidi override": Spoiled(instead(F.TEXT, b"\x00\x04" + "\u202e".encode("gb18030")), "value", F.TEXT),
+    "B56 NUL in text": Spoiled(value(F.TERMINAL_ID, b"1000\x00001"), "value", F.TERMINAL_ID, "filled with blanks"),
+    "B57 no GB18030": Spoiled(value(F.TEXT, b"\xff\xff\xff"), "value", F.TEXT, "another charset"),
+    "B57 half a character": Spoiled(value(F.TEXT, b"01\xb0"), "value", F.TEXT, "half a character"),
+    "B57 ESC": Spoiled(value(F.TEXT, b"\x1b[2"), "value", F.TEXT, "control"),
+    "B57 bidi override": Spoiled(instead(F.TEXT, b"\x00\x04" + "\u202e".encode("gb18030")), "value", F.TEXT, "control"),
     "B57 lone surrogate": Spoiled(instead(F.TEXT, b"\x00\x03\xed\xa0\x80"), "value", F.TEXT),
+    "B58 999 bytes of markup in field 48": Spoiled(
+        lambda raw: (
+            bits(F.TOTALS)(raw[: spans(raw)[F.CURRENCY].start])
+            + b"\x09\x99"
+            + MARKUP
+            + raw[spans(raw)[F.CURRENCY].start :]
+        ),
+        "value",
+        F.TOTALS,
+    ),
+    "B58 999 bytes of markup in field 63": Spoiled(instead(F.TEXT, b"\x09\x99" + MARKUP), "value", F.TEXT),
     "B59 PIN block of 7 bytes": Spoiled(
         lambda raw: (lambda made, at: made[:at] + bytes(7) + made[at:])(
             bits(F.PIN_BLOCK)(raw), spans(raw)[F.CONTROL].start
@@ -184,42 +255,64 @@ PAYLOADS = {
     ),
 }
 
-MESSAGES: dict[str, tuple[dict[int, Value | None], str]] = {
-    "B33 no MAC": ({F.MAC: None}, "30"),
-    "B39 length 0 of a mandatory field": ({F.CONTROL: ""}, "40"),
-    "B39 no number of a card": ({F.PAN: None, F.TRACK2: None}, "14"),
-    "B50 amount 0": ({F.AMOUNT: "000000000000"}, "13"),
-    "B50 amount of nines": ({F.AMOUNT: "999999999999"}, "61"),
-    "B50 blanks as BCD": ({F.AMOUNT: "202020202020"}, "61"),
-    "B51 currency 000": ({F.CURRENCY: "000"}, "12"),
-    "B51 currency 999": ({F.CURRENCY: "999"}, "12"),
-    "B51 currency in letters": ({F.CURRENCY: "ABC"}, "12"),
-    "B53 PAN of 12 digits": ({F.PAN: PAN[:12], F.TRACK2: None}, "14"),
-    "B53 PAN of 13 digits": ({F.PAN: PAN[:13], F.TRACK2: None}, "14"),
-    "B53 PAN of 19 digits": ({F.PAN: PAN + "123", F.TRACK2: None}, "14"),
-    "B53 Luhn wrong": ({F.PAN: PAN[:-1] + "5", F.TRACK2: None}, "14"),
-    "B54 processing code unknown": ({F.PROCESSING_CODE: "990000"}, "40"),
-    "B59 PIN block of zeros": ({F.PIN_CAPTURE: "12", F.SECURITY: "2600000000000000", F.PIN_BLOCK: bytes(8)}, "99"),
-    "B60 algorithm unknown": ({F.PIN_CAPTURE: "12", F.SECURITY: "2900000000000000", F.PIN_BLOCK: bytes(8)}, "99"),
+_VALUE, _CHIP, _FOREIGN, _MALFORMED = "message.value", "message.chip_data", "message.foreign_field", "message.malformed"
+_NO_CARD: dict[int, Value | None] = {F.TRACK2: None}
+_PIN: dict[int, Value | None] = {F.PIN_CAPTURE: "12", F.PIN_BLOCK: bytes(8)}
+
+MESSAGES = {
+    "B33 no MAC": Misfit({F.MAC: None}, "30", _MALFORMED),
+    "B39 length 0 of a mandatory field": Misfit({F.CONTROL: ""}, "40", "message.unsupported"),
+    "B39 no number of a card": Misfit({F.PAN: None, **_NO_CARD}, "14", "card.unknown"),
+    "B50 amount 0": Misfit({F.AMOUNT: "000000000000"}, "13", "amount.zero"),
+    "B50 amount of nines": Misfit({F.AMOUNT: "999999999999"}, "61", "amount.over_limit"),
+    "B50 blanks as BCD": Misfit({F.AMOUNT: "202020202020"}, "61", "amount.over_limit"),
+    "B51 currency 000": Misfit({F.CURRENCY: "000"}, "12", "currency.unsupported"),
+    "B51 currency 999": Misfit({F.CURRENCY: "999"}, "12", "currency.unsupported"),
+    "B51 currency in letters": Misfit({F.CURRENCY: "ABC"}, "12", "currency.unsupported"),
+    "B52 expiry 1332": Misfit({F.EXPIRY: "1332"}, "30", _VALUE),
+    "B52 expiry 3000": Misfit({F.EXPIRY: "3000"}, "30", _VALUE),
+    "B52 date 0000": Misfit({F.LOCAL_DATE: "0000"}, "30", _VALUE),
+    "B52 date 1332": Misfit({F.LOCAL_DATE: "1332"}, "30", _VALUE),
+    "B52 date 0230": Misfit({F.LOCAL_DATE: "0230"}, "30", _VALUE),
+    "B52 time 246060": Misfit({F.LOCAL_TIME: "246060"}, "30", _VALUE),
+    "B52 time 240000": Misfit({F.LOCAL_TIME: "240000"}, "30", _VALUE),
+    "B52 time 235960": Misfit({F.LOCAL_TIME: "235960"}, "30", _VALUE),
+    "B52 time 236000": Misfit({F.LOCAL_TIME: "236000"}, "30", _VALUE),
+    "B52 time of a sign-on": Misfit({F.LOCAL_TIME: "246060"}, "30", _VALUE, SIGN_ON),
+    "B52 date of a sign-on": Misfit({F.LOCAL_DATE: "0000"}, "30", _VALUE, SIGN_ON),
+    "B52 date of a settlement": Misfit({F.LOCAL_DATE: "1332"}, "30", _VALUE, SETTLEMENT),
+    "B52 time of an echo": Misfit({F.LOCAL_TIME: "246060"}, "30", _VALUE, ECHO),
+    "B52 original of 1332": Misfit({F.ORIGINAL: "0000010000071332"}, "30", _VALUE, VOID),
+    "B52 original of 0230": Misfit({F.ORIGINAL: "0000010000070230"}, "30", _VALUE, VOID),
+    "B52 original of half a date": Misfit({F.ORIGINAL: "00000100000703"}, "30", _VALUE, VOID),
+    "B53 PAN of 12 digits": Misfit({F.PAN: PAN[:12], **_NO_CARD}, "14", "card.unknown"),
+    "B53 PAN of 13 digits": Misfit({F.PAN: PAN[:13], **_NO_CARD}, "14", "card.unknown"),
+    "B53 PAN of 19 digits": Misfit({F.PAN: PAN + "123", **_NO_CARD}, "14", "card.unknown"),
+    "B53 Luhn wrong": Misfit({F.PAN: PAN[:-1] + "5", **_NO_CARD}, "14", "card.unknown"),
+    "B54 processing code unknown": Misfit({F.PROCESSING_CODE: "990000"}, "40", "message.unsupported"),
+    "B55 STAN 0": Misfit({F.STAN: "000000"}, "30", _VALUE),
+    "B55 STAN 0 of a sign-on": Misfit({F.STAN: "000000"}, "30", _VALUE, SIGN_ON),
+    "B55 STAN 0 of a settlement": Misfit({F.STAN: "000000"}, "30", _VALUE, SETTLEMENT),
+    "B55 STAN 0 of an echo": Misfit({F.STAN: "000000"}, "30", _VALUE, ECHO),
+    "B55 STAN 0 of a reversal": Misfit({F.STAN: "000000"}, "30", _VALUE, REVERSAL),
+    "B58 999 bytes of markup in a sign-off": Misfit({F.PAYLOAD: MARKUP}, "30", _FOREIGN, SIGN_OFF),
+    "B58 999 bytes of markup in an upload": Misfit({F.PAYLOAD: MARKUP}, "30", _FOREIGN, UPLOAD_END),
+    "B59 PIN block of zeros": Misfit({F.SECURITY: "2600000000000000", **_PIN}, "99", "card.pin_block"),
+    "B60 algorithm unknown": Misfit({F.SECURITY: "2900000000000000", **_PIN}, "99", "card.pin_block"),
 }
 
-ACCEPTED: dict[str, dict[int, Value | None]] = {
-    "B52 expiry 1332": {F.EXPIRY: "1332"},
-    "B52 date 0000": {F.LOCAL_DATE: "0000"},
-    "B52 time 246060": {F.LOCAL_TIME: "246060"},
-    "B55 STAN 0": {F.STAN: "000000"},
-    "B58 999 bytes of markup": {F.PAYLOAD: b'<"' * 499 + b"<"},
+PRIVATE_BYTES: dict[str, dict[int, Value | None]] = {
+    "B58 999 bytes of markup in field 62 of a sale": {F.PAYLOAD: MARKUP},
+    "B58 163 bytes of markup in field 63 of a sale": {F.TEXT: MARKUP[:163].decode("ascii")},
 }
-"""What the host takes: it goes by its own clock and by the whole key, and private bytes are nobody's text."""
-
-SAYS_IT_ALL = {name for name in PAYLOADS if name.startswith(("B23", "B28", "B31", "B41", "B56", "B57"))}
-"""Errors that need no hint: their one sentence is all that there is to say, or the bytes fit too many mistakes."""
+"""What the host takes: acquirers put bytes of their own into field 62 of a sale (instalments, SM4 PIN blocks), and the
+operator stands in 63. Neither is wrong; the host reads neither and keeps neither, and no log and no reply shows it."""
 
 
-def changed(changes: dict[int, Value | None]) -> Message:
-    """The good sale with these fields, None for one that is gone."""
+def changed(changes: dict[int, Value | None], request: Message = SALE) -> Message:
+    """A good request with these fields, None for one that is gone."""
     values = {number: value for number, value in changes.items() if value is not None}
-    return SALE.without(*(number for number in changes if number not in values)).with_fields(values)
+    return request.without(*(number for number in changes if number not in values)).with_fields(values)
 
 
 _ISO = Message("0200", {3: "000000", 4: "000000001234", 11: "000007"})
@@ -275,7 +368,15 @@ CHIP_DATA = {
     "B63 length 84 FFFFFFFF": (bytes.fromhex("9F2684FFFFFFFFAA"), "tlv_length", 2),
     "B64 length 88 2^63": (bytes.fromhex("9F26888000000000000000AA"), "tlv_length", 2),
     "B65 endless tag": (b"\x1f" + b"\x80" * 200, "tlv_tag", 0),
+    "B66 nested 60 deep": (_nested(60), "tlv_depth", 16),
     "B66 nested 10,000 deep": (_nested(10_000), "tlv_depth", 32),
     "B68 FF between objects": (bytes.fromhex("820101FFFF820102"), "tlv_end", 8),
     "B69 DOL read as objects": (bytes.fromhex("9F02069F03069F1A0295055F2A02"), "tlv_end", 11),
 }
+ICC_BYTES_MAX = 255
+
+SOUND_CHIP_DATA = {
+    "B67 a tag twice": bytes.fromhex("9A01018201029A0103"),
+    "B68 00 before, between and after objects": bytes.fromhex("000082010100008201020000"),
+}
+"""What cards really send (EMV Book 3 B)."""

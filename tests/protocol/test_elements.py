@@ -14,8 +14,6 @@ from protocol.elements import (
     ASCII_SIGNED,
     ASCII_TRACK,
     BCD_LL,
-    BINARY_L,
-    BINARY_LL,
     CHINESE,
     DIGITS,
     DIGITS_RIGHT,
@@ -23,6 +21,7 @@ from protocol.elements import (
     OCTETS,
     SIGNED_DIGITS,
     TRACK,
+    Base,
     Bitmap,
     Body,
     Element,
@@ -38,6 +37,8 @@ from protocol.elements import (
 from protocol.errors import DecodeError, EncodeError
 
 FIELD = 2
+BINARY_L = Prefix(Base.BINARY, 1)
+BINARY_LL = Prefix(Base.BINARY, 2)
 
 
 def body(element: Element) -> Body:

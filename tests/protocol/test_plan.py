@@ -18,8 +18,6 @@ from protocol.elements import (
     ASCII_TRACK,
     BCD_LL,
     BCD_LLL,
-    BINARY_L,
-    BINARY_LL,
     CHINESE,
     DIGITS,
     DIGITS_RIGHT,
@@ -27,6 +25,7 @@ from protocol.elements import (
     OCTETS,
     SIGNED_DIGITS,
     TRACK,
+    Base,
     Bitmap,
     Body,
     Characters,
@@ -35,6 +34,7 @@ from protocol.elements import (
     HexOctets,
     Octets,
     Packed,
+    Prefix,
     Signed,
     Value,
     Var,
@@ -45,6 +45,8 @@ from protocol.plan import LAYOUTS_MAX, PATIENCE, TWINS_MAX, Plan
 from tests.protocol.samples import SAMPLES
 
 CODINGS = (DIGITS, DIGITS_RIGHT, TRACK, ASCII, CHINESE, OCTETS, ASCII_DIGITS, ASCII_TRACK, HEX_OCTETS)
+BINARY_L = Prefix(Base.BINARY, 1)
+BINARY_LL = Prefix(Base.BINARY, 2)
 PREFIXES = (BCD_LL, BCD_LLL, ASCII_LL, ASCII_LLL, BINARY_L, BINARY_LL)
 MOST = (7, 8, 9, 5, 6, 3)
 _VARS = [Var(prefix, coding, most) for coding in CODINGS for prefix, most in zip(PREFIXES, MOST, strict=True)]
