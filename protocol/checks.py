@@ -31,7 +31,7 @@ def luhn_ok(digits: str) -> bool:
     return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
 
 
-def _is_date(value: Value) -> bool:
+def is_date(value: Value) -> bool:
     """MMDD; the 29th of February is a date, the year is not known here."""
     month, day = int(value[:2]), int(value[2:])
     return 1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]
@@ -60,8 +60,8 @@ CHECKS: Final = (
     Check(F.AMOUNT, lambda value: int(value) > 0, ("金额为零", "the amount is zero")),
     Check(F.STAN, lambda value: int(value) > 0, ("流水号为零", "the trace number is zero")),
     Check(F.LOCAL_TIME, _is_time, ("不是时间", "not a time hhmmss")),
-    Check(F.LOCAL_DATE, _is_date, ("不是日期", "not a date MMDD")),
-    Check(F.SETTLEMENT_DATE, _is_date, ("不是日期", "not a date MMDD")),
+    Check(F.LOCAL_DATE, is_date, ("不是日期", "not a date MMDD")),
+    Check(F.SETTLEMENT_DATE, is_date, ("不是日期", "not a date MMDD")),
     Check(F.EXPIRY, lambda value: 1 <= int(value[2:]) <= 12, ("有效期月份错误", "the month is none")),
     Check(F.ENTRY_MODE, lambda value: value[:2] in ENTRIES, ("未知输入方式", "an unknown entry mode"), own_row=True),
     Check(

@@ -4,7 +4,6 @@
     ├── FrameError                      offset: where in the stream the frame went wrong
     ├── DecodeError                     field, offset, raw
     ├── EncodeError                     field
-    ├── MacError                        the MAC is absent or wrong
     ├── KeyLoadError                    working keys of the wrong length or check value
     ├── SignatureError                  a command or an image that its maker did not sign
     └── TransportError                  url: an endpoint that cannot be opened
@@ -92,12 +91,6 @@ class EncodeError(ProtocolError):
 
     def __str__(self) -> str:
         return f"field {self.field}: {super().__str__()}" if self.field else super().__str__()
-
-
-class MacError(ProtocolError):
-    """Field 64 is absent or does not belong to these bytes."""
-
-    code = "mac"
 
 
 class KeyLoadError(ProtocolError):

@@ -15,9 +15,18 @@ from pos_lab.commands import crypto_chip
 from pos_lab.commands.calculator import judge, named, octets, refuse, spell, tell
 from pos_lab.commands.output import JsonOption, new_app
 from pos_lab.wall_clock import fresh_bytes
-from protocol.crypto.cipher import CIPHERS, SM4, TDES
+from protocol.crypto.cipher import CIPHERS, SM4, TDES, BlockCipher
 from protocol.crypto.key import MacKey, PinKey, TrackKey
-from protocol.crypto.keys import CHECK_VALUE_BYTES, LAYOUTS, TYPED, check_value, open_keys, unwrap_key
+from protocol.crypto.keys import (
+    CHECK_VALUE_BYTES,
+    LAYOUTS,
+    SPELT_EXAMPLE,
+    TYPED,
+    check_value,
+    open_keys,
+    split_keys,
+    unwrap_key,
+)
 from protocol.crypto.mac import MAC_ALGORITHMS
 from protocol.crypto.pinblock import PIN_FORMATS
 from protocol.crypto.tmk_download import (
@@ -28,12 +37,20 @@ from protocol.crypto.tmk_download import (
     unpack_master_key,
     unpack_public_key,
 )
-from protocol.crypto.track import decrypt_track, encrypt_track, track_window, window_place
+from protocol.crypto.track import (
+    TRACK2_CHARACTERS,
+    TRACK3_CHARACTERS,
+    decrypt_track,
+    encrypt_track,
+    track_window,
+    window_place,
+)
 from protocol.feature_code import feature_code
 
 _KEY_CIPHERS: Final = {name: CIPHERS[name] for name in ("des", "3des", "sm4")}
 _WORKING_CIPHERS: Final = {name: CIPHERS[name] for name in ("3des", "sm4")}
-_LAYOUTS: Final = ("auto", *LAYOUTS, TYPED)
+_AUTO: Final = "auto"
+_LAYOUTS: Final = (_AUTO, *LAYOUTS, TYPED)
 
 CipherOption = Annotated[str, typer.Option(metavar="|".join(_WORKING_CIPHERS), help="The cipher of the keys.")]
 KeyHex = Annotated[str, typer.Option(metavar="HEX", help="The key, clear.")]
@@ -101,20 +118,29 @@ def unwrap(
     field62: Annotated[str, typer.Option(metavar="HEX", help="Field 62 of a sign-on reply; - reads it.")],
     cipher: CipherOption = "3des",
     layout: Annotated[
-        str, typer.Option(metavar="|".join(_LAYOUTS), help="How field 62 is cut; auto goes by its length.")
-    ] = "auto",
+        str,
+        typer.Option(
+            metavar="|".join(_LAYOUTS),
+            help=f"How field 62 is cut; auto goes by its length. Other layouts are spelt: {SPELT_EXAMPLE}.",
+        ),
+    ] = _AUTO,
     as_json: JsonOption = False,
 ) -> None:
     """Decrypt the working keys of a sign-on reply; status 1 where a check value differs.
 
+    Slots of a layout are spelt in order: tmk, pik, mak or tdk, the bytes of the key, and after a plus those of its
+    check value where they are not 4. A new master key wraps the others.
+
     \b
-    Example:
+    Examples:
       poslab crypto unwrap --tmk 11111111111111111111111111111111 --field62 \\
         950973182317F80B950973182317F80B00962B60F679786E2411E3DE0000000000000000ADC67D84
+      poslab crypto unwrap --tmk 11111111111111111111111111111111 --layout mak8,pik16 --field62 \\
+        F679786E2411E3DEADC67D84950973182317F80B950973182317F80B00962B60
     """
     chosen = named("--cipher", cipher, _WORKING_CIPHERS)
-    cut = named("--layout", layout, {name: name for name in _LAYOUTS})
-    opened = open_keys(octets("--tmk", tmk), octets("--field62", field62), chosen, None if cut == "auto" else cut)
+    master, wrapped, cut = octets("--tmk", tmk), octets("--field62", field62), None if layout == _AUTO else layout
+    opened = open_keys(master, wrapped, chosen, cut)
     keys: dict[str, Any] = {"pik": None, "mak": None, "tdk": None}
     for each in opened:
         keys[each.key.use.value.lower()] = {
@@ -122,8 +148,24 @@ def unwrap(
             "kcv": spell(each.check_value),
             "ok": each.is_right,
         }
-    tell({"keys": keys}, as_json)
-    judge(all(each.is_right for each in opened))
+    passed = all(each.is_right for each in opened)
+    tell({"keys": keys} if passed else {"keys": keys, "hint": _cure(master, wrapped, chosen, cut)}, as_json)
+    judge(passed)
+
+
+def _cure(tmk: bytes, field62: bytes, cipher: BlockCipher, layout: str | None) -> str:
+    """What would make the check values right, as far as trying tells."""
+    for name, other in _WORKING_CIPHERS.items():
+        if other is not cipher and len(tmk) in other.key_lengths_bytes and _opens(tmk, field62, other, layout):
+            return f"all check values are right with --cipher {name}"
+    return "another master key, or another --layout of the same length"
+
+
+def _opens(tmk: bytes, field62: bytes, cipher: BlockCipher, layout: str | None) -> bool:
+    slots = split_keys(field62, layout, cipher)
+    if any(len(each.wrapped) not in cipher.key_lengths_bytes for each in slots):
+        return False
+    return all(each.is_right for each in open_keys(tmk, field62, cipher, layout))
 
 
 @app.command()
@@ -181,6 +223,9 @@ def track(
     if decrypt and not tdk:
         refuse("--tdk is due to decrypt")
     given = (track2 or track3).upper().replace("=", "D")
+    option, most = ("--track2", TRACK2_CHARACTERS) if track2 else ("--track3", TRACK3_CHARACTERS)
+    if len(given) > most:
+        refuse(f"{option}: {len(given)} characters", hint=f"a card's track has {most} at most")
     chosen = named("--cipher", cipher, _WORKING_CIPHERS)
     key = TrackKey(octets("--tdk", tdk)) if tdk else None
     if decrypt and key:

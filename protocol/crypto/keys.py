@@ -1,14 +1,15 @@
 """Working keys: what field 62 of a sign-on reply carries, under the terminal master key (CUP 5.1, 5.2).
 
 Rules owned here: TABLE LAYOUTS and TABLE ITEM_TYPES, the check value, and that no key leaves ``unpack_working_keys``
-before every check value has been verified. The length of field 62 decides the layout, whatever 60.3 says (CUP 10). A
-single-length MAK stands in a 16-byte slot as 8 encrypted bytes and 8 zero bytes; its check value is over the 8 clear
-bytes. The acquirer layout of 25-byte items goes by the type byte of each; where a new master key comes along, it is the
-one that wraps the others.
+before every check value has been verified. The length of field 62 decides the layout, whatever 60.3 says (CUP 10); a
+layout that no length stands for is spelt slot by slot. A single-length MAK stands in a 16-byte slot as 8 encrypted
+bytes and 8 zero bytes; its check value is over the 8 clear bytes. The acquirer layout of 25-byte items goes by the type
+byte of each; where a new master key comes along, it is the one that wraps the others.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -41,15 +42,16 @@ class WorkingKeys:
 
 @dataclass(frozen=True, slots=True)
 class KeySlot:
-    """The place of one key in field 62: ``key_bytes`` under the master key, then 4 bytes of check value."""
+    """The place of one key in field 62: ``key_bytes`` under the master key, then ``check_bytes`` of check value."""
 
     use: KeyUse
     key_bytes: int
     may_be_single: bool = False
+    check_bytes: int = CHECK_VALUE_BYTES
 
     @property
     def slot_bytes(self) -> int:
-        return self.key_bytes + CHECK_VALUE_BYTES
+        return self.key_bytes + self.check_bytes
 
     def fits(self, key: bytes) -> bool:
         """Whether the slot can carry ``key``."""
@@ -57,7 +59,7 @@ class KeySlot:
 
     def pack(self, tmk: bytes, key: bytes) -> bytes:
         """Return the bytes of the slot: the wrapped key, zero-filled when single, and its check value."""
-        return wrap_key(tmk, key).ljust(self.key_bytes, b"\0") + check_value(key)
+        return wrap_key(tmk, key).ljust(self.key_bytes, b"\0") + check_value(key, length_bytes=self.check_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class OpenedKey:
 _PIK, _MAK, _TDK = KeySlot(KeyUse.PIK, 16), KeySlot(KeyUse.MAK, 16, may_be_single=True), KeySlot(KeyUse.TDK, 16)
 _TRIPLE = KeySlot(KeyUse.PIK, 24), KeySlot(KeyUse.MAK, 24), KeySlot(KeyUse.TDK, 24)
 
-# layout -> the slots of field 62 in order: 24, 40, 60, 56 and 84 bytes (CUP 5.2)
+# layout -> the slots of field 62 in order: 24, 40, 60, 56 and 84 bytes (CUP 5.2). Of the last two only the lengths are
+# published; two and three keys of 24 bytes have them, and the check values tell whether it is so.
 LAYOUTS: Final[Mapping[str, tuple[KeySlot, ...]]] = MappingProxyType(
     {
         "single": (KeySlot(KeyUse.PIK, 8), KeySlot(KeyUse.MAK, 8)),
@@ -101,6 +104,9 @@ KEY_LAYOUTS: Final[Mapping[str, tuple[KeySlot, ...]]] = MappingProxyType(
 ITEM_TYPES: Final[Mapping[int, KeyUse]] = MappingProxyType(
     {0x00: KeyUse.TMK, 0x01: KeyUse.MAK, 0x02: KeyUse.PIK, 0x03: KeyUse.TDK}
 )
+
+SPELT_EXAMPLE: Final = "tmk16,pik16,mak16,tdk24+8"
+_SPELT: Final = re.compile(r"(tmk|pik|mak|tdk)(8|16|24)(?:\+([1-8]))?")
 
 _LAYOUT_BY_LENGTH: Final = {
     **{sum(slot.slot_bytes for slot in slots): name for name, slots in LAYOUTS.items()},
@@ -169,10 +175,10 @@ def open_keys(
 ) -> tuple[OpenedKey, ...]:
     """Return the keys of field 62 decrypted, also those with a wrong check value: for a calculator, not for use.
 
-    Raises KeyLoadError "key_length" and "key_layout" as ``split_keys`` does.
+    A new master key goes first, wherever it stands: it wraps the others. Raises KeyLoadError "key_length" and
+    "key_layout" as ``split_keys`` does.
     """
     opened: list[OpenedKey] = []
-    # a new master key goes first, wherever its item stands: it wraps the others
     for each in sorted(split_keys(field62, layout, cipher), key=lambda wrapped: wrapped.use is not KeyUse.TMK):
         key = KEY_TYPES[each.use](unwrap_key(tmk, each.wrapped, cipher))
         value = check_value(key, cipher, len(each.check_value))
@@ -182,20 +188,52 @@ def open_keys(
 
 
 def split_keys(field62: bytes, layout: str | None = None, cipher: BlockCipher = TDES) -> tuple[WrappedKey, ...]:
-    """Return the keys of field 62 as they came; ``layout`` is a name of LAYOUTS or TYPED, by default by the length.
+    """Return the keys of field 62 as they came.
 
+    ``layout`` is a name of LAYOUTS, TYPED, or slots as ``spelt_layout`` reads them; by default the length tells it.
     Raises KeyLoadError "key_length" for a length that the layout, or every layout, does not have, and "key_layout" for
-    items of an unknown type, of one type twice, or without PIN and MAC key.
+    items of an unknown type, of one type twice, or without PIN and MAC key, and for a layout that is none.
     """
+    if layout is not None and layout != TYPED and layout not in LAYOUTS:
+        slots = spelt_layout(layout)
+        due = sum(slot.slot_bytes for slot in slots)
+        if due != len(field62):
+            raise KeyLoadError(f"field 62 has {len(field62)} bytes, {layout} {due}", code="key_length")
+        return _split_slots(field62, slots, cipher)
     found = _LAYOUT_BY_LENGTH.get(len(field62))
     if found is None:
-        *lengths, last = map(str, sorted(_LAYOUT_BY_LENGTH))
+        lengths = ", ".join(map(str, sorted(_LAYOUT_BY_LENGTH)))
         raise KeyLoadError(
-            f"field 62 has {len(field62)} bytes of keys", hint=f"{', '.join(lengths)} or {last}", code="key_length"
+            f"field 62 has {len(field62)} bytes of keys, and no layout is known for that",
+            hint=f"known are {lengths}; spell another layout, such as {SPELT_EXAMPLE}",
+            code="key_length",
         )
     if layout not in (None, found):
         raise KeyLoadError(f"{len(field62)} bytes are no {layout} layout", hint=f"try {found}", code="key_length")
     return _split_items(field62) if found == TYPED else _split_slots(field62, LAYOUTS[found], cipher)
+
+
+def spelt_layout(text: str) -> tuple[KeySlot, ...]:
+    """Return slots spelt in order: use and key bytes of each, and "+" with its check-value bytes where these are not 4.
+
+    A MAK of 16 bytes may be a single one, as in the layouts that have a name. Raises KeyLoadError "key_layout" on
+    anything else, and on two slots of one use.
+    """
+    slots = []
+    for spelt in text.split(","):
+        found = _SPELT.fullmatch(spelt)
+        if found is None:
+            raise KeyLoadError(
+                f"there is no layout {text!r}",
+                hint=f"{', '.join((*LAYOUTS, TYPED))}, or slots such as {SPELT_EXAMPLE}",
+                code="key_layout",
+            )
+        use, key_bytes = KeyUse(found[1].upper()), int(found[2])
+        may_be_single = use is KeyUse.MAK and key_bytes == 2 * SINGLE_BYTES
+        slots.append(KeySlot(use, key_bytes, may_be_single, int(found[3] or CHECK_VALUE_BYTES)))
+    if len({slot.use for slot in slots}) != len(slots):
+        raise KeyLoadError("two slots have the same use", code="key_layout")
+    return tuple(slots)
 
 
 def odd_parity(key: bytes) -> bytes:

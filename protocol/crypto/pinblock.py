@@ -53,8 +53,7 @@ class PinFormat:
 
     def decrypt(self, pik: PinKey, block: bytes, pan: str) -> str:
         """Return the PIN in a block; raises DecodeError "pin_block" when it is none for this key and PAN."""
-        if len(block) != self.cipher.block_bytes:
-            raise _no_pin_block()
+        _check_length(block, self.cipher.block_bytes)
         return self.read(self.cipher.decryptor(pik, PinKey.use)(block), pan)
 
 
@@ -68,8 +67,7 @@ class Iso4Format(PinFormat):
         return encrypt(_xor(encrypt(clear), _iso4_pan_part(pan)))
 
     def decrypt(self, pik: PinKey, block: bytes, pan: str) -> str:
-        if len(block) != AES.block_bytes:
-            raise _no_pin_block()
+        _check_length(block, AES.block_bytes)
         decrypt = AES.decryptor(pik, PinKey.use)
         return self.read(decrypt(_xor(decrypt(block), _iso4_pan_part(pan))), pan)
 
@@ -91,8 +89,7 @@ def decrypt_pin_block(pik: PinKey, block: bytes, pan: str) -> str:
 
     Raises DecodeError "pin_block" when they are no PIN block for this key and PAN, EncodeError on a malformed PAN.
     """
-    if len(block) != BLOCK_BYTES:
-        raise _no_pin_block()
+    _check_length(block, BLOCK_BYTES)
     return _read_pin(TDES.decryptor(pik, PinKey.use)(block), pan)
 
 
@@ -170,6 +167,16 @@ def _pan_part(pan: str) -> int:
 
 def _xor(left: bytes, right: bytes) -> bytes:
     return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(len(left), "big")
+
+
+def _check_length(block: bytes, due_bytes: int) -> None:
+    if len(block) != due_bytes:
+        raise DecodeError(
+            f"a PIN block of {len(block)} bytes, this form has {due_bytes}",
+            field=_FIELD,
+            hint="another form, or a block that was cut",
+            code="pin_block",
+        )
 
 
 def _no_pin() -> EncodeError:

@@ -15,6 +15,10 @@ from protocol.crypto.cipher import TDES, BlockCipher
 from protocol.crypto.key import TrackKey
 from protocol.errors import DecodeError, EncodeError
 
+TRACK2_CHARACTERS: Final = 40
+TRACK3_CHARACTERS: Final = 107
+"""What a card holds, with sentinels and check (ISO/IEC 7811-6); fields 35 and 36 carry three characters less."""
+
 _CLEAR: Final = re.compile(r"[0-9D]+")
 _CIPHERED: Final = re.compile(r"[0-9A-F]+")
 _FILLER: Final = "F"

@@ -14,7 +14,7 @@ from typing import Final
 
 from protocol.codes import AMOUNT_TYPES, BALANCE
 from protocol.details.parts import cut, objects, tagged
-from protocol.details.payload import PAYLOADS, explain_payload
+from protocol.details.payload import explain_payload
 from protocol.details.view import UNKNOWN, Detail, Language, View, Warned
 from protocol.emv import decode_chip_data
 from protocol.errors import DecodeError
@@ -35,14 +35,12 @@ from protocol.private import (
     read_tags,
     unpack_upload,
 )
-from protocol.private.receipt import RECEIPT_TAGS, read_receipt
+from protocol.private.receipt import read_receipt
 from protocol.responses import response
 from protocol.tlv import decode
 
 __all__ = [
     "EXPLAINERS",
-    "PAYLOADS",
-    "RECEIPT_TAGS",
     "Detail",
     "Language",
     "View",

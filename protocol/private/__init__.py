@@ -13,7 +13,6 @@ from protocol.private.parameters import (
     CONTACTLESS,
     PARAMETERS,
     BinPage,
-    Setting,
     unpack_contactless,
     unpack_status,
 )
@@ -23,8 +22,6 @@ from protocol.private.tags import (
     TEXT_CHARSET,
     pack_tags,
     text_tag,
-    unpack_binary_tags,
-    unpack_foreign_tags,
     unpack_tags,
 )
 from protocol.private.text import RefusalText
@@ -54,7 +51,6 @@ __all__ = [
     "GroupTotals",
     "Original",
     "RefusalText",
-    "Setting",
     "Tag",
     "Totals",
     "UploadItem",
@@ -66,9 +62,7 @@ __all__ = [
     "read_group",
     "read_tags",
     "text_tag",
-    "unpack_binary_tags",
     "unpack_contactless",
-    "unpack_foreign_tags",
     "unpack_sequence_number",
     "unpack_status",
     "unpack_tags",

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from pos_lab import cli
 from pos_lab.commands import crypto, crypto_chip
-from protocol.crypto.keys import LAYOUTS
+from protocol.crypto.cipher import SM4
+from protocol.crypto.keys import LAYOUTS, check_value, wrap_key
 from protocol.crypto.mac import MAC_ALGORITHMS
 from protocol.crypto.pinblock import PIN_FORMATS
 from tests.vectors import shared_vector
@@ -173,6 +174,42 @@ def test_a_wrong_check_value_is_a_verdict() -> None:
     assert (status, "WRONG" in out) == (1, True)
 
 
+def test_a_wrong_cipher_is_told() -> None:
+    """An engineer would look for another master key where only the cipher is another."""
+    wrapped = "".join(
+        wrap_key(bytes.fromhex(TMK), key, SM4).hex() + check_value(key, SM4).hex() for key in (b"P" * 16, b"M" * 16)
+    )
+    line = f"unwrap --tmk {TMK} --field62 {wrapped}"
+    assert document(f"{line} --cipher sm4")["keys"]["pik"]["ok"] is True
+    assert document(line, 1)["hint"] == "all check values are right with --cipher sm4"
+    assert document(f"{line} --cipher sm4 --layout pik16,mak16")["keys"]["mak"]["ok"] is True
+    for other in (f"unwrap --tmk {TMK} --field62 {FIELD62[:48]}", f"unwrap --tmk {TDK} --field62 {wrapped}"):
+        assert "another master key" in document(other, 1)["hint"]
+    assert "--cipher 3des" in document(f"unwrap --tmk {TMK} --cipher sm4 --field62 {FIELD62}", 1)["hint"]
+
+
+def test_a_layout_of_104_bytes_is_spelt() -> None:
+    """The sign-on reply of an acquirer with its own layout could not be opened at all."""
+    new, pik, mak, tdk = bytes(range(16)), b"P" * 24, b"M" * 24, b"T" * 24
+    wrapped = (wrap_key(bytes.fromhex(TMK), new) + check_value(new)).hex()
+    wrapped += "".join((wrap_key(new, key) + check_value(key)).hex() for key in (pik, mak, tdk))
+    assert len(wrapped) == 208
+    keys = document(f"unwrap --tmk {TMK} --layout tmk16,pik24,mak24,tdk24 --field62 {wrapped}")["keys"]
+    assert {name: bytes.fromhex(each["key"]) for name, each in keys.items()} == {
+        "tmk": new,
+        "pik": pik,
+        "mak": mak,
+        "tdk": tdk,
+    }
+
+
+def test_a_block_of_another_length_is_told() -> None:
+    """A clerk would look for another PIN key where a byte too much was copied."""
+    for form, size in (("x98", 8), ("sm4", 16), ("iso4", 16)):
+        line = f"pinblock --format {form} --block {'00' * 11} --pan {PAN} --key {PIK}"
+        assert f"a PIN block of 11 bytes, this form has {size}" in document(line, 2)["error"]["message"]
+
+
 def test_cryptograms() -> None:
     """An engineer could not tell a forged chip sale from a wrong issuer key."""
     made = document(f"arqc --issuer-key {ISSUER} --pan {PAN} --atc 0196 --data 0102 --response 3030")
@@ -243,7 +280,10 @@ WRONG = [
     (f"unwrap --tmk 11 --field62 {FIELD62}", "key_length"),
     (f"unwrap --tmk {MAK} --cipher sm4 --field62 {FIELD62}", "key_length"),
     (f"unwrap --tmk {TMK} --field62 {FIELD62} --layout single", "key_length"),
-    (f"unwrap --tmk {TMK} --field62 {FIELD62} --layout x", "call"),
+    (f"unwrap --tmk {TMK} --field62 {FIELD62} --layout x", "key_layout"),
+    (f"unwrap --tmk {TMK} --field62 {FIELD62} --layout pik16,mak16", "key_length"),
+    (f"unwrap --tmk {TMK} --field62 {FIELD62} --layout pik16,pik16,tdk16", "key_layout"),
+    (f"unwrap --tmk {TMK} --field62 {'00' * 104}", "key_length"),
     (f"unwrap --tmk {TMK} --field62 {FIELD62} --cipher des", "call"),
     (f"unwrap --tmk {TMK} --field62 09{ITEMS[2:]}", "key_layout"),
     ("pinblock --pin 1234", "call"),
@@ -265,8 +305,11 @@ WRONG = [
     (f"track --track2 {TRACK} --tdk {TDK} --cipher aes", "call"),
     (f"track --track2 {TRACK} --tdk {TDK} --decrypt", "track"),
     ("track --track2 ABC", "encode"),
+    (f"track --track2 {'1' * 41}", "call"),
+    (f"track --track3 {'1' * 108}", "call"),
     ("feature-code --rrn 12345", "encode"),
     ("feature-code --date 5 --rrn 123456789012", "encode"),
+    ("feature-code --date 9999 --rrn 123456789012", "encode"),
     ("tlv 9F", "tlv_end"),
     ("tlv 9580", "tlv_length"),
     ("tlv 9500 --padding some", "call"),

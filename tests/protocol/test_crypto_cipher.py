@@ -108,10 +108,7 @@ USES = {
     KeyUse.PIK: [
         lambda key: encrypt_pin_block(key, "1234", PAN),
         lambda key: decrypt_pin_block(key, encrypt_pin_block(bytes(key), "1234", PAN), PAN),
-        *(
-            lambda key, form=form: form.decrypt(key, form.encrypt(key, "1234", PAN, bytes), PAN)
-            for form in PIN_FORMATS.values()
-        ),
+        *(lambda key, form=form: form.encrypt(key, "1234", PAN, bytes) for form in PIN_FORMATS.values()),
         *(
             lambda key, form=form: form.decrypt(key, form.encrypt(bytes(key), "1234", PAN, bytes), PAN)
             for form in PIN_FORMATS.values()

@@ -61,6 +61,7 @@ def test_answers_depend_on_everything() -> None:
     updates = {arpc_2(SESSION, ARQC, bytes(4)), arpc_2(SESSION, ARQC, b"1234"), arpc_2(SESSION, ARQC, bytes(4), b"1")}
     assert {len(update) for update in updates} == {4}
     assert len(updates) == 3
+    assert arpc_2(SESSION, ARQC, b"1234") == retail_mac(SESSION, ARQC + b"1234\x80\0\0\0")[:4]
 
 
 @pytest.mark.parametrize(

@@ -265,8 +265,10 @@ def test_sm4_keys() -> None:
 def test_an_sm4_key_may_end_in_zeros() -> None:
     """A wrapped SM4 key with zeros at its end would be cut in half as if it were a single DES key."""
     wrapped = bytes(range(8)) + bytes(8)
-    slots = keys.split_keys(FIELD62_60[:20] + wrapped + bytes(4), cipher=SM4)
-    assert slots[1].wrapped == wrapped
+    clear = keys.unwrap_key(TMK, wrapped, SM4)
+    field62 = keys.wrap_key(TMK, PIK, SM4) + keys.check_value(PIK, SM4) + wrapped + keys.check_value(clear, SM4)
+    assert keys.split_keys(field62, cipher=SM4)[1].wrapped == wrapped
+    assert keys.unpack_working_keys(TMK, field62, SM4) == WorkingKeys(PIK, clear)
 
 
 def test_shared_sm4_key() -> None:
@@ -288,6 +290,7 @@ def test_opened_keys_tell_which_is_wrong() -> None:
         (KeyUse.MAK, False),
         (KeyUse.TDK, True),
     ]
+    assert [each.check_value.hex().upper() for each in opened] == ["00962B60", "ADC67D84", "E2F24340"]
     assert all(type(each.key) is KEY_TYPES[each.key.use] for each in opened)
     assert "22" not in repr(opened)
 
@@ -297,10 +300,51 @@ def test_a_named_layout_must_fit(layout: str) -> None:
     """Keys would be cut at the wrong places because somebody named another layout."""
     if layout == "double":
         assert len(keys.split_keys(FIELD62_60[:40], layout)) == 2
+        assert len(keys.open_keys(TMK, FIELD62_60[:40], layout=layout)) == 2
         return
-    with pytest.raises(KeyLoadError, match="try double") as caught:
-        keys.split_keys(FIELD62_60[:40], layout)
-    assert caught.value.code == "key_length"
+    for call in (
+        lambda: keys.split_keys(FIELD62_60[:40], layout),
+        lambda: keys.open_keys(TMK, FIELD62_60[:40], layout=layout),
+    ):
+        with pytest.raises(KeyLoadError, match="try double") as caught:
+            call()
+        assert caught.value.code == "key_length"
+
+
+def test_a_spelt_layout() -> None:
+    """An acquirer's own layout could not be opened."""
+    slots = keys.spelt_layout(keys.SPELT_EXAMPLE)
+    assert [(slot.use, slot.key_bytes, slot.check_bytes) for slot in slots] == [
+        (KeyUse.TMK, 16, 4),
+        (KeyUse.PIK, 16, 4),
+        (KeyUse.MAK, 16, 4),
+        (KeyUse.TDK, 24, 8),
+    ]
+    assert [slot.may_be_single for slot in slots] == [False, False, True, False]
+    held = (MasterKey(b"N" * 16), PinKey(PIK), MacKey(MAK), TrackKey(b"T" * 24))
+    field62 = b"".join(
+        slot.pack(TMK if slot.use is KeyUse.TMK else held[0], key) for slot, key in zip(slots, held, strict=True)
+    )
+    opened = keys.open_keys(TMK, field62, layout=keys.SPELT_EXAMPLE)
+    assert tuple(each.key for each in opened) == held
+    assert all(each.is_right for each in opened)
+    assert [len(each.check_value) for each in opened] == [4, 4, 4, 8]
+
+
+@pytest.mark.parametrize(
+    "spelt", ["", "x", "PIK16", "pik", "pik12", "pik16+0", "pik16+9", "pik16,", "pik16 mak16", "pik１６", "pik16,pik8"]
+)
+def test_a_layout_that_is_none(spelt: str) -> None:
+    """Keys would be cut at places that nobody named."""
+    with pytest.raises(KeyLoadError) as caught:
+        keys.split_keys(FIELD62_60, spelt)
+    assert caught.value.code == "key_layout"
+
+
+def test_a_spelt_layout_must_fit() -> None:
+    """Half a field would be loaded as keys."""
+    with pytest.raises(KeyLoadError, match="60 bytes, pik16,mak16 40"):
+        keys.split_keys(FIELD62_60, "pik16,mak16")
 
 
 def test_working_keys_know_their_use() -> None:

@@ -65,6 +65,7 @@ def test_malformed_pan_refused(pan: str) -> None:
     for use in (lambda: clear_pin_block("1234", pan), lambda: decrypt_pin_block(PIK, bytes(8), pan)):
         with pytest.raises(EncodeError) as caught:
             use()
+        assert caught.value.field == 52
         assert not pan or pan not in str(caught.value)
 
 
@@ -129,6 +130,12 @@ def fresh(size: int) -> bytes:
 def test_clear_blocks(name: str, pin: str, clear: str) -> None:
     """Every PIN typed at a terminal of that acquirer would be wrong at the issuer."""
     assert PIN_FORMATS[name].clear(pin, PAN, fresh).hex().upper() == clear
+
+
+def test_what_a_form_says_of_itself() -> None:
+    """The tool would not ask for the card number where a PIN block cannot be made without it."""
+    assert {name for name, form in PIN_FORMATS.items() if not form.binds_pan} == {"x98-nopan"}
+    assert [form.name for form in PIN_FORMATS.values()] == [*PIN_FORMATS]
 
 
 def test_iso3_fills_with_chance() -> None:

@@ -29,7 +29,7 @@ from protocol.crypto.tmk_download import (
     unpack_public_key,
 )
 from protocol.errors import DecodeError, KeyLoadError
-from protocol.tlv import Node, decode, encode
+from protocol.tlv import Node, decode, encode, value_of
 
 PRIVATE = rsa.generate_private_key(65537, 1024)
 OTHER = rsa.generate_private_key(65537, 1024)
@@ -59,6 +59,7 @@ def test_there_and_back(length: int) -> None:
     assert unpack_public_key(field62) == PUBLIC
     sent = pack_master_key(PUBLIC, bytes(range(length)), chance)
     assert [node.tag for node in decode(sent)] == [CHECK_VALUE, 0x9F06, ENCRYPTED_KEY, 0x9F22]
+    assert (value_of(decode(sent), 0x9F06), value_of(decode(sent), 0x9F22)) == (RID, INDEX)
     received = unpack_master_key(PRIVATE, sent)
     assert (received, type(received)) == (bytes(range(length)), MasterKey)
 
@@ -66,6 +67,24 @@ def test_there_and_back(length: int) -> None:
 def test_the_padding_is_fresh() -> None:
     """Whoever listens could see that two terminals have the same master key."""
     assert pack_master_key(PUBLIC, TMK, chance) != pack_master_key(PUBLIC, TMK, lambda size: b"\x07" * size)
+
+
+def test_the_padding_is_all_chance() -> None:
+    """A padding that is known in part makes the master key easier to find for whoever listens."""
+    numbers = PRIVATE.private_numbers()
+    encrypted = int.from_bytes(value_of(decode(pack_master_key(PUBLIC, TMK, chance)), ENCRYPTED_KEY), "big")
+    block = pow(encrypted, numbers.d, PUBLIC.modulus).to_bytes(PUBLIC.modulus_bytes, "big")
+    padding = bytes(at % 2 + 1 for at in range(PUBLIC.modulus_bytes - len(TMK) - 3))
+    assert block == b"\0\2" + padding + b"\0" + TMK
+
+
+@pytest.mark.parametrize("exponent", [3, 65537, 0xFFFFFFFB])
+def test_an_exponent_is_spelt_without_zeros_before_it(exponent: int) -> None:
+    """The check value that the other side makes of a public key would differ."""
+    key = TransportKey(PUBLIC.modulus, exponent, RID, INDEX)
+    spelt = value_of(decode(pack_public_key(key)), EXPONENT)
+    assert spelt[0]
+    assert unpack_public_key(pack_public_key(key)) == key
 
 
 SENT = pack_master_key(PUBLIC, TMK, chance)
@@ -125,8 +144,9 @@ def test_weak_public_keys(tag: int, value: bytes) -> None:
 
 def test_master_key_length() -> None:
     """Half a master key would be sent."""
-    with pytest.raises(KeyLoadError):
+    with pytest.raises(KeyLoadError) as caught:
         pack_master_key(PUBLIC, bytes(15), chance)
+    assert caught.value.code == "key_length"
 
 
 def test_private_keys_from_files() -> None:

@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.describe import describe, document
-from protocol.details import EXPLAINERS, PAYLOADS, RECEIPT_TAGS, View, explain
+from protocol.details import EXPLAINERS, View, explain
 from protocol.details.labels import labels_of
+from protocol.details.payload import PAYLOADS
 from protocol.elements import Value
 from protocol.emv import capk_check_value
 from protocol.fields import FIELDS, F
 from protocol.kinds import KINDS, identify
 from protocol.message import Message
 from protocol.private import DEVICE_TAGS, BinPage, ChipDetail, Tag, pack_tags
+from protocol.private.receipt import RECEIPT_TAGS
 from protocol.tlv import Node, encode
 from tests.protocol.samples import DEBIT_PAN, ECHO, KEYS, SALE, SALE_REPLY, SETTLEMENT, SIGN_IN_REPLY, leaks
 

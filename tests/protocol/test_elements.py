@@ -37,6 +37,7 @@ from protocol.elements import (
 from protocol.errors import DecodeError, EncodeError
 
 FIELD = 2
+HEAD = "0200" + "4000000000000000"
 BINARY_L = Prefix(Base.BINARY, 1)
 BINARY_LL = Prefix(Base.BINARY, 2)
 
@@ -50,7 +51,7 @@ def wire(element: Element, value: Value) -> str:
 
 
 def read(element: Element, raw: str) -> Value:
-    return body(element).parse(bytes.fromhex("02004000000000000000" + raw))[1][FIELD]
+    return body(element).parse(bytes.fromhex(HEAD + raw))[1][FIELD]
 
 
 WIRE: list[tuple[str, Element, Value, str]] = [
@@ -126,6 +127,7 @@ def test_bad_bytes_get_one_clear_error(name: str, element: Element, raw: str, sa
     with pytest.raises(DecodeError) as caught:
         read(element, raw)
     assert says in caught.value.message
+    assert caught.value.raw == bytes.fromhex(HEAD + raw)[caught.value.offset :][:32]
 
 
 BAD_VALUES: list[tuple[str, Element, Value, str]] = [
@@ -183,6 +185,7 @@ def test_fields_above_64_bring_a_second_bitmap() -> None:
         assert body.parse(body.build("0800", {2: "12"})) == ("0800", {2: "12"})
     assert bitmap_of([2, 128]).hex() == "c000000000000000" + "0000000000000001"
     assert bitmap_of([2, 64]).hex() == "4000000000000001"
+    assert bitmap_of([]).hex() == "0000000000000000"
 
 
 BAD_HEADS = [
@@ -211,14 +214,23 @@ def test_bad_heads_get_one_clear_error(name: str, body: Body, digits: str, code:
     assert (caught.value.code, caught.value.field, caught.value.offset) == (code, number, offset)
 
 
-BAD_SETS: list[dict[int, Value]] = [{}, {1: "1"}, {65: "1"}, {129: "1"}, {0: "1"}, {-1: "1"}, {64: bytes(8), 70: "301"}]
+BAD_SETS: list[tuple[dict[int, Value], int, str]] = [
+    ({}, 0, "encode"),
+    ({1: "1"}, 1, "encode"),
+    ({65: "1"}, 65, "encode"),
+    ({129: "1"}, 129, "encode"),
+    ({0: "1"}, 0, "encode"),
+    ({-1: "1"}, -1, "encode"),
+    ({64: bytes(8), 70: "301"}, 64, "mac_field"),
+]
 
 
-@pytest.mark.parametrize("fields", BAD_SETS)
-def test_fields_that_no_bitmap_carries_are_never_sent(fields: dict[int, Value]) -> None:
+@pytest.mark.parametrize(("fields", "number", "code"), BAD_SETS)
+def test_fields_that_no_bitmap_carries_are_never_sent(fields: dict[int, Value], number: int, code: str) -> None:
     """A terminal would send a message that no host can read."""
-    with pytest.raises(EncodeError):
+    with pytest.raises(EncodeError) as caught:
         TWO.build("0800", fields)
+    assert (caught.value.field, caught.value.code) == (number, code)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from protocol.crypto.cryptogram import application_cryptogram, card_key, session_key, verify_cryptogram
@@ -44,7 +46,7 @@ def test_what_is_hidden() -> None:
     """A screenshot in a ticket would give a card away."""
     assert {tag for tag, row in EMV_TAGS.items() if row.mask is Mask.HIDDEN} == HIDDEN
     assert {tag for tag, row in EMV_TAGS.items() if row.mask is Mask.PAN} == {0x5A}
-    assert row_of(0xDF7F).mask is Mask.HIDDEN
+    assert (row_of(0xDF7F).tag, row_of(0xDF7F).mask) == (0xDF7F, Mask.HIDDEN)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,8 @@ def test_what_is_hidden() -> None:
         (0x50, "1B5B324A", "1B5B324A", "1B5B324A"),
         (0x50, "D6D0", "D6D0", "D6D0"),
         (0x9F26, "0C9A", "0C9A", "0C9A"),
+        (0x8A, "3035", "05", "05"),
+        (0x70, "5A08" + PAN, "<10 bytes hidden>", "5A08" + PAN),
         (0xDF7F, "313233", "<3 bytes hidden>", "313233"),
     ],
 )
@@ -72,11 +76,18 @@ def test_shown(tag: int, raw: str, shown: str, unmasked: str) -> None:
 
 def test_describe() -> None:
     """Nobody could see what is in a template, or in which order."""
-    nodes = decode(bytes.fromhex("700C5A086200000100000004" + "9500" + "9A03260101"))
-    rows = [(row.tag, row.depth, row.shown) for row in describe(nodes)]
-    assert rows == [("70", 0, ""), ("5A", 1, "620000******0004"), ("95", 1, ""), ("9A", 0, "260101")]
+    nodes = decode(bytes.fromhex("700C5A086200000100000004" + "9500" + "9A03260101" + "DF7F0139"))
+    rows = [(row.tag, row.name, row.length, row.depth, row.shown) for row in describe(nodes)]
+    assert rows == [
+        ("70", "record template", 12, 0, ""),
+        ("5A", "primary account number", 8, 1, "620000******0004"),
+        ("95", "terminal verification results", 0, 1, ""),
+        ("9A", "transaction date", 3, 0, "260101"),
+        ("DF7F", "unknown tag", 1, 0, "<1 bytes hidden>"),
+    ]
     assert [row.shown for row in describe(nodes, unmask=True)][1] == PAN
-    assert [row.name for row in describe(nodes, lang="zh")][3] == "交易日期"
+    names = ["响应报文模板", "应用主账号", "终端验证结果", "交易日期", "未知标签"]
+    assert [row.name for row in describe(nodes, lang="zh")] == names
     assert PAN not in repr(list(describe(nodes)))
 
 
@@ -90,7 +101,9 @@ def test_shared_chip_data_reads_and_writes() -> None:
         assert all(node.tag in EMV_TAGS for node in nodes)
 
 
-@pytest.mark.parametrize("spelt", ["9F02069F03069F1A029505", "9F3704", "9F02069F03069F1A0295055F2A029A039C019F3704"])
+@pytest.mark.parametrize(
+    "spelt", ["9F02069F03069F1A029505", "9F02069505", "9F3704", "9F02069F03069F1A0295055F2A029A039C019F3704"]
+)
 def test_a_list_without_values(spelt: str) -> None:
     """An engineer would look for a broken card where somebody sent the DOL instead of the data (B69)."""
     with pytest.raises(DecodeError) as caught:
@@ -113,15 +126,47 @@ def test_shared_ca_public_key() -> None:
     modulus = bytes.fromhex(vector["hex"])
     value = capk_check_value(rid, index[0], modulus, exponent)
     assert value.hex().upper() == vector["expected"]
-    key = [Node(0x9F06, rid), Node(0x9F22, index), Node(0xDF02, modulus), Node(0xDF04, exponent), Node(0xDF03, value)]
-    assert verify_capk(key)
-    assert not verify_capk([*key[:4], Node(0xDF03, value[:-1])])
-    assert not verify_capk([*key[:2], Node(0xDF02, modulus[:-1] + b"\0"), *key[3:]])
-    assert not verify_capk([Node(0x9F06, rid[:-1]), *key[1:]])
-    assert not verify_capk([key[0], Node(0x9F22, b"\0" + index), *key[2:]])
-    for at in range(5):
-        with pytest.raises(DecodeError):
-            verify_capk(key[:at] + key[at + 1 :])
+
+
+def ca_public_key(**changes: bytes) -> list[Node]:
+    """The objects of a download, the check value made by the book (CUP 3.7)."""
+    parts = {"rid": b"\xa0\0\0\3\x33", "index": b"\x09", "modulus": bytes(range(1, 129)), "exponent": b"\3"}
+    stated = hashlib.sha1(b"".join(parts.values()), usedforsecurity=False).digest()
+    octets = {**parts, "stated": stated, **changes}
+    return [Node(tag, octets[name]) for name, tag in CA_PUBLIC_KEY_TAGS.items()]
+
+
+CA_PUBLIC_KEY_TAGS = {"rid": 0x9F06, "index": 0x9F22, "modulus": 0xDF02, "exponent": 0xDF04, "stated": 0xDF03}
+
+
+@pytest.mark.parametrize(
+    ("name", "octets"),
+    [
+        ("rid", b"\xa0\0\0\3\x32"),
+        ("rid", b"\xa0\0\0\3"),
+        ("rid", b"\xa0\0\0\3\x33\x09"),
+        ("index", b"\x08"),
+        ("index", b""),
+        ("index", b"\x09\1"),
+        ("modulus", bytes(range(128))),
+        ("exponent", b"\1\0\1"),
+        ("stated", b""),
+        ("stated", bytes(20)),
+    ],
+)
+def test_a_damaged_ca_public_key(name: str, octets: bytes) -> None:
+    """A terminal would take the key of a forger for that of the card scheme."""
+    assert verify_capk(ca_public_key())
+    assert not verify_capk(ca_public_key(**{name: octets}))
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_an_incomplete_ca_public_key(at: int) -> None:
+    """A download that was cut off would stop the terminal."""
+    key = ca_public_key()
+    with pytest.raises(DecodeError) as caught:
+        verify_capk(key[:at] + key[at + 1 :])
+    assert caught.value.code == "tlv_missing"
 
 
 @pytest.mark.parametrize(("rid", "index"), [(b"", 1), (b"12345", -1), (b"12345", 256)])
@@ -160,5 +205,6 @@ def test_missing_objects(tag: int) -> None:
 def test_no_card_results(iad: str) -> None:
     """A cryptogram would be checked over less than the card signed."""
     nodes = [Node(node.tag, bytes.fromhex(iad)) if node.tag == 0x9F10 else node for node in decode(CHIP)]
-    with pytest.raises(DecodeError, match="9F10"):
+    with pytest.raises(DecodeError, match="9F10") as caught:
         cryptogram_data(nodes)
+    assert caught.value.code == "emv"

@@ -18,13 +18,13 @@ from protocol.kinds import (
     Identity,
     Kind,
     KindTable,
-    Mark,
     Presence,
     foreign_fields,
     identify,
     missing_fields,
     reply_mti,
 )
+from protocol.kinds.kind import Mark
 from protocol.message import Message
 from protocol.private import Control
 from tests.protocol.samples import ECHO, SALE, SALE_REPLY, SAMPLES, SIGN_IN, leaks

@@ -30,15 +30,14 @@ from protocol.private import (
     read_group,
     read_tags,
     text_tag,
-    unpack_binary_tags,
     unpack_contactless,
-    unpack_foreign_tags,
     unpack_sequence_number,
     unpack_status,
     unpack_tags,
     unpack_upload,
 )
 from protocol.private.receipt import read_receipt
+from protocol.private.tags import unpack_binary_tags, unpack_foreign_tags
 from tests.protocol.samples import CREDIT_PAN, DEBIT_PAN, leaks
 
 ITEMS = [UploadItem("00", "000007", DEBIT_PAN, 6000), UploadItem("01", "000008", CREDIT_PAN, 1)]

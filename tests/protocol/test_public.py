@@ -6,7 +6,7 @@ import protocol
 
 NAMES = """
     FIELDS FRAMINGS KINDS REQUIREMENTS RESPONSES DecodeError EncodeError EndpointInUse Event Exchange F Frame FrameError
-    Header Identity KeyLoadError Kind Len2Framer MacError Message ProtocolError Response SignatureError StxFramer Tpdu
+    Header Identity KeyLoadError Kind Len2Framer Message ProtocolError Response SignatureError StxFramer Tpdu
     TransportError Unsealed document identify mask_pan message_from_document pack response seal unpack unseal
 """
 
