@@ -76,6 +76,10 @@ def decode(
 ) -> None:
     """Write a JBIG image as PBM (P4).
 
+    Read is all that T.82 allows of a bi-level image in one file: any number of layers, stripes in every order, both
+    templates, both predictions, with a table of their own too. Not read are several planes (grey or colour), layers or
+    a prediction table that another file holds, and an adaptive pixel that moves to another row.
+
     \b
     Example:
       poslab image decode signature.jbg --out signature.pbm

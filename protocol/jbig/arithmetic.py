@@ -1,7 +1,8 @@
 """The adaptive binary arithmetic coder of JBIG (T.82 6.8), which is also that of JPEG.
 
-Rules owned here: the registers A and C, conditional exchange, carries, and that zero bytes at the end of coded data are
-not sent: a decoder reads zeros for ever. What a context is, and which marker ends coded data, is not known here.
+Rules owned here: the registers A and C, conditional exchange, carries, that zero bytes at the end of coded data are not
+sent: a decoder reads zeros for ever, and that a pixel which is told beforehand costs nothing: the interval of the other
+colour is empty. What a context is, and which marker ends coded data, is not known here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from protocol.jbig.probabilities import AFTER_LESS, AFTER_MORE, INTERVAL
 CONTEXT_BITS: Final = 10
 CONTEXTS: Final = 1 << CONTEXT_BITS
 
+DIFFERENTIAL_BITS: Final = 12
+"""Bits of a context in a differential layer; above them stands what is told of the pixel."""
+CODED, ASK, WHITE, BLACK = range(4)
+"""Nothing is told; that depends on the two pixels to the left; the colour is told."""
+
 _CONTEXT: Final = CONTEXTS - 1
 _WHOLE: Final = 0x10000
 _HALF: Final = 0x8000
@@ -25,13 +31,28 @@ _FIRST_BYTE_BITS: Final = 11
 
 # The decoder keeps a byte of look-ahead below the 16 bits of C that stand beside A, and A is scaled to match.
 _AHEAD_BITS: Final = 8
-_AHEAD_INTERVAL: Final = tuple(size << _AHEAD_BITS for size in INTERVAL)
 _AHEAD_HALF: Final = _HALF << _AHEAD_BITS
+
+# States beside the learned ones: of two the less probable interval is empty, of one it is more than A ever is, so that
+# all three need no look in the loop but where A is small anyhow.
+_STATE_WHITE: Final = len(INTERVAL)
+_STATE_BLACK: Final = _STATE_WHITE + 1
+_STATE_ASK: Final = _STATE_WHITE + 2
+_AHEAD_INTERVAL: Final = tuple(size << _AHEAD_BITS for size in (*INTERVAL, 0, 0, _WHOLE << 1))
+_DIFFERENTIAL: Final = (1 << DIFFERENTIAL_BITS) - 1
+_FRESH_DIFFERENTIAL: Final = b"".join(
+    bytes((state,)) * (_DIFFERENTIAL + 1) for state in (0, _STATE_ASK, _STATE_WHITE, _STATE_BLACK)
+)
 
 
 def fresh_states() -> bytearray:
     """What is believed of every context at the top of an image: white, hardly."""
     return bytearray(CONTEXTS)
+
+
+def fresh_differential_states() -> bytearray:
+    """The same for a differential layer, with the states of pixels that are told."""
+    return bytearray(_FRESH_DIFFERENTIAL)
 
 
 class ArithmeticEncoder:
@@ -94,11 +115,12 @@ class ArithmeticDecoder:
         self._data, self._position = data, 3
         self._a, self._c, self._bits_ahead = _WHOLE << _AHEAD_BITS, int.from_bytes(data[:3].ljust(3, b"\0"), "big"), 8
 
-    def decode(self, contexts: list[int], marks: Sequence[tuple[int, int]] = ()) -> bytes:
+    def decode(self, contexts: list[int], marks: Sequence[tuple[int, int]] = (), forecasts: bytes = b"") -> bytes:
         """Return a pixel, a byte 0 or 1, for each context.
 
         A black pixel shows itself to those that come later: every (distance, bit) of ``marks`` sets ``bit`` in the
-        context ``distance`` places on, if there is one; ``contexts`` is changed on the way.
+        context ``distance`` places on, if there is one; ``contexts`` is changed on the way. ``forecasts`` has for each
+        pixel CODED, WHITE or BLACK, two bits each, for every value of the two lowest bits of its context.
         """
         states, data = self._states, self._data
         a, c, bits_ahead, position = self._a, self._c, self._bits_ahead, self._position
@@ -111,7 +133,16 @@ class ArithmeticDecoder:
             size = _AHEAD_INTERVAL[state]
             a -= size
             pixel = state & 1
-            if c >= a or a < _AHEAD_HALF:
+            while c >= a or a < _AHEAD_HALF:
+                if a < 0:  # ASK
+                    told = forecasts[x] >> 2 * (context & 3) & 3
+                    context = told << DIFFERENTIAL_BITS | context & _DIFFERENTIAL
+                    a += size
+                    state = states[context]
+                    size = _AHEAD_INTERVAL[state]
+                    a -= size
+                    pixel = state & 1
+                    continue
                 below = c < a
                 if below is (a < size):
                     states[context] = AFTER_LESS[state]
@@ -130,6 +161,7 @@ class ArithmeticDecoder:
                             c |= data[position]
                             position += 1
                         bits_ahead = 8
+                break
             if pixel:
                 pixels[x] = 1
                 for distance, bit in marks:

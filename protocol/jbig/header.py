@@ -2,14 +2,15 @@
 
     DL D P 0    4      XD 4      YD 4      L0 4      MX MY order options    4      [DPTABLE 1728]
 
-Rules owned here: what the header holds, and which images are read: one layer, one plane. With one of each every order
-of layers, planes and stripes is the same, and what concerns differential layers is carried but means nothing.
+Rules owned here: what the header holds, which images are read (one plane, from the lowest layer on), how large a layer
+is, and in which order the stripes of all layers follow each other. With one layer every order is the same, and what
+concerns differential layers is carried but means nothing.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Final
 
@@ -47,6 +48,7 @@ class Option(IntFlag):
 
 
 _ALL_OPTIONS: Final = 0x7F
+_PRIVATE: Final = Option.DPON | Option.DPPRIV
 _LOOPS: Final = Order.SMID | Order.ILEAVE | Order.SEQ
 _NO_ORDERS: Final = (Order.SMID, _LOOPS)
 """What T.82 Table 11 leaves out: the stripes in the middle of no other loops, and every loop the outer one."""
@@ -54,7 +56,11 @@ _NO_ORDERS: Final = (Order.SMID, _LOOPS)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Sizes in pixels, ``stripe_lines`` (L0) in lines, ``offset_max`` (MX) how far the adaptive pixel may move."""
+    """Sizes in pixels, ``stripe_lines`` (L0) in lines, ``offset_max`` (MX) how far the adaptive pixel may move.
+
+    ``differential`` is the number of layers above the lowest one (D), ``table`` what predicts their pixels (DPTABLE)
+    where it is not the standard's own.
+    """
 
     width: int
     height: int
@@ -62,11 +68,34 @@ class Header:
     offset_max: int
     order: Order
     options: Option
+    differential: int = 0
+    table: bytes = field(default=b"", repr=False)
+
+    @property
+    def stripes(self) -> int:
+        """How many stripes each layer has."""
+        return -(-self.layer_size(0)[1] // self.stripe_lines)
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are."""
+        return self.differential + 1
+
+    def layer_of(self, number: int) -> int:
+        """The layer of a stripe, by its number in the file."""
+        layer = number % self.layers if Order.SEQ in self.order else number // self.stripes
+        return self.differential - layer if Order.HITOLO in self.order else layer
+
+    def layer_size(self, layer: int) -> tuple[int, int]:
+        """Width and height of a layer: half of the layer above, rounded up."""
+        halvings = self.differential - layer
+        return -(-self.width >> halvings), -(-self.height >> halvings)
 
     def pack(self) -> bytes:
         """The bytes of the header."""
         sizes = (self.width, self.height, self.stripe_lines)
-        return _HEAD.pack(0, 0, 1, 0, *sizes, self.offset_max, 0, self.order, self.options)
+        numbers = _HEAD.pack(0, self.differential, 1, 0, *sizes, self.offset_max, 0, self.order, self.options)
+        return numbers + self.table
 
 
 def is_order(order: int) -> bool:
@@ -77,7 +106,8 @@ def is_order(order: int) -> bool:
 def read_header(data: bytes) -> tuple[Header, int]:
     """Return the header and where the image data begins.
 
-    Raises DecodeError: "truncated", "value" for what T.82 rules out, "unsupported" for several layers or planes.
+    Raises DecodeError: "truncated", "value" for what T.82 rules out, "unsupported" for several planes and for what
+    needs another file: lower layers (DL > 0) or a prediction table (DPLAST).
     The size is not judged: a later NEWLEN may shorten the image.
     """
     if len(data) < HEADER_BYTES:
@@ -97,17 +127,19 @@ def read_header(data: bytes) -> tuple[Header, int]:
     for wrong, offset, message in faults:
         if wrong:
             raise DecodeError(message, offset=offset, code="value", hint="not JBIG?")
-    if layers:
-        raise DecodeError(
-            f"a progressive image of {layers + 1} layers",
-            offset=_AT_LAYERS,
-            code="unsupported",
-            hint="send it in one layer (D = 0)",
-        )
-    if planes > 1:
-        raise DecodeError(f"{planes} planes", offset=_AT_PLANES, code="unsupported", hint="send black and white")
-    private = options & (Option.DPON | Option.DPPRIV | Option.DPLAST) == Option.DPON | Option.DPPRIV
-    start = HEADER_BYTES + DPTABLE_BYTES * private
+    lasts = layers and options & _PRIVATE == _PRIVATE and options & Option.DPLAST
+    refusals = (
+        (planes > 1, _AT_PLANES, f"{planes} planes", "bi-level only: send black and white"),
+        (first, _AT_LAYERS, f"the layers from {first} on", "the lower ones are in another file: send all in one"),
+        (lasts, _AT_OPTIONS, "the prediction table of an earlier file (DPLAST)", "send the table in the file itself"),
+    )
+    for wrong, offset, message, hint in refusals:
+        if wrong:
+            raise DecodeError(message, offset=offset, code="unsupported", hint=hint)
+    start = HEADER_BYTES
+    if options & (_PRIVATE | Option.DPLAST) == _PRIVATE:
+        start += DPTABLE_BYTES
     if len(data) < start:
         raise DecodeError("the prediction table is cut short", offset=len(data), code="truncated")
-    return Header(width, height, lines, mx, Order(order), Option(options)), start
+    table = data[HEADER_BYTES:start]
+    return Header(width, height, lines, mx, Order(order), Option(options), layers, table), start

@@ -1,7 +1,8 @@
 """What follows the header of a JBIG image: marker segments and the coded data of stripes (T.82 6.2.5 and 6.2.6).
 
-Rules owned here: the markers, byte stuffing, where a segment may stand, and that the number of stripes is the one that
-height and stripe lines ask for. A length is believed only if the bytes are there.
+Rules owned here: the markers, byte stuffing, where a segment may stand, which layer a stripe belongs to, and that the
+number of stripes is the one that height and stripe lines ask for: none is read beyond it. A length is believed only if
+the bytes are there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final, NoReturn
 
 from protocol.errors import DecodeError
 from protocol.jbig.bitmap import PIXELS_MAX, size_fault
-from protocol.jbig.header import Header, Option
+from protocol.jbig.header import Header, Option, Order
 
 
 class Marker(IntEnum):
@@ -62,8 +63,10 @@ def write_stripe(stripe: Stripe) -> bytes:
     return b"".join(moves) + stripe.coded.replace(_ESCAPED, _STUFFED) + end
 
 
-def read_stripes(data: bytes, start: int, header: Header, pixels_max: int = PIXELS_MAX) -> tuple[Header, list[Stripe]]:
-    """Return the header, its height as a NEWLEN may have changed it, and all stripes from byte ``start`` on.
+def read_stripes(
+    data: bytes, start: int, header: Header, pixels_max: int = PIXELS_MAX
+) -> tuple[Header, list[list[Stripe]]]:
+    """Return the header, its height as a NEWLEN may have changed it, and the stripes of each layer, the lowest first.
 
     Raises DecodeError: "truncated", "marker", "aborted", "value", "unsupported", "too_large", "trailing_bytes".
     """
@@ -73,38 +76,61 @@ def read_stripes(data: bytes, start: int, header: Header, pixels_max: int = PIXE
 class _Reader:
     def __init__(self, data: bytes, start: int, header: Header, pixels_max: int) -> None:
         self._data, self._at, self._header, self._pixels_max = data, start, header, pixels_max
-        self._new_height_at = -1
+        self._is_height_known = Option.VLENGTH not in header.options
         self._stripes: list[Stripe] = []
         self._starts: list[int] = []
+        self._closing = -1
+        """The stripe of nothing behind a new length: a layer's own, or none's if there is one more than is due."""
 
-    def read(self) -> tuple[Header, list[Stripe]]:
+    def read(self) -> tuple[Header, list[list[Stripe]]]:
         while self._at < len(self._data):
-            start = self._at
+            self._check_size()
+            start, knew_height = self._at, self._is_height_known
             moves = self._floating()
-            if self._at < len(self._data) or moves:
+            # The reference tool announces a move for the next stripe though there may be none: it moves nothing.
+            if self._at < len(self._data):
                 self._starts.append(start)
                 self._stripes.append(self._stripe(moves))
-        return self._whole(), self._stripes
+                if self._is_height_known and not knew_height and not self._stripes[-1].coded:
+                    self._closing = len(self._stripes) - 1
+                self._check_count()
+        self._is_height_known = True
+        self._check_size()
+        return self._header, self._by_layer()
 
-    def _whole(self) -> Header:
-        """The header of the image, if its stripes are all there and no more."""
-        header = self._header
-        if fault := size_fault(header.width, header.height, self._pixels_max):
+    def _check_size(self) -> None:
+        """Refuse an image beyond the limits; if its height may still change, at the first stripe that lies there."""
+        header, height = self._header, self._header.height
+        if not self._is_height_known:
+            before = len(self._stripes)
+            stripe = before // header.layers if Order.SEQ in header.order else min(before, header.stripes - 1)
+            height = min(height, (stripe * header.stripe_lines << header.differential) + 1)
+        if fault := size_fault(header.width, height, self._pixels_max):
             raise DecodeError(fault, offset=_AT_WIDTH, code="too_large", hint="a hostile header?")
-        due = -(-header.height // header.stripe_lines)
-        # Behind the last stripe a new length is closed by a stripe of nothing (T.82 6.2.6.2).
-        if len(self._stripes) == due + 1 and self._new_height_at >= self._starts[due] and not self._stripes[due].coded:
-            self._stripes.pop()
-        if len(self._stripes) < due:
+
+    def _check_count(self) -> None:
+        if len(self._stripes) > self._header.stripes * self._header.layers + (self._closing >= 0):
+            raise DecodeError("bytes after the last stripe", offset=self._starts[-1], code="trailing_bytes")
+
+    def _by_layer(self) -> list[list[Stripe]]:
+        """The stripes of each layer, if they are all there."""
+        header, stripes, starts = self._header, self._stripes, self._starts
+        due = header.stripes * header.layers
+        if len(stripes) > due:
+            # Behind the last stripe a new length is closed by a stripe of nothing (T.82 6.2.6.2).
+            del stripes[self._closing], starts[self._closing]
+        if len(stripes) < due:
             raise DecodeError(
-                f"{len(self._stripes)} stripes, {due} are due",
-                offset=len(self._data),
-                code="truncated",
-                hint="cut short?",
+                f"{len(stripes)} stripes, {due} are due", offset=len(self._data), code="truncated", hint="cut short?"
             )
-        if len(self._stripes) > due:
-            raise DecodeError("bytes after the last stripe", offset=self._starts[due], code="trailing_bytes")
-        return header
+        layers: list[list[Stripe]] = [[] for _ in range(header.layers)]
+        for number, (stripe, start) in enumerate(zip(stripes, starts, strict=True)):
+            layer = header.layer_of(number)
+            last = next(reversed(stripe.moves), 0)
+            if last >= header.stripe_lines << layer:
+                raise DecodeError(f"the adaptive pixel moves at line {last} of a stripe", offset=start, code="value")
+            layers[layer].append(stripe)
+        return layers
 
     def _floating(self) -> dict[int, int]:
         """Read the segments in front of a stripe; return the moves among them."""
@@ -127,12 +153,16 @@ class _Reader:
         (height,), stated = self._fields(_LENGTH), self._header.height
         if Option.VLENGTH not in self._header.options:
             self._refuse("a new height, which the options do not announce", "marker")
-        if self._new_height_at >= 0:
+        if self._is_height_known:
             self._refuse("a second new height", "marker")
         if not 1 <= height <= stated:
             self._refuse(f"a new height of {height}, the header states {stated}", "value")
-        self._new_height_at = self._at
-        self._header = replace(self._header, height=height)
+        self._header, before = replace(self._header, height=height), self._header
+        read = len(self._stripes)
+        # Layer after layer, the number of stripes is to be known when the first layer ends.
+        if self._header.stripes < before.stripes and read > self._header.stripes and Order.SEQ not in before.order:
+            self._refuse(f"a new height of {height} after {read} stripes", "value")
+        self._is_height_known = True
         self._at += _MARKER_BYTES + _LENGTH.size
 
     def _move(self, moves: dict[int, int]) -> None:
@@ -141,7 +171,7 @@ class _Reader:
             self._refuse(f"an adaptive pixel {up} lines up", "unsupported", "encode with MY = 0")
         if not 0 <= offset <= self._header.offset_max:
             self._refuse(f"an adaptive pixel {offset} columns away, {self._header.offset_max} announced", "value")
-        if line >= self._header.stripe_lines or line <= next(reversed(moves), -1):
+        if line <= next(reversed(moves), -1):
             self._refuse(f"the adaptive pixel moves at line {line}", "value", "lines of the stripe in order")
         moves[line] = offset
         self._at += _MARKER_BYTES + _MOVE.size

@@ -1,4 +1,4 @@
-"""The ten neighbours that predict a pixel (T.82 6.7.1): TABLE TEMPLATES.
+"""The neighbours that predict a pixel (T.82 6.7.1): TABLE TEMPLATES.
 
 Rules owned here: where the neighbours stand, that outside the image all is white, and that one neighbour, the adaptive
 pixel, may move to the left on the pixel's own row. Contexts of a whole row are made at once: a row is one integer with
@@ -50,16 +50,24 @@ TWO_LINES: Final = Template(
     typical=0b011001_0101,
     offset_min=5,
 )
+DIFFERENTIAL: Final = Template(
+    places=((6, 0), (5, 0), (4, -1), (4, 1), (3, -1), (3, 1), (2, 0), (1, -1), (1, 0), (1, 1), (0, -2), (0, -1)),
+    adaptive=(1, -1),
+    typical=0b11_00_00_1_111_11,
+    offset_min=3,
+)
+"""Of an upper layer. Rows 3 and 4 are the small row that the pixel is of and the one below it, each pixel twice; rows 5
+and 6 are black in odd columns and, on an odd row, everywhere: the phase of the pixel (T.82 Figure 5)."""
 
 
-@lru_cache(maxsize=2 * 128)
+@lru_cache(maxsize=3 * 128)
 def neighbours(template: Template, offset: int) -> tuple[Neighbour, ...]:
     """The neighbours with the adaptive pixel ``offset`` columns to the left, or where it stands by itself if 0."""
     moved = ((0, -offset) if offset and place == template.adaptive else place for place in template.places)
     return tuple(Neighbour(*place, bit) for bit, place in zip(range(len(template.places))[::-1], moved, strict=True))
 
 
-def spread(pixels: bytes) -> int:
+def spread(pixels: bytes | bytearray) -> int:
     """A row of pixels, each a byte 0 or 1, as one integer of lanes."""
     lanes = bytearray(2 * len(pixels))
     lanes[::2] = pixels
