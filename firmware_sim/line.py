@@ -1,8 +1,8 @@
 """The line to the host: payloads out, payloads in, over any transport.
 
-Rules owned here: nothing is sent or taken without power, and a cut tears the connection down; a half frame has
-FRAME_DEADLINE_S to become whole; ``on_traffic`` sees what the terminal says and what reaches it, with the armed faults
-of the line in between.
+Rules owned here: nothing is sent or taken without power, and a cut tears the connection down; a half frame on a line
+that loses no bytes has FRAME_DEADLINE_S to become whole; ``on_traffic`` sees what the terminal says and what reaches
+it, with the armed faults of the line in between.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from firmware_sim.faults import Faults, Place
 from firmware_sim.inbox import Inbox
 from firmware_sim.power import Power, Powered
 from protocol.errors import FrameError, TransportError
-from protocol.framing import Framer
+from protocol.framing import UNANSWERED, Framer
 from protocol.transport import Endpoint, connect
+from protocol.transport.link import Link
 
 FRAME_DEADLINE_S = 10.0
 
@@ -56,7 +57,7 @@ class Line(Powered):
         try:
             async with asyncio.timeout(timeout_s):
                 _, wire = await connect(
-                    self._endpoint.url, lambda: _Wire(self._endpoint.framer(), inbox, self._from_wire)
+                    self._endpoint.url, lambda: _Wire(self._endpoint.framer(FRAME_DEADLINE_S), inbox, self._from_wire)
                 )
         except TransportError as error:
             raise LineDown(error.message, hint=error.hint) from error
@@ -117,15 +118,15 @@ class _Wire(asyncio.Protocol):
         self.is_open = False
         self._framer = framer
         self._on_payload = on_payload
-        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._link = Link(transport, self._framer, self._take, self._fail)
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:
-        self._take(lambda: self._framer.feed(data))
+        self._link.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end("the host ended the connection" if exc is None else f"the connection broke: {exc}")
@@ -133,7 +134,7 @@ class _Wire(asyncio.Protocol):
     def send(self, payload: bytes) -> None:
         if not self.is_open:
             raise LineDown("the connection has ended")
-        self._transport.write(self._framer.wrap(payload))
+        self._link.send(payload)
 
     def close(self) -> None:
         self._end("the line was closed")
@@ -143,35 +144,20 @@ class _Wire(asyncio.Protocol):
         self._end("the power went")
         self._transport.abort()
 
-    def _take(self, feed: Callable[[], list[bytes]]) -> None:
-        """Hand on the payloads that the framer makes out; when it cannot go on, the connection ends."""
-        try:
-            payloads = feed()
-            self._transport.write(self._framer.outgoing())
-            self._watch_half_frame(is_new=bool(payloads))
-            for payload in payloads:
-                self._on_payload(self.inbox, payload)
-            if payloads:
-                self._take(lambda: self._framer.feed(b""))
-        except FrameError as error:
-            self._end(f"the host does not speak our framing: {error}")
-            self._transport.abort()
+    def _take(self, payloads: list[bytes]) -> None:
+        for payload in payloads:
+            self._on_payload(self.inbox, payload)
+        if payloads:
+            self._link.feed(b"")
 
-    def _watch_half_frame(self, *, is_new: bool) -> None:
-        if self._deadline is not None and (is_new or not self._framer.waiting):
-            self._deadline.cancel()
-            self._deadline = None
-        if self._deadline is None and self._framer.waiting:
-            self._deadline = asyncio.get_running_loop().call_later(FRAME_DEADLINE_S, self._expire)
-
-    def _expire(self) -> None:
-        self._deadline = None
-        self._take(self._framer.expire)
+    def _fail(self, error: FrameError) -> None:
+        """The framer cannot go on, or the host answers nothing: the connection ends."""
+        self._end(str(error) if error.code == UNANSWERED else f"the host does not speak our framing: {error}")
+        self._transport.close()
 
     def _end(self, reason: str) -> None:
         if not self.is_open:
             return
         self.is_open = False
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._link.close()
         self.inbox.end(LineDown(reason))

@@ -15,15 +15,13 @@ from typing import Final
 from host.acquirer import Acquirer, Answer
 from host.errors import HostError
 from protocol.errors import FrameError, ProtocolError
-from protocol.framing import Framer
+from protocol.framing import UNANSWERED
 from protocol.header import without_lri
 from protocol.transport import Endpoint, Listener, serve
+from protocol.transport.link import Link
 
 log = logging.getLogger("poslab.host")
 FRAME_DEADLINE_S: Final = 30.0
-LINE_DEADLINE_S: Final = 2.0
-"""How long a fixed line may be silent inside a frame: what follows is the next frame, and must not be swallowed."""
-
 UNREADABLE_MAX: Final = 3
 REQUESTS_IN_FLIGHT: Final = 64
 CONNECTIONS: Final = 10_000
@@ -36,12 +34,11 @@ class HostConnection(asyncio.Protocol):
     def __init__(self, acquirer: Acquirer, endpoint: Endpoint, connections: set[HostConnection]) -> None:
         self._acquirer = acquirer
         self._endpoint = endpoint
-        self._framer: Framer = endpoint.framer()
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[bytes, Future[Answer]]] = deque()
         self._transport: asyncio.Transport | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._link: Link | None = None
         self._peer = "?"
         self._unreadable = 0
         self._noise = 0
@@ -57,15 +54,12 @@ class HostConnection(asyncio.Protocol):
             self._give_up(f"{CONNECTIONS} connections are open already")
             return
         self._connections.add(self)
+        self._begin(transport)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come, split and merged as they please."""
-        try:
-            payloads = self._framer.feed(data)
-        except FrameError as error:
-            self._unframed(error)
-            return
-        self._accept(payloads)
+        if self._link:
+            self._link.feed(data)
 
     def pause_writing(self) -> None:
         """The terminal does not read its replies: neither are its requests read."""
@@ -85,11 +79,9 @@ class HostConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The line is gone; what was submitted is committed all the same."""
         self._connections.discard(self)
-        if self._transport and self._framer.waiting:
+        if self._link and self._link.framer.waiting:
             log.warning("%s ended inside a frame", self._peer)
-        self._transport = None
-        if self._deadline:
-            self._deadline.cancel()
+        self._end()
 
     def close(self) -> None:
         """Let the terminal go."""
@@ -106,8 +98,8 @@ class HostConnection(asyncio.Protocol):
             answer = self._answer_of(payload, future)
             log.info("%s %s", self._peer, answer.line)
             self._unreadable = 0 if answer.payload else self._unreadable + 1
-            if answer.payload:
-                self._send(self._framer.wrap(answer.payload))
+            if answer.payload and self._link:
+                self._link.send(answer.payload)
         if self._unreadable >= UNREADABLE_MAX and not self._is_fixed:
             self._waiting.clear()
             self._give_up(f"{self._unreadable} messages on end that are no requests")
@@ -124,17 +116,21 @@ class HostConnection(asyncio.Protocol):
             log.exception("%s a request could not be answered", self._peer)
             return self._acquirer.failure(payload, HostError("internal error"))
 
-    def _send(self, data: bytes) -> None:
-        if data and self._transport and not self._transport.is_closing():
-            self._transport.write(data)
+    def _begin(self, transport: asyncio.Transport) -> None:
+        self._noise = 0
+        self._link = Link(transport, self._endpoint.framer(FRAME_DEADLINE_S), self._accept, self._unframed)
+
+    def _end(self) -> None:
+        self._transport = None
+        if self._link:
+            self._link.close()
+            self._link = None
 
     def _accept(self, payloads: list[bytes]) -> None:
-        self._send(self._framer.outgoing())
         for payload in map(without_lri, payloads):
             future = self._acquirer.submit(payload)
             self._waiting.append((payload, future))
             future.add_done_callback(self._committed)
-        self._watch_half_frame(restart=bool(payloads) or self._is_fixed)
         self._tell_noise()
         self._heed()
 
@@ -144,13 +140,13 @@ class HostConnection(asyncio.Protocol):
         return self._endpoint.scheme not in RECONNECTING
 
     def _tell_noise(self) -> None:
-        noise = self._framer.garbled + self._framer.skipped
+        if self._link is None:
+            return
+        framer = self._link.framer
+        noise = framer.garbled + framer.skipped
         if noise > self._noise:
             log.warning(
-                "%s noise: %d frames garbled, %d bytes outside frames",
-                self._peer,
-                self._framer.garbled,
-                self._framer.skipped,
+                "%s noise: %d frames garbled, %d bytes outside frames", self._peer, framer.garbled, framer.skipped
             )
         self._noise = noise
 
@@ -165,36 +161,22 @@ class HostConnection(asyncio.Protocol):
         elif len(self._waiting) <= REQUESTS_IN_FLIGHT // 2 and not self._ended:
             self._transport.resume_reading()
 
-    def _watch_half_frame(self, *, restart: bool) -> None:
-        if self._deadline and (restart or not self._framer.waiting):
-            self._deadline.cancel()
-            self._deadline = None
-        if self._framer.waiting and self._deadline is None:
-            self._deadline = self._loop.call_later(LINE_DEADLINE_S if self._is_fixed else FRAME_DEADLINE_S, self._late)
-
-    def _late(self) -> None:
-        self._deadline = None
-        try:
-            payloads = self._framer.expire()
-        except FrameError as error:
-            self._unframed(error)
-            return
-        self._accept(payloads)
-
     def _unframed(self, error: FrameError) -> None:
-        """The stream has lost its frames: a connection is closed, a fixed line begins afresh."""
-        if not self._is_fixed:
-            self._give_up(str(error))
-        else:
-            self._noise = 0
+        """A lost reply is told; a stream without frames ends its connection, and a fixed line begins afresh."""
+        if error.code == UNANSWERED:
+            log.warning("%s %s", self._peer, error)
+        elif self._transport and self._link and self._is_fixed:
             log.warning("%s begins afresh: %s", self._peer, error)
-            self._framer = self._endpoint.framer()
+            self._link.close()
+            self._begin(self._transport)
+        else:
+            self._give_up(str(error))
 
     def _give_up(self, why: str) -> None:
         log.warning("%s closed: %s", self._peer, why)
         if self._transport:
             self._transport.abort()
-            self._transport = None
+        self._end()
 
 
 class Server:

@@ -1,10 +1,10 @@
 """Sans-I/O matcher of one terminal's requests and replies.
 
 Rules owned here: one request is outstanding at a time; a reply belongs to it only if MTI + 10, STAN, terminal,
-merchant, amount, processing code, 60.1 and 60.3 all agree (CUP 7.7). STAN and amount count where the request has them.
-The host may ask too: its network management is a request to the terminal, unless it is our own that a line in
-loopback gives back. Time is a number of seconds of any clock that only goes forward; who waits asks ``expired`` when
-it has come.
+merchant, amount, processing code, 60.1 and 60.3 all agree (CUP 7.7). STAN and amount count where the request has them;
+a reply that approves a part (code 10) may state a smaller amount. The host may ask too: its network management is a
+request to the terminal, unless it is our own that a line in loopback gives back. Time is a number of seconds of any
+clock that only goes forward; who waits asks ``expired`` when it has come.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from protocol.errors import ProtocolError
 from protocol.fields import F
 from protocol.kinds import reply_mti
 from protocol.message import Message
+from protocol.responses import Action, response
 
 REMEMBERED: Final = 64
 """Closed requests whose late and repeated replies are told from those of strangers."""
@@ -26,7 +27,6 @@ HOST_ASKS: Final = frozenset({"0800", "0820"})
 """Network management: the only requests that a host makes of a terminal."""
 
 _ALWAYS: Final = (F.TERMINAL_ID, F.MERCHANT_ID, F.PROCESSING_CODE)
-_WHERE_ASKED: Final = (F.STAN, F.AMOUNT)
 
 
 class Event(Enum):
@@ -46,7 +46,8 @@ class _Key:
     reply_mti: str
     kind: tuple[str, str]
     always: tuple[str, ...]
-    where_asked: tuple[str, ...]
+    stan: str
+    amount: str
 
     @classmethod
     def of(cls, message: Message, reply_mti: str) -> _Key:
@@ -55,13 +56,15 @@ class _Key:
             reply_mti,
             (control[:2], control[8:11]),
             tuple(message.text(number) for number in _ALWAYS),
-            tuple(message.text(number) for number in _WHERE_ASKED),
+            message.text(F.STAN),
+            message.text(F.AMOUNT),
         )
 
-    def is_answered_by(self, reply: _Key) -> bool:
-        same = (self.reply_mti, self.kind, self.always) == (reply.reply_mti, reply.kind, reply.always)
-        return same and all(
-            not asked or asked == got for asked, got in zip(self.where_asked, reply.where_asked, strict=True)
+    def is_answered_by(self, reply: _Key, *, in_part: bool) -> bool:
+        return (
+            (self.reply_mti, self.kind, self.always) == (reply.reply_mti, reply.kind, reply.always)
+            and self.stan in ("", reply.stan)
+            and (self.amount in ("", reply.amount) or (in_part and "" < reply.amount < self.amount))
         )
 
 
@@ -95,11 +98,12 @@ class Exchange:
         if self.expired(now):
             self.give_up()
         key = _Key.of(message, message.mti)
-        if self._outstanding and self._outstanding.is_answered_by(key):
+        in_part = response(message.text(F.RESPONSE_CODE)).action is Action.ACCEPT_PART
+        if self._outstanding and self._outstanding.is_answered_by(key, in_part=in_part):
             self._close(Event.DUPLICATE)
             return Event.REPLY
         for asked, event in reversed(self._closed):
-            if asked.is_answered_by(key):
+            if asked.is_answered_by(key, in_part=in_part):
                 return event
         return Event.REQUEST if message.mti in HOST_ASKS and not self._is_ours(message) else Event.FOREIGN
 

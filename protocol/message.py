@@ -73,12 +73,12 @@ class Message:
 
     def text(self, number: int) -> str:
         """Digits or text of a field, empty where the field is absent."""
-        value = self.fields.get(number, "")
+        value = self.fields.get(number)
         return value if isinstance(value, str) else ""
 
     def octets(self, number: int) -> bytes:
         """Bytes of a binary field, empty where the field is absent."""
-        value = self.fields.get(number, b"")
+        value = self.fields.get(number)
         return value if isinstance(value, bytes) else b""
 
     def has(self, number: int) -> bool:

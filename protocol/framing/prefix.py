@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
 from protocol.errors import FrameError
-from protocol.framing.framer import MAX_PAYLOAD, MIN_PAYLOAD, check_size
+from protocol.framing.framer import LINE_TIMERS, MAX_PAYLOAD, MIN_PAYLOAD, Timer, Timers, check_size
 
 _LOOK_BYTES: Final = 2
 """How much of the first payload is looked at before its length is believed."""
@@ -81,8 +81,10 @@ class PrefixFramer:
 
     name: ClassVar[str]
 
-    def __init__(self) -> None:
+    def __init__(self, *, timers: Timers = LINE_TIMERS) -> None:
         self.garbled = self.skipped = 0
+        self._timers = timers
+        self._arrivals = self._frames = 0
         self._prefix = PREFIXES[self.name]
         self._rest = b""
         self._started = False
@@ -92,7 +94,12 @@ class PrefixFramer:
     def waiting(self) -> bool:
         return bool(self._rest)
 
+    @property
+    def timer(self) -> Timer | None:
+        return self._timers.rest_of_frame(self._arrivals, self._frames) if self._rest else None
+
     def feed(self, data: bytes, /) -> list[bytes]:
+        self._arrivals += bool(data)
         if self._rest:
             data = self._rest + data
         size, _, read, _ = self._prefix
@@ -107,6 +114,7 @@ class PrefixFramer:
             payloads.append(data[at + size : end])
             self._started = True
             at = end
+        self._frames += len(payloads)
         self._rest = data[at : at + size + MAX_PAYLOAD]
         if self._error is not None and not payloads:
             raise self._error

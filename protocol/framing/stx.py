@@ -1,79 +1,97 @@
-"""The framing of serial lines, with the answers ACK and NAK, repetition and the loss of it (CUP 9)."""
+"""The line discipline of serial lines: ACK, NAK and EOT, repetition and the loss of it (CUP 9).
+
+Rules owned here:
+
+- One frame is under way in each direction: who wraps another before the answer has come waits for the answer to that.
+- ACK answers our frame, and so does any new frame of the peer. After a NAK, or no answer in time, it is sent again, so
+  often as ``retransmissions`` says; then we send EOT and give it up.
+- A sound frame is answered by ACK. One that comes again with nothing of ours in between says that our ACK got lost: it
+  is acknowledged again and not delivered. Once we have spoken it is somebody asking again, and is delivered.
+- Damage is answered by NAK. Only a whole sound frame or silence ends it: until then any byte, a control byte too, may
+  be the rest of a payload.
+- EOT ends the exchange: what was under way is forgotten in both directions. Inside a frame it is a byte of the payload
+  like any other, since the length alone ends a frame: who gives up there is understood after the silence only.
+- Our own last frame is no message when it comes back, before any other: the line is in loopback. The peer cannot mean
+  it, since no request or reply of one end is bit by bit one of the other.
+
+A NAK that turned into ACK is believed: the peer lacks our frame, and who waits for its reply finds out. An ACK that
+turned into NAK repeats a frame that the peer has, and drops or answers from its store.
+"""
 
 from __future__ import annotations
 
-from typing import Final
-
 from protocol.errors import FrameError
-from protocol.framing.framer import MAX_PAYLOAD, MIN_PAYLOAD, check_size
-
-MAX_RETRANSMISSIONS: Final = 3
-
-STX, ETX, EOT, ACK, NAK = 0x02, 0x03, 0x04, 0x06, 0x15
+from protocol.framing.framer import LINE_TIMERS, UNANSWERED, Timer, Timers
+from protocol.framing.hunt import Hunt
+from protocol.framing.stx_frame import ACK, EOT, HEAD, MAX_FRAME, NAK, STX, TAIL, claimed_end, is_sound, stx_frame
 
 
 class StxFramer:
     """STX, 2-byte BCD length of the payload, payload, ETX, LRC; answered by ACK or NAK (CUP 9).
 
-    With ``ack=False`` nothing is answered, for lines that have no answers. A damaged frame is skipped and counted in
-    ``garbled``; ``skipped`` counts bytes outside any frame. Only a frame of ours that is refused once more after
-    MAX_RETRANSMISSIONS raises FrameError, and the framer lives on.
+    With ``ack=False`` nothing is answered and no answer is waited for: for peers that have none. Such a peer does not
+    notice ``ack`` if its reply comes within the timeout of an ACK. A slower one gets the request again, which a host
+    answers from its store; one that stays silent for all the sendings is given up.
+
+    A damaged frame is counted in ``garbled``; every byte that is of no sound frame and no control, in ``skipped``.
+    FrameError, with the code UNANSWERED, says that a frame of ours was given up; the framer lives on.
     """
 
-    def __init__(self, *, ack: bool = True) -> None:
+    def __init__(self, *, ack: bool = True, timers: Timers = LINE_TIMERS) -> None:
         self.garbled = 0
         self.skipped = 0
         self._ack = ack
-        self._rest = b""
-        self._hunting = False
+        self._timers = timers
+        self._buffer = bytearray()
+        self._hunt: Hunt | None = None
         self._outgoing: list[bytes] = []
+        self._error: FrameError | None = None
+        self._arrivals = self._frames = self._sendings = 0
+        # our last frame: is its answer due, how often was it sent again, has it come back to us
         self._sent = b""
+        self._is_due = False
         self._retransmissions = 0
+        self._came_back = False
+        # the peer's last payload: how often did it come again, have we sent a frame since
         self._accepted = b""
         self._repeats = 0
-        self._error: FrameError | None = None
+        self._has_spoken = False
 
     @property
     def waiting(self) -> bool:
-        return bool(self._rest) or self._error is not None
+        return bool(self._buffer) or self._error is not None
+
+    @property
+    def timer(self) -> Timer | None:
+        """Half a frame comes first: while the peer speaks, it may be about to answer."""
+        if self.waiting:
+            return self._timers.rest_of_frame(self._arrivals, self._frames)
+        return self._timers.answer(len(self._sent), self._sendings) if self._is_due else None
 
     def feed(self, data: bytes, /) -> list[bytes]:
-        data = self._rest + data
-        payloads: list[bytes] = []
-        at = 0
-        while at < len(data):
-            if data[at] != STX:
-                self._outside(data[at])
-                at += 1
-                continue
-            end = _claimed_end(data, at)
-            if end > len(data):
-                break
-            if _is_sound(data, at, end):
-                self._hunting = False
-                payloads += self._accept(data[at + 3 : end - 2])
-                at = end
-            else:
-                self._refuse()
-                at = _next_sound(data, at + 1, end)
-        self._rest = data[at:]
-        if self._error is not None and not payloads:
-            error, self._error = self._error, None
-            raise error
-        return payloads
+        self._arrivals += bool(data)
+        self._buffer += data
+        return self._told(self._read())
 
     def expire(self) -> list[bytes]:
-        if self._rest:
-            self._refuse()
-            self._rest = self._rest[_next_sound(self._rest, 1, len(self._rest)) :]
-        return self.feed(b"")
+        if self.waiting:
+            return self._told(self._drop())
+        if self._is_due:
+            self._send_again(
+                "no ACK for {} sendings",
+                "our own bytes come back: the line is in loopback"
+                if self._came_back
+                else "is the peer there, with the same baud, parity and framing? One that sends no ACK needs ack=no",
+            )
+        return self._told([])
 
     def wrap(self, payload: bytes, /) -> bytes:
-        check_size(payload)
-        block = bytes.fromhex(f"{len(payload):04d}") + payload + bytes([ETX])
-        self._sent = bytes([STX]) + block + bytes([lrc(block)])
+        self._sent = stx_frame(payload)
+        self._sendings += 1
+        self._is_due = self._ack
         self._retransmissions = 0
-        self._accepted = b""
+        self._came_back = False
+        self._has_spoken = True
         return self._sent
 
     def outgoing(self) -> bytes:
@@ -81,83 +99,113 @@ class StxFramer:
         self._outgoing.clear()
         return drained
 
-    def _outside(self, byte: int) -> None:
-        """Obey a control byte; after damage, until the next STX, any byte may be the rest of a payload."""
-        if self._hunting or byte not in (ACK, NAK, EOT):
-            self.skipped += 1
-        elif byte == NAK:
-            self._retransmit()
-        else:
-            self._sent = b""
-            if byte == EOT:
-                self._accepted = b""
+    def _told(self, payloads: list[bytes]) -> list[bytes]:
+        """The payloads or, where there are none, the error that came behind those before."""
+        if self._error is not None and not payloads:
+            error, self._error = self._error, None
+            raise error
+        return payloads
 
-    def _retransmit(self) -> None:
-        if not self._sent:
+    def _read(self) -> list[bytes]:
+        """Take what is whole out of the buffer."""
+        payloads: list[bytes] = []
+        while found := self._next_frame():
+            start, end = found
+            payload = bytes(self._buffer[start + HEAD : end - TAIL])
+            self._hunt = None
+            self._skip(start)
+            del self._buffer[: end - start]
+            payloads += self._accept(payload)
+        if self._hunt and len(self._buffer) > 2 * MAX_FRAME:
+            # No frame that has yet to end begins further back.
+            dead = len(self._buffer) - MAX_FRAME
+            self._hunt.forget(dead)
+            self._skip(dead)
+        return payloads
+
+    def _next_frame(self) -> tuple[int, int] | None:
+        """Start and end of the next sound frame in the buffer, None while it is not all there."""
+        data = self._buffer
+        if self._hunt is None:
+            outside = data.find(STX) if STX in data else len(data)
+            for byte in data[:outside]:
+                self._obey(byte)
+            del data[:outside]
+            if len(data) < HEAD or (end := claimed_end(data, 0)) > len(data):
+                return None
+            if end and is_sound(data, 0, end):
+                return 0, end
+            self._refuse()
+            self._hunt = Hunt(told=end or HEAD)
+        return self._hunt.look(data)
+
+    def _drop(self) -> list[bytes]:
+        """Silence: what has come is all there is. Sound frames may lie in it yet."""
+        payloads: list[bytes] = []
+        while self._buffer:
+            if self._hunt is None:
+                self._hunt = Hunt(told=0)
+            if len(self._buffer) > self._hunt.told:
+                self._refuse()
+                self._hunt.told = len(self._buffer)
+                payloads += self._read()
+            else:
+                self._hunt = None
+                self._skip(len(self._buffer))
+        return payloads
+
+    def _skip(self, count: int) -> None:
+        self.skipped += count
+        del self._buffer[:count]
+
+    def _obey(self, byte: int) -> None:
+        """A byte outside frames."""
+        if byte == ACK:
+            self._is_due = False
+        elif byte == EOT:
+            self._is_due = False
+            self._accepted = b""
+        elif byte != NAK:
+            self.skipped += 1
+        elif self._is_due:
+            self._send_again("the peer refused a frame {} times", "both ends need the same baud, parity and framing")
+
+    def _send_again(self, why: str, hint: str) -> None:
+        """Send our frame once more, or EOT where that was done often enough; ``why`` has a place for the number."""
+        if self._retransmissions < self._timers.retransmissions:
+            self._retransmissions += 1
+            self._sendings += 1
+            self._outgoing.append(self._sent)
             return
-        if self._retransmissions == MAX_RETRANSMISSIONS:
-            self._sent = b""
-            self._error = FrameError(
-                f"the peer refused a frame {MAX_RETRANSMISSIONS + 1} times",
-                hint="both ends need the same baud, parity and framing",
-            )
-            return
-        self._retransmissions += 1
-        self._outgoing.append(self._sent)
+        self._is_due = False
+        self._outgoing.append(bytes([EOT]))
+        self._error = FrameError(why.format(self._retransmissions + 1), hint=hint, code=UNANSWERED)
 
     def _accept(self, payload: bytes) -> list[bytes]:
-        """Answer a sound frame. A repeat of it, with nothing sent by us in between, says that our ACK got lost.
+        """Answer a sound frame, and deliver it unless it is known.
 
-        Who has lost an ACK repeats MAX_RETRANSMISSIONS times at most; a repeat beyond that is somebody asking again.
+        Who has lost an ACK repeats ``retransmissions`` times at most; a repeat beyond that is somebody asking again.
         """
+        self._frames += 1
+        if payload == self._sent[HEAD:-TAIL]:
+            self._came_back = True
+            return []
         if not self._ack:
+            self._sent = b""
             return [payload]
         self._outgoing.append(bytes([ACK]))
-        if payload == self._accepted and self._repeats < MAX_RETRANSMISSIONS:
+        is_repeat = payload == self._accepted
+        if is_repeat and not self._has_spoken and self._repeats < self._timers.retransmissions:
             self._repeats += 1
             return []
-        self._accepted, self._repeats = payload, 0
+        if not is_repeat:
+            self._is_due = False
+            self._sent = b""
+        self._accepted, self._repeats, self._has_spoken = payload, 0, False
         return [payload]
 
     def _refuse(self) -> None:
         """Answer damage, once until the answer has left: the peer cannot have reacted to it before."""
         self.garbled += 1
-        self._hunting = True
-        answer = bytes([NAK])
-        if self._ack and answer not in self._outgoing:
-            self._outgoing.append(answer)
-
-
-def lrc(block: bytes) -> int:
-    """XOR of all bytes, by folding the block in halves: a damaged frame is searched for sound ones at every STX."""
-    value, width = int.from_bytes(block, "big"), len(block)
-    while width > 1:
-        width = (width + 1) // 2
-        value = value >> 8 * width ^ value & (1 << 8 * width) - 1
-    return value
-
-
-def _claimed_end(data: bytes, at: int) -> int:
-    """Where the STX frame at ``at`` says that it ends; right behind its STX if that is no length."""
-    digits = data[at + 1 : at + 3].hex()
-    if len(digits) < 4:
-        return at + 3
-    length = int(digits) if digits.isdecimal() else 0
-    return at + 5 + length if MIN_PAYLOAD <= length <= MAX_PAYLOAD else at + 1
-
-
-def _is_sound(data: bytes, at: int, end: int) -> bool:
-    return end - at > 5 and data[end - 2] == ETX and lrc(data[at + 1 : end - 1]) == data[end - 1]
-
-
-def _next_sound(data: bytes, start: int, stop: int) -> int:
-    """Where the first sound STX frame begins inside ``start..stop``, or ``stop``.
-
-    A payload may hold an STX that is none (MTI 0200), so nothing short of a whole frame is believed inside damage.
-    """
-    while (start := data.find(STX, start, stop)) >= 0:
-        end = _claimed_end(data, start)
-        if end <= len(data) and _is_sound(data, start, end):
-            return start
-        start += 1
-    return stop
+        if self._ack and self._outgoing[-1:] != [bytes([NAK])]:
+            self._outgoing.append(bytes([NAK]))

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from protocol.errors import EndpointWrong
-from protocol.framing import FRAMINGS, Framer
+from protocol.framing import FRAMINGS, Framer, Timers
 
 Setting = str | int | float | bool
 
@@ -40,6 +40,9 @@ FORMS: Mapping[str, Form] = {
 
 EVERYWHERE = frozenset(FORMS)
 SERIAL = frozenset({"serial", "serial+"})
+LOSSLESS = frozenset({"memory", "tcp"})
+"""What carries every byte or ends: it may stall, but half a frame on it is no damage."""
+
 YES_NO: Mapping[str, Setting] = {"yes": True, "no": False}
 
 
@@ -99,11 +102,16 @@ class Endpoint:
         address = f"{inner}:{rest}{'?' * bool(others)}{others}" if inner else groups["address"]
         return cls(url, scheme, address, groups.get("host", "").strip("[]"), port, options, query)
 
-    def framer(self) -> Framer:
-        """A new framer for one connection of this endpoint."""
-        if self.options["framing"] == "stx":
-            return FRAMINGS["stx"](ack=self.options["ack"])
-        return FRAMINGS[str(self.options["framing"])]()
+    def framer(self, frame_s: float = 30.0) -> Framer:
+        """A new framer for one connection; a line that loses no bytes has ``frame_s`` seconds for a whole frame."""
+        options = self.options
+        if self.scheme in LOSSLESS:
+            timers = Timers(between_bytes_s=None, frame_s=frame_s)
+        else:
+            bits = 1 + float(options["bytesize"]) + (options["parity"] != "N") + float(options["stopbits"])
+            timers = Timers(byte_s=bits / float(options["baud"]))
+        framing = str(options["framing"])
+        return FRAMINGS[framing](timers=timers, **({"ack": options["ack"]} if framing == "stx" else {}))
 
     def at(self, place: str) -> str:
         """The URL ``place`` (scheme and address) with the options of this one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.errors import TransportError
-from protocol.framing import Ascii4Framer, Bcd2Framer, Len2Framer, StxFramer
+from protocol.framing import Ascii4Framer, Bcd2Framer, Len2Framer, StxFramer, Timer, Wait
 from protocol.transport import SCHEMES, Endpoint
 from protocol.transport.endpoint import FORMS, Setting
 
@@ -113,6 +113,40 @@ def test_framers_of_endpoints() -> None:
         assert isinstance(framer, StxFramer)
         framer.feed(StxFramer().wrap(bytes(21)))
         assert framer.outgoing() == answer
+
+
+@pytest.mark.parametrize(
+    ("url", "timer"),
+    [
+        ("tcp://127.0.0.1:1", Timer(Wait.FRAME, 7.0, 0)),
+        ("tcp://127.0.0.1:1?framing=stx", Timer(Wait.FRAME, 7.0, 0)),
+        ("memory:x?framing=bcd2", Timer(Wait.FRAME, 7.0, 0)),
+        ("pty:", Timer(Wait.FRAME, 1.0, 1)),
+        ("serial:///dev/ttyUSB0?framing=ascii4", Timer(Wait.FRAME, 1.0, 1)),
+        ("serial+socket://127.0.0.1:1?ack=no", Timer(Wait.FRAME, 1.0, 1)),
+    ],
+)
+def test_half_a_frame_is_waited_for_as_its_line_needs(url: str, timer: Timer) -> None:
+    """A network that stalls for a second would cost a sale, or a lost byte on a cable the next one."""
+    framer = Endpoint.parse(url).framer(frame_s=7.0)
+    framer.feed(b"\x02")
+    assert framer.timer == timer
+
+
+@pytest.mark.parametrize(
+    ("url", "byte_s"),
+    [
+        ("serial:///dev/ttyUSB0", 10 / 9600),
+        ("serial:///dev/ttyUSB0?baud=1200&bytesize=7&parity=even&stopbits=2", 11 / 1200),
+        ("serial:///dev/ttyUSB0?baud=115200&stopbits=1.5", 10.5 / 115200),
+        ("tcp://127.0.0.1:1?framing=stx", 0.0),
+    ],
+)
+def test_an_answer_is_waited_for_from_when_the_frame_has_left(url: str, byte_s: float) -> None:
+    """A long frame on a slow line would be sent again before it has left for the first time."""
+    framer = Endpoint.parse(url).framer()
+    size = len(framer.wrap(bytes(1000)))
+    assert framer.timer == Timer(Wait.ANSWER, pytest.approx(3.0 + size * byte_s), 1)
 
 
 def test_every_form_has_a_scheme_that_opens_it() -> None:

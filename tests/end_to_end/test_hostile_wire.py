@@ -18,8 +18,9 @@ from host.server import Server
 from protocol.codec import seal, unseal
 from protocol.elements import Value
 from protocol.fields import F
-from protocol.framing import MAX_PAYLOAD
+from protocol.framing import ACK, EOT, MAX_PAYLOAD, StxFramer, Timers
 from protocol.message import Message
+from protocol.transport import Endpoint
 from tests.host.wire import DEBIT, Lab, Wire, refusal
 
 WAIT_S = 10
@@ -209,6 +210,27 @@ async def test_half_a_frame_is_given_up(
     [told] = lines(caplog, logging.WARNING)
     assert "half a frame" in told
     assert await port.is_alive()
+    line.close()
+
+
+async def test_a_reply_that_nobody_acknowledges_is_repeated_and_given_up(
+    port: Port, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that hears nothing would be sent its reply for ever, or lose the line that it asks on next."""
+    monkeypatch.setattr(Endpoint, "framer", lambda *_: StxFramer(timers=Timers(ack_timeout_s=0.02)))
+    url = await port.server.listen("tcp://127.0.0.1:0?framing=stx")
+    line = Line(*await asyncio.open_connection("127.0.0.1", urlsplit(url).port))
+    frame = StxFramer().wrap(port.wire.management("echo"))
+    for _ in range(2):
+        await line.send(frame)
+        async with asyncio.timeout(WAIT_S):
+            assert await line.reader.readexactly(1) == bytes([ACK])
+            head = await line.reader.readexactly(3)
+            reply = head + await line.reader.readexactly(int(head[1:].hex()) + 2)
+            assert await line.reader.readexactly(3 * len(reply) + 1) == reply * 3 + bytes([EOT])
+    told = lines(caplog, logging.WARNING)
+    assert len(told) == 2
+    assert all("no ACK for 4 sendings" in text for text in told)
     line.close()
 
 

@@ -12,8 +12,8 @@ from firmware_sim.errors import LineDown, LineSilent
 from firmware_sim.faults import Faults, Hold
 from firmware_sim.line import Direction, Line
 from firmware_sim.power import Power, PowerLost
-from protocol.framing import Framer, Len2Framer, StxFramer
-from protocol.transport import serve
+from protocol.framing import EOT, Framer, Len2Framer, StxFramer, Timers
+from protocol.transport import Endpoint, serve
 
 REQUEST = bytes(range(40))
 REPLY = bytes(range(40, 80))
@@ -89,6 +89,38 @@ async def test_a_serial_framing(power: Power) -> None:
     listener = await serve("memory:stx?framing=stx", lambda: bench.host)
     assert await bench.ask() == REPLY
     await listener.close()
+
+
+@pytest.fixture
+async def serial(power: Power, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    """A serial line whose terminal is impatient."""
+    monkeypatch.setattr(Endpoint, "framer", lambda *_: StxFramer(timers=Timers(ack_timeout_s=0.02)))
+    bench = Bench(power, "memory:serial?framing=stx", StxFramer())
+    listener = await serve("memory:serial?framing=stx", lambda: bench.host)
+    yield bench
+    await listener.close()
+
+
+async def test_a_request_that_the_line_lost_is_sent_again(serial: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One disturbance on the cable would cost the reply timeout and a reversal."""
+    lost: list[bytes] = []
+    hear = serial.host.data_received
+    monkeypatch.setattr(serial.host, "data_received", lambda data: hear(data) if lost else lost.append(data))
+    assert await serial.ask(1) == REPLY
+    assert lost == [StxFramer().wrap(REQUEST)]
+    assert serial.host.seen == [REQUEST]
+
+
+async def test_a_host_that_acknowledges_nothing_is_given_up(serial: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cable that is out would look like a slow host, for the whole reply timeout."""
+    heard = bytearray()
+    monkeypatch.setattr(serial.host, "data_received", heard.extend)
+    with pytest.raises(LineDown, match="no ACK for 4 sendings"):
+        await serial.ask(1)
+    await settle()
+    assert heard == StxFramer().wrap(REQUEST) * 4 + bytes([EOT])
+    assert serial.host.is_lost
+    assert not serial.line.is_open
 
 
 async def test_silence_is_told_and_the_late_reply_comes_next(bench: Bench) -> None:

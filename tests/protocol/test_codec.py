@@ -117,9 +117,11 @@ BAD_ENVELOPES = [
 @pytest.mark.parametrize(("name", "digits", "code", "offset"), BAD_ENVELOPES, ids=[row[0] for row in BAD_ENVELOPES])
 def test_bad_envelopes_get_one_clear_error(name: str, digits: str, code: str, offset: int) -> None:
     """A terminal with another TPDU or header would stay silent and nobody would know why."""
+    payload = bytes.fromhex(digits)
+    raw = {"truncated": payload, "tpdu": payload[:5], "header": payload[5:11]}[code]
     with pytest.raises(DecodeError) as caught:
-        unseal(bytes.fromhex(digits))
-    assert (caught.value.code, caught.value.offset) == (code, offset)
+        unseal(payload)
+    assert (caught.value.code, caught.value.offset, caught.value.raw) == (code, offset, raw)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -191,6 +193,7 @@ ISO_BCD, ISO_ASCII = DIALECTS["iso87-bcd"], DIALECTS["iso87-ascii"]
 
 FIRST_HALF: dict[int, Value] = {11: "000001"}
 MAC_CASES = [
+    (CUP, {}, 64),
     (CUP, FIRST_HALF, 64),
     (ISO_BCD, FIRST_HALF, 64),
     (ISO_ASCII, FIRST_HALF, 64),
@@ -256,6 +259,7 @@ def test_the_monitoring_block_of_a_dial_up_line_is_stripped(block: bytes) -> Non
     """A shop behind a dial-up concentrator could not pay with one card (CUP 1.6)."""
     payload = seal(SALE)
     assert without_lri(payload[:5] + block + payload[5:]) == payload
+    assert without_lri(payload[:5] + block + payload[5:ENVELOPE_BYTES]) == payload[:ENVELOPE_BYTES]
 
 
 @pytest.mark.parametrize("payload", [b"", bytes(5), bytes(5) + b"LRI", bytes(5) + b"LRI" + bytes(35)], ids=len)
@@ -269,7 +273,9 @@ def test_half_a_monitoring_block_is_left_for_the_codec_to_refuse(payload: bytes)
 def test_the_reply_turns_the_tpdu_and_keeps_the_header() -> None:
     """A reply would go to the wrong terminal behind a concentrator."""
     assert bytes(Tpdu(destination="0003", source="0102").reply()).hex() == "6001020003"
+    assert Tpdu.parse(bytes.fromhex("60000A0B0C")).reply() == Tpdu("60", "0B0C", "000A")
     assert bytes(Header(version="31", sub_version="311108").reply("3")).hex() == "603103311108"
+    assert bytes(Header(processing_requirement="3").reply()).hex() == "603200000000"
     assert Header.parse(bytes.fromhex("60310031110E")) == Header(version="31", sub_version="31110E")
     with pytest.raises(EncodeError):
         bytes(Header(application_class="59"))

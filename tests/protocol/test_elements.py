@@ -233,12 +233,21 @@ def test_fields_that_no_bitmap_carries_are_never_sent(fields: dict[int, Value], 
     assert (caught.value.field, caught.value.code) == (number, code)
 
 
+@pytest.mark.parametrize("mti", ["", "02", "02000", "02x0"])
+def test_an_mti_that_is_none_is_never_sent(mti: str) -> None:
+    """A terminal would send a message in which every field is shifted."""
+    with pytest.raises(EncodeError) as caught:
+        TWO.build(mti, {2: "12"})
+    assert caught.value.field == 0
+
+
 @pytest.mark.parametrize(
     ("prefix", "largest"), [(BCD_LL, 99), (ASCII_LL, 99), (ASCII_LLL, 999), (BINARY_L, 255), (BINARY_LL, 65_535)]
 )
 def test_a_length_reaches_its_largest(prefix: Prefix, largest: int) -> None:
     """The longest chip data that a card may send would stop the terminal."""
     assert prefix.largest == prefix.decode(prefix.encode(largest)) == largest
+    assert Var(prefix, OCTETS, largest).bounds() == (0, largest)
     with pytest.raises(ValueError, match="above"):
         Var(prefix, OCTETS, largest + 1)
 

@@ -37,9 +37,25 @@ def test_the_reply_is_recognised_once(request_: Message, reply: Message) -> None
 
 def test_the_batch_of_a_sign_on_reply_may_differ() -> None:
     """A new terminal could never learn its batch."""
-    reply = SIGN_IN_REPLY.with_fields({F.CONTROL: "00000042003"})
+    reply = SIGN_IN_REPLY.with_fields({F.CONTROL: "00900042003"})
     assert begun(SIGN_IN).receive(reply, 1.0) is Event.REPLY
 
+
+COMPLETED = [
+    ("a trace number", ECHO, ECHO_REPLY.with_fields({F.STAN: "000007"})),
+    ("an amount", SALE.without(F.AMOUNT), SALE_REPLY),
+    ("a shorter field 60", SALE, SALE_REPLY.with_fields({F.CONTROL: "22000001000"})),
+    ("another end of field 60", SALE, SALE_REPLY.with_fields({F.CONTROL: "22000001000500"})),
+]
+
+
+@pytest.mark.parametrize(("name", "request_", "reply"), COMPLETED, ids=[row[0] for row in COMPLETED])
+def test_what_the_request_does_not_state_may_be_anything(name: str, request_: Message, reply: Message) -> None:
+    """A terminal would wait out its timeout because its host knows more than it asked (CUP 7.7)."""
+    assert begun(request_).receive(reply, 1.0) is Event.REPLY
+
+
+IN_PART = SALE_REPLY.with_fields({F.RESPONSE_CODE: "10", F.AMOUNT: "000000004000"})
 
 OTHERS = [
     ("another MTI", Message("0410", SALE_REPLY.fields)),
@@ -50,9 +66,15 @@ OTHERS = [
     ("another merchant", SALE_REPLY.with_fields({F.MERCHANT_ID: "100000000000002"})),
     ("another amount", SALE_REPLY.with_fields({F.AMOUNT: "000000006001"})),
     ("no amount", SALE_REPLY.without(F.AMOUNT)),
+    ("a smaller amount", SALE_REPLY.with_fields({F.AMOUNT: "000000004000"})),
+    ("a smaller amount declined", IN_PART.with_fields({F.RESPONSE_CODE: "51"})),
+    ("more than all in part", IN_PART.with_fields({F.AMOUNT: "000000006001"})),
+    ("no amount in part", IN_PART.without(F.AMOUNT)),
+    ("a part for another terminal", IN_PART.with_fields({F.TERMINAL_ID: "62000002"})),
     ("another processing code", SALE_REPLY.with_fields({F.PROCESSING_CODE: "200000"})),
     ("another type", SALE_REPLY.with_fields({F.CONTROL: "23000001000600"})),
     ("another network code", SALE_REPLY.with_fields({F.CONTROL: "22000001001600"})),
+    ("a network code of other kind", SALE_REPLY.with_fields({F.CONTROL: "22000001100600"})),
     ("no field 60", SALE_REPLY.without(F.CONTROL)),
 ]
 
@@ -63,6 +85,18 @@ def test_nothing_else_is_taken_for_the_reply(name: str, other: Message) -> None:
     exchange = begun()
     assert exchange.receive(other, 1.0) is Event.FOREIGN
     assert exchange.waiting
+
+
+@pytest.mark.parametrize("amount", ["000000000000", "000000004000", "000000005999", "000000006000"])
+def test_an_approval_of_a_part_is_the_reply(amount: str) -> None:
+    """The terminal would wait out its timeout while the card is charged (CUP 7.7)."""
+    exchange = begun()
+    reply = IN_PART.with_fields({F.AMOUNT: amount})
+    assert exchange.receive(reply, 1.0) is Event.REPLY
+    assert exchange.receive(reply, 2.0) is Event.DUPLICATE
+    exchange.begin(SALE, 60.0)
+    exchange.give_up()
+    assert exchange.receive(reply, 3.0) is Event.LATE
 
 
 def test_a_reply_at_the_deadline_is_late() -> None:
@@ -108,8 +142,9 @@ def test_there_is_one_outstanding_request() -> None:
     """Two requests at once would share one reply."""
     exchange = begun()
     assert exchange.waiting
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError) as caught:
         exchange.begin(ECHO, 60.0)
+    assert caught.value.code == "exchange"
 
 
 @pytest.mark.parametrize("mti", ["0800", "0820"])
@@ -189,3 +224,13 @@ def test_the_memory_is_bounded() -> None:
         exchange.give_up()
     assert exchange.receive(SALE_REPLY.with_fields({F.STAN: "000001"}), 1.0) is Event.FOREIGN
     assert exchange.receive(SALE_REPLY.with_fields({F.STAN: "000002"}), 1.0) is Event.LATE
+
+
+def test_a_request_that_is_resent_is_remembered_once() -> None:
+    """The late approval of a sale would be taken for a stranger's once its reversal had been resent often enough."""
+    exchange = begun()
+    exchange.give_up()
+    for _ in range(REMEMBERED):
+        exchange.begin(ECHO, 60.0)
+        exchange.give_up()
+    assert exchange.receive(SALE_REPLY, 1.0) is Event.LATE

@@ -27,6 +27,7 @@ GOOD = [
     ("", ()),
     ("9F26021234", (Node(0x9F26, b"\x12\x34"),)),
     ("9500", (Node(0x95, b""),)),
+    ("010101", (Node(1, b"\1"),)),
     ("820101820102", (Node(0x82, b"\1"), Node(0x82, b"\2"))),
     ("9A01018201029A0103", (Node(0x9A, b"\1"), Node(0x82, b"\2"), Node(0x9A, b"\3"))),
     ("7003820139", (Node(0x70, (Node(0x82, b"\x39"),)),)),
@@ -62,10 +63,12 @@ BAD = [
     ("95FF", "tlv_length", 1),
     ("1F" + "80" * 500, "tlv_tag", 0),  # B65
     ("9F81818100", "tlv_tag", 0),
+    ("9500" + "9F81818100", "tlv_tag", 2),
     ("9500" + "1F8080", "tlv_end", 5),
     ("958105" + "00" * 5, "tlv_length", 1),  # not the shortest
     ("95820005" + "00" * 5, "tlv_length", 1),
     ("958200FF" + "00" * 255, "tlv_length", 1),
+    ("958105", "tlv_length", 1),
     ("9581", "tlv_end", 2),
     ("958201", "tlv_end", 3),
     ("9582FFFF00", "tlv_end", 4),  # nothing is allocated by what is claimed
@@ -146,6 +149,7 @@ def test_generated_objects_round_trip(nodes: tuple[Node, ...], cut: int) -> None
         (Padding.TRAILING, "FFFF", 0),
         (Padding.TRAILING, "0000", 0),
         (Padding.TRAILING, "", 0),
+        (Padding.TRAILING, "010101", 1),  # one byte repeated, and no padding
         (Padding.TRAILING, "FF0003820101", 1),
     ],
 )
@@ -224,10 +228,17 @@ def test_dol(spelt: str, entries: tuple[tuple[int, int], ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spelt", "code"), [("95", "tlv_end"), ("9F", "tlv_end"), ("0001", "tlv_padding"), ("9F8181810101", "tlv_tag")]
+    ("spelt", "code", "offset"),
+    [
+        ("95", "tlv_end", 1),
+        ("9F02069F37", "tlv_end", 5),
+        ("9F", "tlv_end", 1),
+        ("0001", "tlv_padding", 0),
+        ("9F8181810101", "tlv_tag", 0),
+    ],
 )
-def test_what_is_no_dol(spelt: str, code: str) -> None:
+def test_what_is_no_dol(spelt: str, code: str, offset: int) -> None:
     """Rubbish from a card would be taken for a list of what it wants."""
     with pytest.raises(DecodeError) as caught:
         decode_dol(bytes.fromhex(spelt))
-    assert caught.value.code == code
+    assert (caught.value.code, caught.value.offset) == (code, offset)

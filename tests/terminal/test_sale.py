@@ -104,6 +104,27 @@ async def test_a_code_that_leaves_the_outcome_open_is_reversed(bench: Bench, cod
     assert bench.host.captured() == bench.captured() == set()
 
 
+async def test_an_approval_of_a_part_is_reversed_at_once(bench: Bench) -> None:
+    """The customer would go away with goods for 60.00 while the card was charged 40.00, or the shop with nothing."""
+    await bench.do("sign_in")
+
+    def in_part(answer: Answer) -> None:
+        answer.fields |= {F.RESPONSE_CODE: "10", F.AMOUNT: "000000004000"}
+        [row] = bench.host.book.values()
+        row.amount_fen = 4000
+
+    bench.host.after.append(once("sale", in_part))
+    outcome = await bench.sell()
+    assert (outcome.result, outcome.code, outcome.amount_fen, outcome.receipt_zh) == ("unknown", "10", 6000, ())
+    assert bench.states() == {"000002": "must_reverse"}
+    assert not bench.terminal.session.ignored
+    assert (await bench.do("reverse")).is_good
+    reversal = bench.host.asked("sale_reversal")[0]
+    assert (reversal.text(F.AMOUNT), reversal.text(F.RESPONSE_CODE)) == ("000000006000", "06")
+    assert bench.host.captured() == bench.captured() == set()
+    assert bench.terminal.book.net_fen == 0
+
+
 async def test_a_proven_decline_is_final(bench: Bench) -> None:
     """A card without money would leave a reversal behind, and the shop could not sell."""
     bench.host.before.append(once("sale", lambda answer: answer.refuse("51", "card.no_funds", "余额不足")))
