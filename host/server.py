@@ -1,7 +1,8 @@
 """The shell on the wire: accept, deframe, hand to the acquirer, reply after the commit.
 
 A connection that cannot be framed is closed with one log line; a half frame has a deadline; a connection that asks
-faster than the store commits is read no further until it has caught up. The other connections never notice.
+faster than the store commits has REQUESTS_IN_FLIGHT at most in the store, and is read no further until it has caught
+up; what a stranger can cause again and again is logged sparingly. The other connections never notice.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from host.acquirer import Acquirer, Answer
 from host.errors import HostError
+from host.sparing import Sparing
 from protocol.errors import FrameError, ProtocolError
 from protocol.framing import UNANSWERED
 from protocol.header import without_lri
@@ -36,12 +38,16 @@ class HostConnection(asyncio.Protocol):
         self._endpoint = endpoint
         self._connections = connections
         self._loop = asyncio.get_running_loop()
+        self._unasked: deque[bytes] = deque()
         self._waiting: deque[tuple[bytes, Future[Answer]]] = deque()
         self._transport: asyncio.Transport | None = None
         self._link: Link | None = None
         self._peer = "?"
         self._unreadable = 0
         self._noise = 0
+        self._noises = Sparing(log.warning, self._loop.time)
+        self._drops = Sparing(log.info, self._loop.time)
+        self._is_hinted = False
         self._writable = True
         self._ended = False
 
@@ -80,7 +86,7 @@ class HostConnection(asyncio.Protocol):
         """The line is gone; what was submitted is committed all the same."""
         self._connections.discard(self)
         if self._link and self._link.framer.waiting:
-            log.warning("%s ended inside a frame", self._peer)
+            log.warning("%s ended inside a frame%s", self._peer, self._hint())
         self._end()
 
     def close(self) -> None:
@@ -96,14 +102,26 @@ class HostConnection(asyncio.Protocol):
         while self._waiting and self._waiting[0][1].done():
             payload, future = self._waiting.popleft()
             answer = self._answer_of(payload, future)
-            log.info("%s %s", self._peer, answer.line)
-            self._unreadable = 0 if answer.payload else self._unreadable + 1
-            if answer.payload and self._link:
-                self._link.send(answer.payload)
-        if self._unreadable >= UNREADABLE_MAX and not self._is_fixed:
-            self._waiting.clear()
-            self._give_up(f"{self._unreadable} messages on end that are no requests")
+            if answer.payload:
+                log.info("%s %s", self._peer, answer.line)
+                self._unreadable = 0
+                if self._link:
+                    self._link.send(answer.payload)
+            else:
+                self._drop(answer.line)
+        self._ask()
         self._heed()
+        if self._transport is None and not self._waiting:
+            self._drops.end()
+
+    def _drop(self, line: str) -> None:
+        """Nobody is answered; who goes on so is let go, unless the line is fixed."""
+        self._drops.tell(f"{self._peer} {line}")
+        self._unreadable += 1
+        if self._unreadable >= UNREADABLE_MAX:
+            if not self._is_fixed:
+                self._give_up(f"{self._unreadable} messages on end that are no requests")
+            self._unreadable = 0
 
     def _answer_of(self, payload: bytes, future: Future[Answer]) -> Answer:
         try:
@@ -117,7 +135,7 @@ class HostConnection(asyncio.Protocol):
             return self._acquirer.failure(payload, HostError("internal error"))
 
     def _begin(self, transport: asyncio.Transport) -> None:
-        self._noise = 0
+        self._noise = self._unreadable = 0
         self._link = Link(transport, self._endpoint.framer(FRAME_DEADLINE_S), self._accept, self._unframed)
 
     def _end(self) -> None:
@@ -125,14 +143,22 @@ class HostConnection(asyncio.Protocol):
         if self._link:
             self._link.close()
             self._link = None
+        self._noises.end()
+        self._drops.end()
 
     def _accept(self, payloads: list[bytes]) -> None:
-        for payload in map(without_lri, payloads):
+        self._unasked.extend(payloads)
+        self._ask()
+        self._tell_noise()
+        self._heed()
+
+    def _ask(self) -> None:
+        """Submit what has come, no more than REQUESTS_IN_FLIGHT ahead of the answers; after the line is gone too."""
+        while self._unasked and len(self._waiting) < REQUESTS_IN_FLIGHT:
+            payload = without_lri(self._unasked.popleft())
             future = self._acquirer.submit(payload)
             self._waiting.append((payload, future))
             future.add_done_callback(self._committed)
-        self._tell_noise()
-        self._heed()
 
     @property
     def _is_fixed(self) -> bool:
@@ -145,10 +171,19 @@ class HostConnection(asyncio.Protocol):
         framer = self._link.framer
         noise = framer.garbled + framer.skipped
         if noise > self._noise:
-            log.warning(
-                "%s noise: %d frames garbled, %d bytes outside frames", self._peer, framer.garbled, framer.skipped
-            )
-        self._noise = noise
+            self._noise = noise
+            line = f"{self._peer} noise: {framer.garbled} frames garbled, {framer.skipped} bytes outside frames"
+            if hint := self._hint():
+                log.warning("%s%s", line, hint)
+            else:
+                self._noises.tell(line)
+
+    def _hint(self) -> str:
+        """What the bytes of the peer look like, once a connection."""
+        if self._link is None or self._is_hinted or not (hint := self._link.framer.hint):
+            return ""
+        self._is_hinted = True
+        return f" ({hint})"
 
     def _heed(self) -> None:
         """Read on only while the terminal takes its replies and the store keeps up with it."""
@@ -156,7 +191,7 @@ class HostConnection(asyncio.Protocol):
             return
         if self._ended and not self._waiting:
             self._transport.close()
-        elif not self._writable or len(self._waiting) > REQUESTS_IN_FLIGHT:
+        elif not self._writable or len(self._waiting) >= REQUESTS_IN_FLIGHT:
             self._transport.pause_reading()
         elif len(self._waiting) <= REQUESTS_IN_FLIGHT // 2 and not self._ended:
             self._transport.resume_reading()
@@ -166,7 +201,7 @@ class HostConnection(asyncio.Protocol):
         if error.code == UNANSWERED:
             log.warning("%s %s", self._peer, error)
         elif self._transport and self._link and self._is_fixed:
-            log.warning("%s begins afresh: %s", self._peer, error)
+            self._noises.tell(f"{self._peer} begins afresh: {error}")
             self._link.close()
             self._begin(self._transport)
         else:
@@ -174,6 +209,8 @@ class HostConnection(asyncio.Protocol):
 
     def _give_up(self, why: str) -> None:
         log.warning("%s closed: %s", self._peer, why)
+        self._unasked.clear()
+        self._waiting.clear()
         if self._transport:
             self._transport.abort()
         self._end()

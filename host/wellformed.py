@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from host.refusals import Refused
-from protocol.checks import CHECKS, Check
+from protocol.checks import CHECKS, Check, is_date
 from protocol.elements import Value
 from protocol.emv import decode_chip_data
 from protocol.errors import DecodeError
@@ -27,16 +27,22 @@ from protocol.tlv import Padding, decode
 
 _DATE_AT: Final = slice(12, 16)
 _NO_DATE: Final = ("", "0000")
-_SANE: Final = {check.number: check for check in CHECKS}
+SANE: Final[Mapping[int, tuple[Check, ...]]] = {
+    number: tuple(check for check in CHECKS if check.number == number) for number in {check.number for check in CHECKS}
+}
 
 
-def _sane(check: Check, value: Value) -> Refused | None:
-    return None if check.passes(value) else _wrong(check.number, *check.words)
+def _sane(number: int, value: Value) -> Refused | None:
+    """The refusal of the first row of CHECKS that the value does not pass."""
+    for check in SANE[number]:
+        if not check.passes(value):
+            return _wrong(number, *check.words)
+    return None
 
 
 def _original(value: Value) -> Refused | None:
     date = value[_DATE_AT]
-    if date in _NO_DATE or (len(date) == len("MMDD") and _SANE[F.LOCAL_DATE].passes(date)):
+    if date in _NO_DATE or (len(date) == len("MMDD") and is_date(date)):
         return None
     return _wrong(F.ORIGINAL, "原交易日期不是日期", "61.3 is not a date MMDD")
 
@@ -66,10 +72,10 @@ def _chip_data(value: Value) -> Refused | None:
 
 CONTENTS: Final[Mapping[int, Callable[[Value], Refused | None]]] = MappingProxyType(
     {
-        F.STAN: partial(_sane, _SANE[F.STAN]),
-        F.LOCAL_TIME: partial(_sane, _SANE[F.LOCAL_TIME]),
-        F.LOCAL_DATE: partial(_sane, _SANE[F.LOCAL_DATE]),
-        F.EXPIRY: partial(_sane, _SANE[F.EXPIRY]),
+        F.STAN: partial(_sane, F.STAN),
+        F.LOCAL_TIME: partial(_sane, F.LOCAL_TIME),
+        F.LOCAL_DATE: partial(_sane, F.LOCAL_DATE),
+        F.EXPIRY: partial(_sane, F.EXPIRY),
         F.ICC: _chip_data,
         F.ORIGINAL: _original,
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocol.codes import ENTRIES, Words
+from protocol.crypto.pinblock import PAN_DIGITS_MIN
 from protocol.details import View, Warned, requirement_text
 from protocol.dialect import CUP, Dialect
 from protocol.elements import Value
@@ -22,7 +23,6 @@ from protocol.message import Message
 from protocol.responses import RESPONSES, response
 
 _DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_PAN_DIGITS_MIN: Final = 13
 
 
 def luhn_ok(digits: str) -> bool:
@@ -55,7 +55,7 @@ class Check:
 
 
 CHECKS: Final = (
-    Check(F.PAN, lambda value: len(value) >= _PAN_DIGITS_MIN, ("卡号不足13位", "shorter than 13 digits")),
+    Check(F.PAN, lambda value: len(value) >= PAN_DIGITS_MIN, ("卡号不足13位", "shorter than 13 digits")),
     Check(F.PAN, lambda value: luhn_ok(str(value)), ("卡号校验位错误", "the check digit is wrong (Luhn)")),
     Check(F.AMOUNT, lambda value: int(value) > 0, ("金额为零", "the amount is zero")),
     Check(F.STAN, lambda value: int(value) > 0, ("流水号为零", "the trace number is zero")),

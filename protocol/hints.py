@@ -1,6 +1,6 @@
 """What a body that does not decode may be instead: the hint of its one error. Nothing here runs for one that decodes.
 
-Rules owned here: TABLE GUESSES and TABLE ALTERATIONS. A guess speaks only of what it has seen in the bytes. Guesses
+Rules owned here: TABLES GUESSES, ALTERATIONS and _NO_MTI. A guess speaks only of what it has seen in the bytes. Guesses
 about the whole body go before what an element says of its own bytes, and that goes before guesses about one kind of
 error. Where nobody has one, the doctor has: ``poslab doctor`` tries far more.
 """
@@ -35,6 +35,16 @@ Alter = Callable[[Element], Element | None]
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]{16}")
 _DIGITS: Final = re.compile(rb"[0-9]{4}")
 _EBCDIC_DIGITS: Final = re.compile(rb"[\xf0-\xf9]{4}")
+_NO_MTI: Final = (
+    (
+        re.compile(rb"[\x60\x61]\x00"),
+        "a TPDU stands where the MTI is expected: header and TPDU setting (`--header auto`)",
+    ),
+    (re.compile(rb"[\x60-\x63]"), "a header stands where the MTI is expected: is the TPDU before it missing?"),
+    (re.compile(rb"HT|GE|PO|PU|HE"), "it looks like HTTP: this is no ISO 8583"),
+)
+"""What stands in the place of a packed MTI."""
+_NO_DIGITS: Final = "an MTI begins with 0: do other bytes stand before it, or is one missing?"
 
 
 def hint_of(body: Body, raw: bytes, error: DecodeError) -> str:
@@ -52,6 +62,14 @@ def _other_digits(body: Body, raw: bytes, error: DecodeError) -> str:
     if _DIGITS.match(raw):
         return "the MTI is sent as text: is all of the message, as in the dialect iso87-ascii?"
     return "the MTI is sent in EBCDIC" if _EBCDIC_DIGITS.match(raw) else ""
+
+
+def _no_mti(body: Body, raw: bytes, error: DecodeError) -> str:
+    if error.code != "mti" or not isinstance(body.mti.coding, Packed):
+        return ""
+    if said := next((hint for pattern, hint in _NO_MTI if pattern.match(raw)), ""):
+        return said
+    return "" if raw[:2].hex().isdecimal() else _NO_DIGITS
 
 
 def _bitmap_as_text(body: Body, raw: bytes, error: DecodeError) -> str:
@@ -174,7 +192,7 @@ def _of_charset(text: bytes, broken: UnicodeDecodeError) -> str:
 _NO_CONTROLS: Final = "control and direction characters have no place in text"
 _NO_SECOND: Final = "bit 1 announces a second bitmap: clear it where no field above 64 comes"
 _WRONG_BITS: Final = ("undefined_field", "mac_field")
-GUESSES: Final[tuple[Guess, ...]] = (_other_digits, _bitmap_as_text, _other_lengths)
+GUESSES: Final[tuple[Guess, ...]] = (_other_digits, _no_mti, _bitmap_as_text, _other_lengths)
 ALTERATIONS: Final[Mapping[str, Alter]] = MappingProxyType(
     {"counts bytes, where digits are due": _in_bytes, "is binary, where BCD is due": _in_binary}
 )

@@ -6,6 +6,7 @@ differs is the verdict "failed". What chips need is in ``crypto_chip``.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -51,6 +52,10 @@ _KEY_CIPHERS: Final = {name: CIPHERS[name] for name in ("des", "3des", "sm4")}
 _WORKING_CIPHERS: Final = {name: CIPHERS[name] for name in ("3des", "sm4")}
 _AUTO: Final = "auto"
 _LAYOUTS: Final = (_AUTO, *LAYOUTS, TYPED)
+
+_TRACK2: Final = ("digits around one separator", re.compile(r"[0-9]{1,19}D[0-9]*"))
+_TRACK3: Final = ("digits with separators after the first of them", re.compile(r"[0-9]{1,21}D[0-9D]*"))
+"""What a clear track looks like; the window of an encrypted one may hold any digit."""
 
 CipherOption = Annotated[str, typer.Option(metavar="|".join(_WORKING_CIPHERS), help="The cipher of the keys.")]
 KeyHex = Annotated[str, typer.Option(metavar="HEX", help="The key, clear.")]
@@ -226,6 +231,9 @@ def track(
     option, most = ("--track2", TRACK2_CHARACTERS) if track2 else ("--track3", TRACK3_CHARACTERS)
     if len(given) > most:
         refuse(f"{option}: {len(given)} characters", hint=f"a card's track has {most} at most")
+    due, shape = _TRACK2 if track2 else _TRACK3
+    if not decrypt and not shape.fullmatch(given):
+        refuse(f"{option}: not {due}", hint="D or = is the separator")
     chosen = named("--cipher", cipher, _WORKING_CIPHERS)
     key = TrackKey(octets("--tdk", tdk)) if tdk else None
     if decrypt and key:

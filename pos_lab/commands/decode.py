@@ -1,7 +1,7 @@
 """``poslab decode``: a frame, payload or body in hex, explained.
 
 Rules owned here: how ``auto`` tells framings and headers apart, and that every message of an input is told in order,
-also those before a mistake.
+also those before a mistake. Where a mistake is, counts from the first byte of the input, for people and programs.
 """
 
 from __future__ import annotations
@@ -226,14 +226,15 @@ def decode(
       poslab decode "0034 6000030000 603200000000 0820 0000000000C00010 3632303030303031 \\
         313030303030303030303030303031 0011000000013010"
     """
-    wrong = False
+    wrong, empty = False, True
     spoken = DIALECTS[dialect]
     texts = (line for text in inputs for line in (filter(str.strip, sys.stdin) if text == "-" else [text]))
     for text in texts:
+        empty = False
         for result in read_input(text, frame, header, spoken):
             if isinstance(result, Mistake):
                 wrong = True
-                print_error(result.error, as_json=as_json, text=str(result))
+                print_error(result.error, as_json=as_json, text=str(result), offset=result.at)
             elif as_json:
                 told = document(result.message, frame=result.frame, unmask=unmask, lang=lang.code, dialect=spoken)
                 print_json(told)
@@ -241,5 +242,7 @@ def decode(
                 lines = describe(result.message, frame=result.frame, unmask=unmask, lang=lang.code, dialect=spoken)
                 typer.echo("\n".join(lines))
                 typer.echo()
+    if empty:
+        raise DecodeError("no message", code="hex", hint="- reads hex from standard input, one message a line")
     if wrong:
         raise typer.Exit(Status.WRONG)

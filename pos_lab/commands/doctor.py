@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
@@ -28,9 +28,12 @@ from pos_lab.doctor.report import as_document, as_lines, verdict_of
 from pos_lab.doctor.symptom import Finding
 from protocol.dialect import Dialect
 from protocol.dialects import DIALECTS
-from protocol.transport.endpoint import FORMS
+from protocol.transport.endpoint import FORMS, Endpoint
 
 _FILE_BYTES_MAX: Final = 256 * 1024 * 1024
+_SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".log", ".txt", ".json", ".bin", ".hex", ".dump")
+"""A word that ends like this is meant as a file."""
+
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """What no text has; an escape may colour a log."""
 
@@ -48,20 +51,37 @@ class Given:
 
 
 def read_given(text: str) -> Iterator[Given]:
-    """Every run of bytes that an argument names or holds. Raises CaptureError for a damaged capture."""
+    """Every run of bytes that an argument names or holds.
+
+    Raises CaptureError for a damaged capture, EncodeError for the name of what is no file, EndpointWrong for the URL of
+    what is no endpoint.
+    """
     if text == "-":
         yield from _of_bytes("-", sys.stdin.buffer.read())
-    elif _is_file(text):
+    elif _is(Path.is_file, text) or _is(Path.is_fifo, text):
         if Path(text).stat().st_size > _FILE_BYTES_MAX:
             refuse(f"the file is larger than {_FILE_BYTES_MAX} bytes", hint="cut the capture into pieces")
         yield from _of_bytes(text, Path(text).read_bytes())
     else:
+        _refuse_names(text)
         yield from _of_text("hex", text)
 
 
-def _is_file(text: str) -> bool:
+def _refuse_names(text: str) -> None:
+    """Raises EncodeError for the name of what is no file, EndpointWrong for a URL of no endpoint; not for hex."""
+    if any(chunks(text)) and not text.lower().endswith(_SUFFIXES):
+        return
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        Endpoint.parse(text)
+    if _is(Path.is_dir, text):
+        refuse(f"{text} is a directory", hint="name a file in it")
+    if not re.search(r"\s", text) and ("/" in text or text.lower().endswith(_SUFFIXES)):
+        refuse(f"there is no such file: {text}")
+
+
+def _is(kind: Callable[[Path], bool], text: str) -> bool:
     try:
-        return Path(text).is_file()
+        return kind(Path(text))
     except OSError:  # hex is longer than a name may be
         return False
 
@@ -114,7 +134,9 @@ def doctor(
     ] = None,
     terminal: Annotated[str, typer.Option(help="Field 41 of the echo to a URL.")] = "00000000",
     merchant: Annotated[str, typer.Option(help="Field 42 of the echo to a URL.")] = "000000000000000",
-    timeout_s: Annotated[float, typer.Option("--timeout", min=0.01, help="Seconds that a peer has.")] = 2.0,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0.01, help="Seconds that a peer has for each way to ask.")
+    ] = 2.0,
     unmask: UnmaskOption = False,
     as_json: JsonOption = False,
     lang: LangOption,

@@ -86,8 +86,11 @@ def print_json(document: object) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False))
 
 
-def error_document(error: Exception) -> dict[str, object]:
-    """The document of an error; an error that brings one of its own (``document()``) is asked for it."""
+def error_document(error: Exception, *, offset: int | None = None) -> dict[str, object]:
+    """The document of an error; an error that brings one of its own (``document()``) is asked for it.
+
+    ``offset`` takes the place of the error's own, which may count from elsewhere.
+    """
     own: Callable[[], dict[str, object]] | None = getattr(error, "document", None)
     if own:
         return own()
@@ -96,17 +99,17 @@ def error_document(error: Exception) -> dict[str, object]:
         "error": {
             "code": getattr(error, "code", "os"),
             "field": getattr(error, "field", None),
-            "offset": getattr(error, "offset", None),
+            "offset": getattr(error, "offset", None) if offset is None else offset,
             "message": getattr(error, "message", None) or _told(error),
             "hint": getattr(error, "hint", ""),
         },
     }
 
 
-def print_error(error: Exception, *, as_json: bool, text: str = "") -> None:
+def print_error(error: Exception, *, as_json: bool, text: str = "", offset: int | None = None) -> None:
     """Tell an error: its document on standard output, or on standard error ``text``, by default the error's own."""
     if as_json:
-        print_json(error_document(error))
+        print_json(error_document(error, offset=offset))
     else:
         by_position = hasattr(error, "document")  # its lines begin with file:line:column
         typer.echo(text or str(error) if by_position else f"poslab: {text or _told(error)}", err=True)

@@ -1,4 +1,4 @@
-"""Bytes out of text as people paste it: plain hex, ``xxd``, ``hexdump -C``, a Wireshark copy, a log with hex in it.
+"""Bytes out of text as people paste it: hex, ``xxd``, ``hexdump -C``, a Wireshark copy, an array or literal, a log.
 
 Rules owned here: the shapes that a line may have, when lines belong together, and that a text column is never taken for
 hex. An offset counts as one only if it goes on where the last line ended.
@@ -6,6 +6,7 @@ hex. An offset counts as one only if it goes on where the last line ended.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ LOG_BYTES_MIN: Final = 13
 _OFFSET = re.compile(r"\s*(?:0x)?([0-9A-Fa-f]{4,8}):?\s+(\S.*)")
 _GROUPS = re.compile(r"(?:[0-9A-Fa-f]{2}){1,4}(?:[ -](?:[0-9A-Fa-f]{2}){1,4})*")
 _MARKS = re.compile(r"0[xX](?=[0-9A-Fa-f]{2}\b)|\\x(?=[0-9A-Fa-f]{2})|[,;:{}\"'\[\]]|<|>")
+_ARRAY = re.compile(r"\{((?:\s*0[xX][0-9A-Fa-f]{1,2}\s*(?:,|(?=\}))){4,}\s*)\}")
+_LITERAL = re.compile(r"""\b[bB](?P<quoted>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 _PLAIN = re.compile(r"[0-9A-Fa-f\s]+")
 _RUN = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{2,}(?:[ :-]?[0-9A-Fa-f]{2,})*(?![0-9A-Za-z])")
 _STAMP = re.compile(  # at the beginning of a line
@@ -49,6 +52,10 @@ def chunks(text: str) -> Iterator[Chunk]:
         return
     runs: list[str] = []
     for line in (_STAMP.sub("", each, count=1) for each in lines):
+        written = _in_code(line)
+        if written:
+            runs += ["", *written, ""]
+            continue
         cleaned = _MARKS.sub(" ", line)
         if _PLAIN.fullmatch(cleaned):
             digits = "".join(cleaned.split()).upper()
@@ -60,6 +67,21 @@ def chunks(text: str) -> Iterator[Chunk]:
             found = [re.sub(r"[ :-]", "", run).upper() for run in _RUN.findall(line)]
             runs += ["", *(run for run in found if len(run) >= 2 * LOG_BYTES_MIN), ""]
     yield from (_chunk(run) for run in runs if run)
+
+
+def _in_code(line: str) -> list[str]:
+    """Digits of the arrays of C and the bytes of Python that are written out in a line."""
+    arrays = [bytes(int(each, 16) for each in re.findall("0[xX]([0-9A-Fa-f]+)", row)) for row in _ARRAY.findall(line)]
+    literals = [_literal(match["quoted"]) for match in _LITERAL.finditer(line) if "\\x" in match["quoted"]]
+    return [raw.hex().upper() for raw in (*arrays, *literals) if raw]
+
+
+def _literal(quoted: str) -> bytes:
+    """What Python reads, nothing where it would not."""
+    try:
+        return bytes(ast.literal_eval(f"b{quoted}"))
+    except (SyntaxError, ValueError):
+        return b""
 
 
 def unwrapped(data: bytes) -> Chunk:

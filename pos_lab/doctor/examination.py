@@ -15,6 +15,7 @@ from pos_lab.doctor.hypothesis import ALL_DIALECTS, DUMP, Hypothesis, begins_mes
 from pos_lab.doctor.key_check import check_keys
 from pos_lab.doctor.mac_check import check_mac
 from pos_lab.doctor.symptom import Finding, Gravity
+from pos_lab.doctor.wrapping import Cut
 from protocol.dialect import Dialect
 from protocol.framing import ACK, EOT, MAX_PAYLOAD, NAK
 
@@ -25,6 +26,9 @@ LEADING_MAX: Final = 96
 """Ethernet, IPv6 and TCP with options are not longer."""
 
 _PLAUSIBLE: Final = 0.4
+FLOOR: Final = 0.2
+"""A reading that is less likely is none: noise has an MTI and a field in it often enough."""
+
 _STRANGERS: Final = (
     (re.compile(rb"HTTP/|[A-Z]{3,7} /"), "HTTP"),
     (re.compile(rb"[\x14-\x17]\x03[\x00-\x04]"), "TLS"),
@@ -114,7 +118,7 @@ def _next_case(data: bytes, at: int, keys: Keys, dialects: tuple[Dialect, ...], 
         skipped, later = _after_leading(rest, dialects, source)
         if later is not None:
             start, rest, found = start + skipped, rest[skipped:], later
-        elif found is None or found.score <= 0:
+        elif found is None or found.score < FLOOR:
             return Case(start, rest, None, (replace(stranger, at=start),)), len(data)
     findings = _placed(found.findings, start)
     if start > at and data[at] not in (ACK, NAK, EOT):
@@ -151,16 +155,20 @@ def _body_findings(data: bytes, found: Hypothesis, dialects: tuple[Dialect, ...]
     walked, cut = found.walk, found.cut
     at = found.body_at + walked.end
     if walked.stop and walked.stop.code == "truncated":
-        return [Finding("truncated", cut.end, walked.stop.number, cut.missing or walked.stop.due)]
+        return [_truncated(cut, cut.missing or walked.stop.due, walked.stop.number)]
     if walked.stop:
         return [Finding(walked.stop.code, at, walked.stop.number, name=walked.stop.message)]
     if cut.missing and not found.is_whole:
-        return [Finding("truncated", cut.end, n=cut.missing)]
+        return [_truncated(cut, cut.missing)]
     if at >= cut.end:
         return []
     if begins_message(data[at : cut.end], dialects):
         return [Finding("merged", at)]
     return [Finding("trailing_bytes", at, n=cut.end - at)]
+
+
+def _truncated(cut: Cut, missing: int, field: int = 0) -> Finding:
+    return Finding("truncated", cut.end, field, missing, f"{cut.end}/{cut.end + missing}")
 
 
 def _charset_findings(found: Hypothesis) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 Rules owned here: the score. 1 is a message that every byte agrees with; each symptom that has to be assumed costs what
 its row says; bytes that are left over, or never reached, cost more. A clean reading is believed at once, and one that
-is whole but for its symptoms is not repaired any further.
+is whole but for its symptoms, or followed by the next message, is not repaired any further.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from protocol.message import Message
 
 REPAIRED_MAX: Final = 6
 """Readings that single changes are tried on, the farthest first."""
+
+REPAIRED_BYTES_MAX: Final = 2048
+"""A body that is longer is several, or noise: changing one field makes it whole by accident only."""
 
 DUMP: Final = "dump"
 WIRE: Final = "wire"
@@ -121,15 +124,24 @@ def _bodies(head: Reading) -> Iterator[Reading]:
 
 def best(data: bytes, dialects: tuple[Dialect, ...], source: str = DUMP) -> Hypothesis | None:
     """The likeliest reading of the first message in ``data``, None where none reads even an MTI and a field."""
+    if len(set(data)) <= 1:  # a line that is stuck, whatever its bytes could be read as
+        return None
     found: list[Hypothesis] = []
     for hypothesis in hypotheses(data, dialects, source):
         if hypothesis.is_clean and hypothesis.score >= _WHOLE:
             return hypothesis
         found.append(hypothesis)
     found.sort(key=lambda each: -each.score)
-    if found and not found[0].is_whole:
+    if found and not found[0].is_whole and not _goes_on(found[0], dialects):
         found += [fixed for each in found[:REPAIRED_MAX] for fixed in _repaired(each, data)]
     return max(found, key=lambda each: each.score, default=None)
+
+
+def _goes_on(hypothesis: Hypothesis, dialects: tuple[Dialect, ...]) -> bool:
+    """Does the next message begin where this one ends? Then nothing is to be repaired."""
+    if hypothesis.walk.stop or hypothesis.reading.codes:
+        return False
+    return begins_message(hypothesis.body[hypothesis.walk.end :], dialects)
 
 
 def begins_message(data: bytes, dialects: tuple[Dialect, ...]) -> bool:
@@ -141,7 +153,10 @@ def begins_message(data: bytes, dialects: tuple[Dialect, ...]) -> bool:
 
 
 def hypotheses(data: bytes, dialects: tuple[Dialect, ...], source: str, *, plain: bool = False) -> Iterator[Hypothesis]:
-    """Every reading whose MTI is known and that reads a field, likely ones first; ``plain`` without alterations."""
+    """Every reading whose MTI is known and that reads a field or is cut short before, likely ones first.
+
+    ``plain`` is without alterations.
+    """
     for cut in cuts(data):
         payload = data[cut.start : cut.end]
         for envelope in ENVELOPES:
@@ -154,8 +169,19 @@ def hypotheses(data: bytes, dialects: tuple[Dialect, ...], source: str, *, plain
                 rows = readings(dialect)
                 for reading in rows[:1] if plain else rows:
                     walked = walk(body, reading)
-                    if walked.places:
+                    if walked.places or (envelope.is_whole and reading is rows[0] and _is_begun(cut, walked)):
                         yield _judged(cut, envelope, reading, walked, body_at, body, parts, source)
+
+
+def _is_begun(cut: Cut, walked: Walk) -> bool:
+    """Does a frame end inside the bitmap, or inside its first field, where its length says that more is to come?"""
+    is_cut_short = walked.stop is not None and walked.stop.code == "truncated"
+    return (
+        is_cut_short
+        and cut.missing > 0
+        and bool(walked.mti)
+        and not any(each.symptom.gravity is Gravity.FAULT for each in cut.findings)
+    )
 
 
 def _judged(
@@ -207,7 +233,7 @@ def score(hypothesis: Hypothesis) -> float:
     elif walked.stop is None:
         value = _LEFT_OVER + 0.15 * reached
     elif walked.stop.code == "truncated" and cut.missing:
-        value = _LEFT_OVER + 0.15 * len(walked.places) / len(walked.numbers)
+        value = _LEFT_OVER + 0.15 * len(walked.places) / max(1, len(walked.numbers))
     else:
         value = _BROKEN * reached
     if cut.missing and (walked.stop is None or walked.stop.code != "truncated"):
@@ -221,7 +247,7 @@ def score(hypothesis: Hypothesis) -> float:
 
 def _repaired(hypothesis: Hypothesis, data: bytes) -> Iterator[Hypothesis]:
     cut = hypothesis.cut
-    if cut.missing:
+    if cut.missing or len(hypothesis.body) > REPAIRED_BYTES_MAX:
         return
     for repair in repairs(hypothesis.body, hypothesis.reading, hypothesis.walk):
         finding = replace(repair.finding, at=repair.finding.at + hypothesis.body_at)

@@ -1,12 +1,14 @@
 """A peer asked: an echo 0820 in one framing after another, and what came back.
 
 Rules owned here: TABLE PROBES, the settings that are tried in order; each has a connection of its own, so that a peer
-that was confused by one is not asked the next.
+that was confused by one is not asked the next. A peer answers if one of its messages is the reply that a terminal
+would take (``Exchange``); what else it says is none. Who floods the line is not asked twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +18,7 @@ from pos_lab.doctor.hypothesis import WIRE
 from pos_lab.doctor.symptom import Finding
 from protocol.codec import pack, seal
 from protocol.elements import Value
+from protocol.exchange import Event, Exchange
 from protocol.fields import F
 from protocol.framing import ETX, STX, lrc
 from protocol.header import Header, Tpdu
@@ -23,7 +26,11 @@ from protocol.message import Message
 from protocol.transport import Endpoint, connect
 
 BATCH: Final = "000001"
-REPLY_BYTES_MAX: Final = 65536
+REPLY_BYTES_MAX: Final = 1024
+"""No reply to an echo is so long, noise before it included."""
+
+QUIET_S: Final = 0.02
+"""Bytes that come at shorter distances are examined together."""
 
 
 def _len2(payload: bytes) -> bytes:
@@ -65,16 +72,31 @@ async def ask(url: str, message: Message, timeout_s: float) -> tuple[list[Case],
     chosen = str(Endpoint.parse(url).options["framing"])
     closed, last = False, list[Case]()
     for probe in sorted(PROBES, key=lambda each: each.framing != chosen):
-        raw, closed = await _once(url, _framed(probe, message), timeout_s)
+        frame = _framed(probe, message)
+        raw, closed = await _once(url, frame, message, timeout_s)
         cases = examine(raw, source=WIRE) if raw else []
-        if any(case.verdict is not Verdict.UNKNOWN for case in cases):
+        if _is_answered(message, cases):
             is_due = probe.framing == chosen and probe.has_envelope
             found = Finding("peer_answers") if is_due else Finding("peer_other_setting", name=probe.name)
             return cases, [found]
+        if raw.startswith(frame):
+            return cases, [Finding("peer_loopback")]
+        if len(raw) >= REPLY_BYTES_MAX:
+            return cases, [Finding("peer_floods", n=len(raw))]
+        if any(case.verdict is not Verdict.UNKNOWN for case in cases):
+            return cases, [Finding("peer_no_reply")]
         last = cases or last
     if last:
         return last, []
     return [], [Finding("peer_closed") if closed else Finding("peer_silent", n=int(timeout_s * 1000))]
+
+
+def _is_answered(message: Message, cases: list[Case]) -> bool:
+    """Is one of these whole messages the reply to ``message``?"""
+    exchange = Exchange()
+    exchange.begin(message, math.inf)
+    whole = [case.hypothesis for case in cases if case.hypothesis and case.hypothesis.is_whole]
+    return any(exchange.receive(each.message, 0.0) is Event.REPLY for each in whole)
 
 
 def _framed(probe: Probe, message: Message) -> bytes:
@@ -82,36 +104,50 @@ def _framed(probe: Probe, message: Message) -> bytes:
 
 
 class _Listening(asyncio.Protocol):
-    """Keeps what comes, and tells when a whole frame may be there or the peer has gone."""
+    """Keeps what comes up to REPLY_BYTES_MAX, and tells when something came or the peer has gone."""
 
     def __init__(self) -> None:
         self.raw = b""
         self.came = asyncio.Event()
-        self.closed = asyncio.Event()
+        self.over = asyncio.Event()
+        self.closed = False
 
     def data_received(self, data: bytes) -> None:
         self.raw = (self.raw + data)[:REPLY_BYTES_MAX]
         self.came.set()
+        if len(self.raw) >= REPLY_BYTES_MAX:
+            self.over.set()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.closed.set()
+        self.closed = True
+        self.over.set()
         self.came.set()
 
 
-async def _once(url: str, frame: bytes, timeout_s: float) -> tuple[bytes, bool]:
+async def _once(url: str, frame: bytes, message: Message, timeout_s: float) -> tuple[bytes, bool]:
     """The bytes that came back within the time, and whether the peer closed the connection."""
     transport, listening = await connect(url, _Listening)
     try:
         transport.write(frame)
         try:
             async with asyncio.timeout(timeout_s):
-                while not listening.closed.is_set():
-                    listening.came.clear()
-                    await listening.came.wait()
-                    if any(case.hypothesis and case.hypothesis.is_whole for case in examine(listening.raw)):
-                        break
+                await _answered(listening, message)
         except TimeoutError:
-            return listening.raw, listening.closed.is_set()
-        return listening.raw, listening.closed.is_set()
+            return listening.raw, listening.closed
+        return listening.raw, listening.closed
     finally:
         transport.close()
+
+
+async def _answered(listening: _Listening, message: Message) -> None:
+    """Return when the reply is there, the peer has gone or has said too much."""
+    while not listening.over.is_set():
+        listening.came.clear()
+        await listening.came.wait()
+        # what comes in many pieces is examined once, and not once for each
+        size = -1
+        while size != len(listening.raw) and not listening.over.is_set():
+            size = len(listening.raw)
+            await asyncio.sleep(QUIET_S)
+        if not listening.over.is_set() and _is_answered(message, examine(listening.raw, source=WIRE)):
+            return

@@ -126,7 +126,7 @@ _FRAME_ROWS: Final = (
     Symptom(
         "truncated",
         0.15,
-        ("报文被截断：至少还缺{n}字节", "the message is truncated: at least {n} bytes are missing"),
+        ("报文被截断（{name}字节）：至少还缺{n}字节", "the message is truncated ({name} bytes): at least {n} are missing"),
         ("再等待后续字节：接收方须按长度凑齐一帧", "wait for the rest: a receiver has to collect a frame by its length"),
     ),
     Symptom(
@@ -212,6 +212,9 @@ _KEY_ROWS: Final = (
 _PEER_ROWS: Final = (
     Symptom("peer_answers", 0.0, ("对方应答了回响测试", "the peer answers an echo"), _NONE, Gravity.NOTE),
     Symptom("peer_other_setting", 0.05, ("对方只在{name}下应答", "the peer answers only under {name}"), ("用{name}", "use {name}")),
+    Symptom("peer_loopback", 1.0, ("对方原样送回了我方的报文（线路环回）", "the peer gives our own request back: the line is in loopback"), ("取下环回插头，或关掉调制解调器、服务器的回送", "take the loopback plug off, or switch the echo of the modem or server off")),
+    Symptom("peer_no_reply", 1.0, ("对方送来的不是对回响测试的完整应答", "what the peer sends is no whole reply to the echo"), ("应答的MTI为请求加10，终端号、商户号、流水号和60域与请求相同", "a reply has the MTI + 10 and the terminal, merchant, STAN and field 60 of its request")),
+    Symptom("peer_floods", 1.0, ("对方发送的远多于一条应答（已收{n}字节）", "the peer sends far more than a reply: {n} bytes came"), ("检查端口、波特率和校验位", "look at the port, or at baud rate and parity")),
     Symptom("peer_silent", 1.0, ("对方连接了但{n}毫秒内没有应答", "the peer connects and says nothing within {n} ms"), ("检查终端号、商户号、TPDU和成帧", "look at terminal, merchant, TPDU and framing")),
     Symptom("peer_closed", 1.0, ("对方收到后关闭了连接", "the peer closes the connection when asked"), ("检查成帧和TPDU；换端口", "look at framing and TPDU, or try another port")),
 )  # fmt: skip

@@ -57,7 +57,10 @@ class Var(Element):
     def _parse(self, stream: io.BytesIO, context: Any, path: Any) -> Value:
         units = self.prefix.decode(read(stream, self.prefix.size_bytes))
         if units > self.most:
-            raise ElementError(f"the length {units} is above {self.most}", f"is it {self.prefix.base.value} here?")
+            raise ElementError(
+                f"the length {units} is above {self.most}",
+                f"is it {self.prefix.base.value} here, and this the dialect? See `--dialect` and `poslab doctor`",
+            )
         return self.coding.decode(read(stream, self.coding.size_bytes(units)), units)
 
     def _build(self, obj: Value, stream: io.BytesIO, context: Any, path: Any) -> Value:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 from protocol.elements.coding import DECIMAL
-from protocol.elements.error import ElementError
+from protocol.elements.error import CutShort, ElementError
 
 
 class Base(Enum):
@@ -31,7 +31,9 @@ class Prefix:
         return int({Base.BCD: 100, Base.ASCII: 10, Base.BINARY: 256}[self.base] ** self.size_bytes) - 1
 
     def decode(self, raw: bytes) -> int:
-        """The length that these bytes state. Raises ElementError."""
+        """The length that these bytes state. Raises ElementError, CutShort where they are too few."""
+        if len(raw) < self.size_bytes:
+            raise CutShort(f"the length needs {self.size_bytes} bytes and {len(raw)} are left")
         if self.base is Base.BINARY:
             return int.from_bytes(raw, "big")
         digits = raw.hex().upper() if self.base is Base.BCD else raw.decode("latin-1")

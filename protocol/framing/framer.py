@@ -86,6 +86,10 @@ class Framer(Protocol):
         """Drain the bytes that the framing itself has to send; after a FrameError too."""
 
     @property
+    def hint(self) -> str:
+        """What the peer may be doing instead, as far as half a frame or bytes outside frames show it; else empty."""
+
+    @property
     def waiting(self) -> bool:
         """True while bytes of an unfinished frame are buffered."""
 

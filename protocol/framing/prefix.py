@@ -1,18 +1,19 @@
 """Framings of a stream: a length before every payload, which excludes itself, and nothing after it.
 
 Rules owned here: how a length is written (TABLE PREFIXES), and what a stream that is not framed so looks like
-(TABLES FOREIGN and MISWRITTEN).
+(TABLES FOREIGN, MISWRITTEN and TEXT); STX frames, which have a length too, ask the same tables.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
 from protocol.errors import FrameError
 from protocol.framing.framer import LINE_TIMERS, MAX_PAYLOAD, MIN_PAYLOAD, Timer, Timers, check_size
 
+OTHER_FRAMING: Final = "the peer uses another framing, or bytes were lost"
 _LOOK_BYTES: Final = 2
 """How much of the first payload is looked at before its length is believed."""
 
@@ -44,11 +45,11 @@ class Foreign(NamedTuple):
 
     pattern: re.Pattern[bytes]
     hint: str
-    framings: frozenset[str] = frozenset(PREFIXES)
+    framings: frozenset[str]
 
 
 def _foreign(pattern: bytes, hint: str, *framings: str) -> Foreign:
-    return Foreign(re.compile(pattern, re.DOTALL), hint, frozenset(framings or PREFIXES))
+    return Foreign(re.compile(pattern, re.DOTALL), hint, frozenset(framings or (*PREFIXES, "stx")))
 
 
 _NO_TPDU: Final = rb"(?:[^\x60]|\Z)"
@@ -58,9 +59,9 @@ FOREIGN: Final = (
     _foreign(rb"(?:GE|PO|PU|HE|DE|OP|CO|PA|TR)" + _NO_TPDU, "it looks like an HTTP request: this port speaks ISO 8583"),
     _foreign(rb"\x16\x03[\x00-\x04]", "it looks like a TLS ClientHello: this port is not encrypted"),
     _foreign(rb"SS" + _NO_TPDU, "it looks like an SSH banner"),
-    _foreign(rb"[0-9]{2}" + _NO_TPDU, "it looks like an ASCII length: try framing=ascii4", "len2", "bcd2"),
+    _foreign(rb"[0-9]{2}" + _NO_TPDU, "it looks like an ASCII length: try framing=ascii4", "len2", "bcd2", "stx"),
     _foreign(rb"\x00\x00", "it looks like a 4-byte length: none of our framings has one"),
-    _foreign(rb"\x02[\x00-\x99]{2}\x60", "it looks like an STX frame: try framing=stx"),
+    _foreign(rb"\x02[\x00-\x99]{2}\x60", "it looks like an STX frame: try framing=stx", *PREFIXES),
     _foreign(
         rb"\x60\x00" + _NO_TPDU + rb"|[\x01-\x08][\x00\x10\x20\x30][^\x60]",
         "it looks like a message without a length before it",
@@ -71,9 +72,19 @@ MISWRITTEN: Final = (
     _foreign(
         rb"(?![0-9]{4})[0-9A-Fa-f+\- _xX]{4}", "the length is four digits 0 to 9, no sign, blank or letter", "ascii4"
     ),
-    _foreign(rb"[\x00-\x20].\x60", "it looks like two binary bytes of length: try framing=len2", "ascii4", "bcd2"),
+    _foreign(
+        rb"[\x00-\x20].\x60", "it looks like two binary bytes of length: try framing=len2", "ascii4", "bcd2", "stx"
+    ),
 )
 """The like, asked only where the length itself is none."""
+
+TEXT: Final = (_foreign(rb"[\t\n\r\x20-\x7e]{4}", "it looks like text: this port speaks ISO 8583", "stx"),)
+"""The like, where neither says anything."""
+
+
+def foreign_hint(framing: str, head: bytes, rows: Iterable[Foreign] = FOREIGN) -> str:
+    """What a stream that begins with ``head``, and is none of ``framing``, looks like; empty where that is unknown."""
+    return next((row.hint for row in rows if framing in row.framings and row.pattern.match(head)), "")
 
 
 class PrefixFramer:
@@ -93,6 +104,13 @@ class PrefixFramer:
     @property
     def waiting(self) -> bool:
         return bool(self._rest)
+
+    @property
+    def hint(self) -> str:
+        size, _, read, _ = self._prefix
+        if len(self._rest) < size:
+            return OTHER_FRAMING if self._rest else ""
+        return f"its length says {read(self._rest[:size])} bytes, {len(self._rest) - size} came: {OTHER_FRAMING}"
 
     @property
     def timer(self) -> Timer | None:
@@ -127,7 +145,7 @@ class PrefixFramer:
         if possible and (self._started or len(head) < size + _LOOK_BYTES):
             return None
         rows = FOREIGN if possible else FOREIGN + MISWRITTEN
-        hint = next((row.hint for row in rows if self.name in row.framings and row.pattern.match(head)), "")
+        hint = foreign_hint(self.name, head, rows)
         if possible and not hint:
             return None
         if possible:
@@ -138,7 +156,7 @@ class PrefixFramer:
             why = f"are no length of {told}"
         return FrameError(
             f"not a frame: the first bytes {head[:size].hex().upper()} {why}",
-            hint=hint or "the peer uses another framing, or bytes were lost",
+            hint=hint or OTHER_FRAMING,
         )
 
     def expire(self) -> list[bytes]:
@@ -146,7 +164,7 @@ class PrefixFramer:
             size, told, read, _ = self._prefix
             have = len(self._rest)
             whole = f"{size + read(self._rest[:size])} bytes" if have >= size else f"a length of {told}"
-            self._error = FrameError(f"half a frame: {have} of {whole} came", offset=have)
+            self._error = FrameError(f"half a frame: {have} of {whole} came", offset=have, hint=self.hint)
         raise self._error
 
     def wrap(self, payload: bytes, /) -> bytes:

@@ -20,10 +20,18 @@ turned into NAK repeats a frame that the peer has, and drops or answers from its
 
 from __future__ import annotations
 
+from typing import Final
+
 from protocol.errors import FrameError
 from protocol.framing.framer import LINE_TIMERS, UNANSWERED, Timer, Timers
 from protocol.framing.hunt import Hunt
+from protocol.framing.prefix import FOREIGN, MISWRITTEN, OTHER_FRAMING, TEXT, foreign_hint
 from protocol.framing.stx_frame import ACK, EOT, HEAD, MAX_FRAME, NAK, STX, TAIL, claimed_end, is_sound, stx_frame
+
+LOOK_BYTES: Final = 4
+"""How many of the first bytes outside frames are kept to say what they look like."""
+
+STX_FOREIGN: Final = FOREIGN + MISWRITTEN + TEXT
 
 
 class StxFramer:
@@ -43,6 +51,7 @@ class StxFramer:
         self._ack = ack
         self._timers = timers
         self._buffer = bytearray()
+        self._foreign = bytearray()
         self._hunt: Hunt | None = None
         self._outgoing: list[bytes] = []
         self._error: FrameError | None = None
@@ -60,6 +69,12 @@ class StxFramer:
     @property
     def waiting(self) -> bool:
         return bool(self._buffer) or self._error is not None
+
+    @property
+    def hint(self) -> str:
+        if len(self._foreign) < LOOK_BYTES:
+            return ""
+        return foreign_hint("stx", bytes(self._foreign), STX_FOREIGN) or OTHER_FRAMING
 
     @property
     def timer(self) -> Timer | None:
@@ -156,6 +171,8 @@ class StxFramer:
 
     def _skip(self, count: int) -> None:
         self.skipped += count
+        if count and len(self._foreign) < LOOK_BYTES:
+            self._foreign += self._buffer[: min(count, LOOK_BYTES - len(self._foreign))]
         del self._buffer[:count]
 
     def _obey(self, byte: int) -> None:
@@ -167,6 +184,8 @@ class StxFramer:
             self._accepted = b""
         elif byte != NAK:
             self.skipped += 1
+            if len(self._foreign) < LOOK_BYTES:
+                self._foreign.append(byte)
         elif self._is_due:
             self._send_again("the peer refused a frame {} times", "both ends need the same baud, parity and framing")
 

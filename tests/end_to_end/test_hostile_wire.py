@@ -7,6 +7,7 @@ import logging
 import random
 import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from host import server
+from host.acquirer import Answer
 from host.server import Server
 from protocol.codec import seal, unseal
 from protocol.elements import Value
@@ -188,14 +190,96 @@ async def test_random_bytes_never_hurt(port: Port, caplog: pytest.LogCaptureFixt
         line.writer.write_eof()
         assert unseal((await line.reader.read())[2:]).message.text(F.RESPONSE_CODE) in ("30", "40")
         line.close()
+    assert lines(caplog, logging.ERROR) == []
+    caplog.clear()
     line = await port.open()
     line.writer.write(b"\x02" * 1_000_000)  # frames of 514 bytes that hold no message
     line.writer.write_eof()
     assert await line.is_closed()
     line.close()
+    [told] = [record for record in caplog.records if record.levelno > logging.INFO]
+    assert "3 messages on end that are no requests" in told.getMessage()
     assert await port.is_alive()
-    assert lines(caplog, logging.ERROR) == []
     assert await captured(port) == 0
+
+
+async def test_a_flood_is_let_go_with_few_lines(port: Port, caplog: pytest.LogCaptureFixture) -> None:
+    """One stranger would fill the log and the store's queue, and the shops would wait behind him."""
+    good, strangers = await port.open(), [await port.open() for _ in range(3)]
+    submitted = port.lab.acquirer.submit
+    counted: list[bytes] = []
+
+    def submit(payload: bytes) -> Future[Answer]:
+        counted.append(payload)
+        return submitted(payload)
+
+    port.lab.acquirer.submit = submit  # type: ignore[method-assign]
+    for line in strangers:
+        line.writer.write(framed(bytes(21)) * 12_000)
+    for line in strangers:
+        assert await line.is_closed()
+        line.close()
+    assert (await good.ask(port.wire.management("echo"))).text(F.RESPONSE_CODE) == "00"
+    assert len(lines(caplog, logging.WARNING)) == len(strangers)
+    assert len([told for told in lines(caplog, logging.INFO) if "dropped" in told]) == 2 * len(strangers)
+    assert len(counted) <= len(strangers) * (server.REQUESTS_IN_FLIGHT + server.UNREADABLE_MAX) + 1
+    good.close()
+
+
+async def test_a_fixed_line_goes_on_after_a_flood(
+    port: Port, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A serial line that babbled once would stay dead, or fill the log."""
+    monkeypatch.setattr(server, "RECONNECTING", frozenset())
+    line = await port.open()
+    await line.send(framed(bytes(21)) * 500)
+    assert (await line.ask(port.wire.management("echo"))).text(F.RESPONSE_CODE) == "00"
+    line.close()
+    await asyncio.sleep(0.05)
+    told = [text for text in lines(caplog, logging.INFO) if "dropped" in text]
+    assert 2 <= len(told) < 50
+    assert lines(caplog, logging.WARNING) == []
+
+
+STX_STRANGERS = {
+    "len2": (framed(b"\x60\x00\x03\x00\x00\x60\x32" + bytes(9)), "framing=len2"),
+    "ASCII length": (b"0079\x60\x00\x03", "framing=ascii4"),
+    "HTTP": (b"GET / HTTP/1.1\r\n\r\n", "HTTP"),
+    "text": (b"hello there\r\n", "text"),
+    "noise": (b"\xfe\xfd\xfc\xfb", "another framing"),
+}
+
+
+@pytest.mark.parametrize("name", STX_STRANGERS)
+async def test_noise_on_a_serial_listener_says_once_what_it_looks_like(
+    port: Port, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """The maker of a terminal would count skipped bytes and never learn that the framing is another."""
+    url = await port.server.listen("tcp://127.0.0.1:0?framing=stx")
+    line = Line(*await asyncio.open_connection("127.0.0.1", urlsplit(url).port))
+    data, hint = STX_STRANGERS[name]
+    for _ in range(20):
+        await line.send(data)
+        await asyncio.sleep(0.001)
+    line.writer.write_eof()
+    await line.reader.read()
+    line.close()
+    told = [text for text in lines(caplog, logging.WARNING) if "noise: " in text]
+    assert hint in told[0]
+    assert f"{20 * len(data)} bytes" in told[-1]
+    assert sum(hint in text for text in told) == 1
+    assert len(told) <= 3
+
+
+async def test_who_ends_inside_a_frame_is_told_what_is_missing(port: Port, caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong framing would look like a bad line."""
+    line = await port.open()
+    await line.send(b"\x02\x05\x60\x00\x03")
+    line.writer.write_eof()
+    assert await line.is_closed()
+    [told] = lines(caplog, logging.WARNING)
+    assert "ended inside a frame (its length says 517 bytes, 3 came: the peer uses another framing" in told
+    line.close()
 
 
 @pytest.mark.parametrize("half", [b"\x00", b"\x00\x79", b"\x00\x79\x60\x00\x03", b"\xff"])
@@ -209,6 +293,7 @@ async def test_half_a_frame_is_given_up(
     assert await line.is_closed()
     [told] = lines(caplog, logging.WARNING)
     assert "half a frame" in told
+    assert "another framing" in told
     assert await port.is_alive()
     line.close()
 

@@ -9,7 +9,8 @@ import pytest
 
 from host.lifecycle import ALL_KINDS
 from host.refusals import Refused
-from host.wellformed import CONTENTS, wrong_content
+from host.wellformed import CONTENTS, SANE, wrong_content
+from protocol.checks import CHECKS
 from protocol.codec import unseal
 from protocol.elements import Value
 from protocol.emv import decode_chip_data
@@ -66,6 +67,13 @@ def test_a_time_is_one_of_a_day(time: str, is_good: bool) -> None:
 def test_a_stan_counts_from_one(stan: str, is_good: bool) -> None:
     """A terminal that does not count would have all its sales taken for one (CUP 7.8)."""
     assert (refused(F.STAN, stan) is None) is is_good
+
+
+def test_every_row_of_a_number_is_asked() -> None:
+    """A second check of a field would silently replace the first."""
+    rows = {number: [check for check in CHECKS if check.number == number] for number in (F.PAN, F.STAN)}
+    assert len(rows[F.PAN]) > 1
+    assert {number: list(SANE[number]) for number in rows} == rows
 
 
 def test_the_refusal_names_field_and_fault_in_both_languages() -> None:

@@ -146,13 +146,28 @@ def test_bad_input_gets_one_clear_error(name: str, digits: str, code: str, field
     assert err.count("\n") == 1
 
 
-def test_people_get_the_byte_of_the_input_and_programs_that_from_the_mti() -> None:
-    """The wrong byte would be looked for thirteen bytes too early."""
+def test_people_and_programs_get_the_byte_of_the_input() -> None:
+    """The wrong byte would be looked for thirteen bytes too early, or before the first."""
     raw = bytearray(ECHO_FRAME)
     raw[-1] = 0xFF
     _, (found,) = documents("decode", raw.hex())
-    assert (found["error"]["field"], found["error"]["offset"]) == (60, 33)
+    assert (found["error"]["field"], found["error"]["offset"]) == (60, 46)
     assert poslab("decode", raw.hex())[2].startswith("poslab: byte 46 of the input, field 60: ")
+    no_header = "6000030000" + ECHO_PAYLOAD[11:].hex()
+    _, (found,) = documents("decode", no_header)
+    assert found["error"]["offset"] == 5
+    assert poslab("decode", no_header)[2].startswith("poslab: byte 5 of the input: ")
+
+
+@pytest.mark.parametrize("given", ["", "\n \n"])
+def test_nothing_to_decode_is_an_error(given: str) -> None:
+    """A script whose capture is empty would report success."""
+    status, (found,) = documents("decode", "-", given=given)
+    assert (status, found["ok"], found["error"]["message"]) == (2, False, "no message")
+    status, out, err = poslab("decode", "-", given=given)
+    assert (status, out) == (2, "")
+    assert err.startswith("poslab: ")
+    assert "no message" in err
 
 
 def test_every_input_is_told_in_order() -> None:

@@ -90,7 +90,15 @@ def test_a_wrong_call_is_status_2(words: list[str]) -> None:
     assert "Usage" in err
 
 
-def test_a_file_that_cannot_be_written_is_the_environment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("direction", ["encode", "decode"])
+def test_a_directory_is_no_place_for_an_image(tmp_path: Path, direction: str) -> None:
+    """A build script would take a typing mistake for a broken disk."""
+    status, out, err = poslab("image", direction, "-", "--out", tmp_path, given=RAW)
+    assert (status, out) == (2, "")
+    assert "is a directory" in err
+
+
+def test_a_file_that_cannot_be_written_is_the_environment() -> None:
     """A full disk would look like a wrong image."""
-    assert poslab("image", "encode", "-", "--out", tmp_path, given=RAW)[0] == 3
+    assert poslab("image", "encode", "-", "--out", "/dev/full", given=RAW)[0] == 3
     assert "Example" in poslab("image", "encode", "--help")[1]

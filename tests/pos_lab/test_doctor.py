@@ -23,7 +23,7 @@ from protocol.crypto.key import MacKey
 from protocol.crypto.keys import check_value, wrap_key
 from protocol.crypto.mac import MAC_ALGORITHMS
 from protocol.dialects import ISO87_ASCII, ISO87_BCD, PAYBY
-from protocol.elements import Element, Packed, bitmap_of
+from protocol.elements import Base, Element, ElementError, Packed, Prefix, bitmap_of
 from protocol.fields import FIELDS, F
 from protocol.framing import Len2Framer, StxFramer, lrc
 from protocol.message import Message
@@ -393,6 +393,65 @@ def test_a_damaged_message_never_stops_the_doctor(data: st.DataObject) -> None:
     assert examine(bytes(raw[:cut]), keys=Keys(MAK, TMK))
 
 
+VECTORS = sorted({vector["hex"] for kind in ("message", "frame") for vector in shared_vectors(kind)}, key=len)
+
+
+@pytest.mark.parametrize("number", range(len(VECTORS)))
+def test_a_message_may_end_anywhere(number: int) -> None:
+    """A capture that was cut off would end the doctor with a traceback."""
+    raw = bytes.fromhex(VECTORS[number])
+    for end in range(1 + number % 7, len(raw), max(7, len(raw) // 5)):
+        assert examine(raw[:end])
+
+
+@pytest.mark.parametrize("base", Base)
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_length_is_not_read_from_too_few_bytes(base: Base, size: int) -> None:
+    """Half a length would pass for a small one."""
+    with pytest.raises(ElementError, match="are left"):
+        Prefix(base, 2).decode(b"\x30" * size)
+
+
+def test_a_body_may_end_before_any_length() -> None:
+    """A length without bytes would be taken for a number, or stop the doctor."""
+    (case,) = diagnosed(len2(PAYLOAD))
+    assert case.hypothesis
+    for place in case.hypothesis.walk.places:
+        if place.value_at > place.at:
+            assert examine(len2(ENVELOPE + BODY[: place.at]))
+
+
+@pytest.mark.parametrize("framer", [Len2Framer(), StxFramer()], ids=["len2", "stx"])
+def test_a_frame_is_told_to_be_truncated_from_its_mti_on(framer: Len2Framer | StxFramer) -> None:
+    """The engineer would look for a wrong setting where the rest of the frame is still on its way."""
+    frame = framer.wrap(PAYLOAD)
+    body_at = frame.index(PAYLOAD) + len(ENVELOPE)
+    for end in range(body_at + 2, body_at + 30):
+        (case,) = examine(frame[:end])
+        (finding,) = case.findings
+        assert (finding.code, finding.n) == ("truncated", len(frame) - end)
+        assert f"{end}/{len(frame)}" in finding.text("en")
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\x01", b"\x02", b"\x02\x00", b"0", b"\x60", b"\xff"], ids=lambda noise: noise.hex()
+)
+def test_noise_is_not_understood(noise: bytes) -> None:
+    """A line without a peer would be called a peer with findings."""
+    raw = (noise * 8000)[:8000]
+    (case,) = examine(raw)
+    assert case.verdict is Verdict.UNKNOWN
+    assert codes([case]) == {"not_understood"}
+
+
+def test_many_messages_without_frames_are_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long recording would keep the engineer waiting for what nobody asked."""
+    monkeypatch.setattr("pos_lab.doctor.hypothesis._repaired", lambda *_: pytest.fail("repaired"))
+    cases = examine(PAYLOAD * 6)
+    assert len(cases) == 6
+    assert codes(cases) == {"missing_length", "merged"}
+
+
 def poslab(*words: str, given: bytes = b"") -> tuple[int, str]:
     result = CliRunner().invoke(cli.app, ["doctor", *words], input=given)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -473,6 +532,23 @@ def test_every_way_to_give_bytes_is_read(tmp_path: Any) -> None:
     assert poslab("-", given=frame)[0] == 0
     assert poslab("-", given=b"\x01\x02\x03" + frame)[0] == 1
     assert poslab(str(text), str(empty))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("missing.pcapng", "no such file"),
+        ("logs/missing", "no such file"),
+        (".", "is a directory"),
+        ("tpc://127.0.0.1:8583", "did you mean 'tcp'"),
+        ("ftp://127.0.0.1/x", "unknown scheme 'ftp'"),
+    ],
+)
+def test_a_name_of_nothing_is_not_taken_for_hex(text: str, told: str) -> None:
+    """The user would look for hex where a letter of a file name is wrong."""
+    result = CliRunner().invoke(cli.app, ["doctor", text])
+    assert result.exit_code == 2
+    assert told in result.output + str(result.exception)
 
 
 def test_a_long_stream_is_read_to_its_end() -> None:

@@ -48,6 +48,8 @@ SHAPES = {
     "colons": RAW.hex(":"),
     "commas and 0x": ", ".join(f"0x{byte:02X}" for byte in RAW),
     "a C array": "{" + ",\n".join(f"0x{byte:02x}" for byte in RAW) + "};",
+    "a C array in one line": "unsigned char b[] = {" + ", ".join(f"0x{byte:02X}" for byte in RAW) + "};",
+    "a literal of Python": f"sent = {RAW!r}  # 217 bytes",
     "backslashes": "".join(f"\\x{byte:02x}" for byte in RAW),
     "wrapped lines": "\n".join(row.hex(" ") for _, row in _rows(RAW)),
     "hexdump -C": hexdump_c(RAW),

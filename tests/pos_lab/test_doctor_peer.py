@@ -49,15 +49,32 @@ def bare_host(raw: bytes) -> bytes:
     return len(body).to_bytes(2, "big") + body
 
 
+def half_host(raw: bytes) -> bytes:
+    return len2_host(raw)[:40]
+
+
+def other_terminal_host(raw: bytes) -> bytes:
+    if raw[2:3] != b"\x60":
+        return b""
+    reply = reply_to(unseal(raw[2:]).message)
+    return Len2Framer().wrap(seal(reply.with_fields({41: "62000009"})))
+
+
 PEERS: list[tuple[str, Callable[[bytes], bytes | None], str, Verdict]] = [
     ("a good host", len2_host, "peer_answers", Verdict.UNDERSTOOD),
     ("a serial host", stx_host, "?framing=stx", Verdict.FINDINGS),
     ("a host with ASCII lengths", ascii_host, "?framing=ascii4", Verdict.FINDINGS),
     ("a host without TPDU and header", bare_host, "no TPDU and header", Verdict.FINDINGS),
+    ("a line that echoes before the host answers", lambda raw: raw + len2_host(raw), "peer_answers",
+     Verdict.UNDERSTOOD),
+    ("a loopback", lambda raw: raw, "peer_loopback", Verdict.FINDINGS),
+    ("a host that says half", half_host, "peer_no_reply", Verdict.FINDINGS),
+    ("a host that answers another terminal", other_terminal_host, "peer_no_reply", Verdict.FINDINGS),
+    ("a flood of STX", lambda raw: b"\x02" * 70_000, "peer_floods", Verdict.UNKNOWN),
     ("a silent host", lambda raw: b"", "peer_silent", Verdict.UNKNOWN),
     ("a host that hangs up", lambda raw: None, "peer_closed", Verdict.UNKNOWN),
     ("a web server", lambda raw: b"HTTP/1.1 400 Bad Request\r\n\r\n", "foreign", Verdict.UNKNOWN),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "answer", "told", "verdict"), PEERS, ids=[row[0] for row in PEERS])
@@ -88,6 +105,30 @@ async def test_a_peer_is_told_for_what_it_is(
     everything = [*findings, *(each for case in cases for each in case.findings)]
     assert told in {each.code for each in everything} | {each.name for each in everything}
     assert verdict_of(cases, findings) is verdict
+    assert "peer_answers" not in {each.code for each in findings} - {told}
+
+
+async def test_a_peer_that_never_stops_sending_is_left_in_time() -> None:
+    """The doctor itself would hang, and the engineer would call that the fault."""
+
+    class Flood(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.sending = asyncio.ensure_future(self.send(transport))
+
+        async def send(self, transport: asyncio.Transport) -> None:
+            while not transport.is_closing():
+                transport.write(b"\x02" * 1000)
+                await asyncio.sleep(0)
+
+    listener = await serve("tcp://127.0.0.1:0", Flood)
+    try:
+        async with asyncio.timeout(2):
+            cases, findings = await ask(listener.url, ECHO, 1.0)
+    finally:
+        await listener.close()
+    assert [each.code for each in findings] == ["peer_floods"]
+    assert verdict_of(cases, findings) is Verdict.UNKNOWN
 
 
 async def test_nobody_there_is_an_error_of_the_environment() -> None:

@@ -55,6 +55,12 @@ BODIES = {
     "the MTI as text": (b"0200" + SALE_BODY[2:], "cup", "sent as text"),
     "all of it as text": (pack(Message("0200", ISO), ASCII), "iso87-bcd", "iso87-ascii"),
     "the MTI in EBCDIC": (b"\xf0\xf2\xf0\xf0" + SALE_BODY[2:], "cup", "EBCDIC"),
+    "a TPDU for an MTI": (b"\x60\x00\x03\x00\x00" + SALE_BODY, "cup", "a TPDU stands where the MTI is expected"),
+    "a TPDU of another id for an MTI": (b"\x61\x00\x03\x00\x00" + SALE_BODY, "cup", "--header auto"),
+    "a header for an MTI": (b"\x60\x32" + bytes(4) + SALE_BODY, "cup", "a header stands"),
+    "an HTTP reply": (b"HTTP/1.1 400 Bad Request", "cup", "HTTP"),
+    "an HTTP request": (b"GET / HTTP/1.1", "iso87-bcd", "HTTP"),
+    "letters for an MTI": (b"\x0a\x20" + SALE_BODY[2:], "cup", "an MTI begins with 0"),
     "the MTI of nobody": (b"\x02\x01" + SALE_BODY[2:], "cup", "known: 0100"),
     "an MTI in BCD where text is due": (pack(Message("0200", ISO), BCD), "iso87-ascii", "one ASCII character a digit"),
     "the bitmap in hex": (SALE_BODY[:2] + SALE_BODY[2:10].hex().encode() + SALE_BODY[10:], "cup", "offset 2 on"),
@@ -71,6 +77,7 @@ BODIES = {
         BINARY,
     ),
     "a length that fits nothing": (once(SALE_BODY, PAN_LENGTH, b"\x14" + PAN_LENGTH[1:]), "cup", ""),
+    "a length of another dialect": (once(SALE_BODY, PAN_LENGTH, b"\x64" + PAN_LENGTH[1:]), "cup", "`--dialect`"),
     "a length with letters": (once(SALE_BODY, PAN_LENGTH, b"\x1a" + PAN_LENGTH[1:]), "cup", "is it binary here?"),
     "text filled with 00": (once(SALE_BODY, TEXT_01, b"\x00\x0301\x00"), "cup", "blanks"),
     "half a character": (once(SALE_BODY, TEXT_01, b"\x00\x0301\xb0"), "cup", "half a character"),
@@ -102,6 +109,11 @@ def test_lengths_that_are_all_wrong_are_told_together() -> None:
     body = once(body, PAN_LENGTH, b"\x08" + PAN_LENGTH[1:])
     body = once(body, b"\x00\x14\x22\x00", b"\x00\x07\x22\x00")
     assert hint_of(body) == "fields 2, 60: the length counts bytes, where digits are due"
+
+
+def test_letters_in_an_mti_are_no_matter_of_lengths() -> None:
+    """The engineer would look for a length where there is none."""
+    assert "length" not in hint_of(b"\x08\x2f" + SALE_BODY[2:])
 
 
 def test_a_second_spelling_is_no_control() -> None:
