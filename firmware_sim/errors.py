@@ -4,10 +4,16 @@
     ├── ChipError                       a chip whose file cannot be used or written
     │   └── ChipInUse                   another process runs this device
     ├── NvramFull                       no room for a record: nothing was written
+    ├── NvramWorn                       memory that cannot be erased any more: it can only be read
     ├── NvramCorrupt                    content that no power cut explains
     ├── SecureModuleError               a key that is absent or malformed, storage of another device
     ├── EntryTimeout                    nobody pressed a key or presented a card in time
     ├── EntryCancelled                  the cancel key
+    │   ├── PinPadRemoved               the PIN pad was unplugged
+    │   └── KeyFlood                    keys came faster than they were taken
+    ├── CardError                       a card that cannot be read or left too early; code says which
+    ├── PrinterError                    code says what stopped the paper
+    ├── PadError                        code says why there is no signature
     ├── LineError
     │   ├── LineDown                    no connection to the host, or it ended
     │   └── LineSilent                  the host did not answer in time
@@ -24,6 +30,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from protocol.errors import ToldError
+
+NAMES_SHOWN_MAX = 40
 
 
 class DeviceError(ToldError):
@@ -50,6 +58,12 @@ class NvramFull(DeviceError):
     code = "nvram_full"
 
 
+class NvramWorn(DeviceError):
+    """Memory that cannot be erased any more: what it holds can still be read."""
+
+    code = "nvram_worn"
+
+
 class NvramCorrupt(DeviceError):
     """Stored bytes that are neither records nor the torn tail of a power cut."""
 
@@ -72,6 +86,36 @@ class EntryCancelled(DeviceError):
     """The cancel key ended the entry."""
 
     code = "entry_cancelled"
+
+
+class CardError(DeviceError):
+    """The card cannot be used: "card_unreadable", "chip_mute", "card_removed" or "card_torn"."""
+
+    code = "card"
+
+
+class PrinterError(DeviceError):
+    """The slip is not on paper, or in part: "out_of_paper", "jam" or "overheated"."""
+
+    code = "printer"
+
+
+class PadError(DeviceError):
+    """Nobody signed: "cancelled", "timeout", "empty" or "too_large"."""
+
+    code = "pad"
+
+
+class PinPadRemoved(EntryCancelled):
+    """The PIN pad was unplugged while a PIN was asked for."""
+
+    code = "pin_pad_removed"
+
+
+class KeyFlood(EntryCancelled):
+    """Keys came faster than they were taken; all of them are dropped."""
+
+    code = "key_flood"
 
 
 class LineError(DeviceError):
@@ -105,12 +149,13 @@ class UpdateRefused(DeviceError):
 
 
 class UnknownName(DeviceError):
-    """A name that its table does not have."""
+    """A name that its table does not have; of a long table the first NAMES_SHOWN_MAX names are told."""
 
     code = "unknown_name"
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         close = get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"one of {', '.join(names)}"
+        more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""
+        hint = f"did you mean {close[0]!r}?" if close else f"one of {', '.join(names[:NAMES_SHOWN_MAX])}{more}"
         super().__init__(f"unknown {kind} {name!r}", hint=hint)

@@ -23,6 +23,10 @@ class Inbox(Powered, Generic[T]):
         self._ended: Exception | None = None
         self._changed = asyncio.Event()
 
+    def __len__(self) -> int:
+        """How many items wait."""
+        return len(self._items)
+
     def put(self, item: T) -> None:
         """Add ``item``; raises PowerLost."""
         self._check()

@@ -2,25 +2,38 @@
 
 Rules owned here: nothing is sent or taken without power, and a cut tears the connection down; a half frame on a line
 that loses no bytes has FRAME_DEADLINE_S to become whole; ``on_traffic`` sees what the terminal says and what reaches
-it, with the armed faults of the line in between.
+it, with the armed faults of the line in between; TABLE CARRIERS, which hardware a URL needs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
+from types import MappingProxyType
+from typing import Final
 
 from firmware_sim.errors import LineDown, LineSilent
 from firmware_sim.faults import Faults, Place
 from firmware_sim.inbox import Inbox
-from firmware_sim.power import Power, Powered
+from firmware_sim.power import Cause, Power, Powered
 from protocol.errors import FrameError, TransportError
 from protocol.framing import UNANSWERED, Framer
 from protocol.transport import Endpoint, connect
 from protocol.transport.link import Link
 
 FRAME_DEADLINE_S = 10.0
+
+CARRIERS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "tcp": frozenset({"tcp"}),
+        "tls": frozenset({"tls"}),
+        "serial": frozenset({"serial", "bluetooth"}),
+        "pty": frozenset({"serial", "bluetooth"}),
+    }
+)
+"""Scheme of the URL -> the links of a model that carry it; the laboratory's own scheme needs none."""
+LINKS: Final = frozenset().union(*CARRIERS.values())
 
 
 class Direction(Enum):
@@ -36,12 +49,16 @@ Traffic = Callable[[Direction, bytes], None]
 class Line(Powered):
     """One connection at a time to the endpoint ``url``; a payload is TPDU, header and body without a frame."""
 
-    def __init__(self, power: Power, faults: Faults, url: str, on_traffic: Traffic) -> None:
+    def __init__(
+        self, power: Power, faults: Faults, url: str, on_traffic: Traffic, *, links: frozenset[str] = LINKS
+    ) -> None:
         super().__init__(power)
+        self._links = links
         self._faults = faults
         self._endpoint = Endpoint.parse(url)
         self._on_traffic = on_traffic
         self._wire: _Wire | None = None
+        self._has_failed = False
 
     @property
     def is_open(self) -> bool:
@@ -49,10 +66,23 @@ class Line(Powered):
         self._check()
         return self._wire is not None and self._wire.is_open
 
+    @property
+    def is_working(self) -> bool:
+        """Whether the last try to connect succeeded, if there was any."""
+        self._check()
+        return not self._has_failed
+
     async def open(self, timeout_s: float | None = None) -> None:
-        """Connect, if there is no connection; raises LineDown and PowerLost."""
+        """Connect, if there is no connection; raises PowerLost, LineDown, also where the model has no link for it."""
         if self.is_open:
             return
+        carriers = CARRIERS.get(self._endpoint.scheme)
+        if carriers is not None and not carriers & self._links:
+            needed, has = " or ".join(sorted(carriers)), ", ".join(sorted(self._links))
+            raise LineDown(f"this model has no {needed} for {self._endpoint.url!r}", hint=f"its links: {has}")
+        self._has_failed = True
+        if self._faults.fires("line.no_signal"):
+            raise LineDown("there is no signal", hint="look at the antenna and the cable")
         inbox: Inbox[bytes] = Inbox(self._power)
         try:
             async with asyncio.timeout(timeout_s):
@@ -68,14 +98,21 @@ class Line(Powered):
         self._check()
         self._power.on_cut(wire.abort)
         self._wire = wire
+        self._has_failed = False
 
     async def send(self, payload: bytes) -> None:
         """Send ``payload`` in a frame; raises LineDown, PowerLost, and FrameError when no frame can carry it."""
         wire = self._connected()
-        self._on_traffic(Direction.SENT, payload)
-        self._check()
-        self._faults.carry(Place.REQUEST, payload, wire.send)
-        await asyncio.sleep(0)  # the bytes leave in a turn of the loop, in which the power may go
+        with self._power.act(self._epoch, "line.send"):
+            if self._faults.fires("power.brown_out"):
+                self._power.cut(Cause.BROWN_OUT)
+                self._check()
+            self._on_traffic(Direction.SENT, payload)
+            self._check()
+            self._faults.carry(Place.REQUEST, payload, wire.send)
+            if self._faults.fires("line.breaks"):
+                wire.lose()
+            await asyncio.sleep(0)  # the bytes leave in a turn of the loop, in which the power may go
         self._check()
 
     async def receive(self, timeout_s: float) -> bytes:
@@ -126,7 +163,8 @@ class _Wire(asyncio.Protocol):
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:
-        self._link.feed(data)
+        if self.is_open:
+            self._link.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end("the host ended the connection" if exc is None else f"the connection broke: {exc}")
@@ -143,6 +181,11 @@ class _Wire(asyncio.Protocol):
     def abort(self) -> None:
         self._end("the power went")
         self._transport.abort()
+
+    def lose(self) -> None:
+        """Hear nothing any more; what was sent still leaves."""
+        self._end("the line broke")
+        asyncio.get_running_loop().call_soon(self._transport.abort)
 
     def _take(self, payloads: list[bytes]) -> None:
         for payload in payloads:

@@ -1,15 +1,19 @@
 """Records that survive a power cut: two banks of one chip, one of them live.
 
-    bank      header 12: "NVB1", generation 4, CRC-32 4      then records, then BLANK up to the end
-    record    "RC", length 2, CRC-32 4, payload              integers big-endian
+    bank      header 16: "NVB1", generation 4, CRC-32 4, BLANK    then records, then BLANK up to the end
+    record    "RC", length 2, CRC-32 4, payload, BLANK up to a multiple of 8              integers big-endian
 
 Rules owned here:
-- ``append`` is durable on return and is one write. Each CRC covers the CRC in front of it, so no stale byte of another
-  life of the bank can pass for a record.
+- ``append`` is durable on return: the page with the record's header, a barrier, then the pages behind it and another
+  one, so that nothing stands behind a page that never came. Each CRC covers the CRC in front of it, so no stale byte of
+  another life of the bank can pass for a record.
 - What stands after the last good record is BLANK or the torn part of one record. A torn tail is dropped, and the good
-  records move to the other bank before anything is written again: torn bytes never get a second chance.
-- ``rewrite`` writes the other bank, then its header with the next generation, then blanks the old bank. A cut anywhere
-  leaves the old content or the new one; a blanked bank keeps no secret of the past.
+  records move to the other bank before anything is written again: torn bytes never get a second chance. A record that
+  the memory did not take moves there too, with those before it.
+- ``rewrite`` fills the other bank, then writes its header with the next generation, then erases the old bank, a barrier
+  behind each. A cut anywhere leaves the old content or the new one; an erased bank keeps no secret of the past.
+- Memory that cannot be erased any more ``is_worn``: what is there stays readable, and ends as it can (a reversal still
+  finds the room that is left), but nothing is rewritten.
 - A bad record with more behind it than one torn write explains is NvramCorrupt: money is not dropped silently.
 - Room is checked before writing. ``reserve_bytes`` are kept for records that must find room (reversals).
 """
@@ -20,19 +24,24 @@ import struct
 from collections.abc import Iterable
 from zlib import crc32
 
-from firmware_sim.chip import BLANK, Chip, Port
-from firmware_sim.errors import NvramCorrupt, NvramFull
+from firmware_sim.chip import BLANK, PAGE_BYTES, Chip
+from firmware_sim.errors import NvramCorrupt, NvramFull, NvramWorn
+from firmware_sim.faults import Faults
+from firmware_sim.port import Port
 from firmware_sim.power import Power, Powered
 
 BANKS = 2
-BANK_BYTES = 256 * 1024
 PAYLOAD_BYTES_MAX = 0xFFFF
+ALIGNMENT_BYTES = 8
+"""A record begins at a multiple of its header's size, so that no header lies in two pages."""
 
 _BANK_MAGIC = b"NVB1"
 _BANK_HEADER = struct.Struct(">4sII")
+_RECORDS_START = 16
 _RECORD_MAGIC = b"RC"
 _RECORD_HEADER = struct.Struct(">2sHI")
 RECORD_OVERHEAD_BYTES = _RECORD_HEADER.size
+_FILL_TRIES = 2
 
 
 class Nvram(Powered):
@@ -41,14 +50,15 @@ class Nvram(Powered):
     Raises NvramCorrupt on content that no power cut explains.
     """
 
-    def __init__(self, chip: Chip, power: Power, *, reserve_bytes: int = 0) -> None:
+    def __init__(self, chip: Chip, power: Power, *, reserve_bytes: int = 0, faults: Faults | None = None) -> None:
         super().__init__(power)
         self._bank_bytes = chip.size_bytes // BANKS
         self._reserve_bytes = reserve_bytes
-        self._port = Port(chip, power)
+        self._port = Port(chip, power, faults)
         self._records: list[bytes] = []
-        self._end = _BANK_HEADER.size
+        self._end = _RECORDS_START
         self._crc = 0
+        self._is_worn = False
         self._bank, self._generation = self._live_bank()
         self._open()
 
@@ -56,6 +66,12 @@ class Nvram(Powered):
         """Return the payloads in the order of writing; raises PowerLost."""
         self._check()
         return tuple(self._records)
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether the memory cannot be erased any more; raises PowerLost."""
+        self._check()
+        return self._is_worn
 
     @property
     def room_bytes(self) -> int:
@@ -70,33 +86,59 @@ class Nvram(Powered):
     def append(self, payload: bytes, *, reserved: bool = False) -> None:
         """Add a record, durable on return; ``reserved`` may use the reserve.
 
-        Raises NvramFull before anything is written, PowerLost, ChipError.
+        Raises NvramFull before anything is written, NvramWorn when the memory did not take it, PowerLost, ChipError.
         """
         if len(payload) > self._room(reserved=reserved):
             raise NvramFull(f"no room for a record of {len(payload)} bytes", hint="settle the batch to make room")
         record, crc = _pack(payload, self._crc)
-        self._port.write(self._offset(self._bank) + self._end, record)
-        self._records.append(payload)
-        self._end += len(record)
-        self._crc = crc
+        port, at = self._port, self._offset(self._bank) + self._end
+        head = PAGE_BYTES - at % PAGE_BYTES
+        is_good = port.program(at, record[:head])
+        if len(record) > head:
+            port.fence()
+            is_good &= port.program(at + head, record[head:])
+        port.barrier()
+        if is_good:
+            self._records.append(payload)
+            self._end += _aligned(len(record))
+            self._crc = crc
+        else:
+            self._end = self._bank_bytes  # nothing may be put behind the damage
+            self.rewrite([*self._records, payload])
 
     def rewrite(self, payloads: Iterable[bytes]) -> None:
-        """Replace all records; a cut leaves the old ones or the new ones. Raises as ``append``; may use the reserve."""
+        """Replace all records; a cut leaves the old ones or the new ones. May use the reserve.
+
+        Raises NvramFull and NvramWorn before anything is lost, PowerLost, ChipError.
+        """
         kept = list(payloads)
-        end = _BANK_HEADER.size + sum(_RECORD_HEADER.size + len(payload) for payload in kept)
+        end = _RECORDS_START + sum(_aligned(_RECORD_HEADER.size + len(payload)) for payload in kept)
         if end > self._bank_bytes or any(len(payload) > PAYLOAD_BYTES_MAX for payload in kept):
             raise NvramFull(f"no room for {len(kept)} records that take {end} bytes of {self._bank_bytes}")
         header, crc = _pack_header(self._generation + 1)
         body = bytearray()
         for payload in kept:
             record, crc = _pack(payload, crc)
-            body += record
+            body += record.ljust(_aligned(len(record)), BLANK)
         old, new = self._bank, 1 - self._bank
-        self._port.write(self._offset(new), (BLANK * len(header) + body).ljust(self._bank_bytes, BLANK))
-        self._port.write(self._offset(new), header)
+        if self._is_worn or not any(self._fill(new, header, bytes(body)) for _ in range(_FILL_TRIES)):
+            self._is_worn = True
+            raise NvramWorn("the memory cannot be erased any more", hint="what is in it can still be read")
         self._bank, self._generation = new, self._generation + 1
         self._records, self._end, self._crc = kept, end, crc
-        self._blank(old)
+        self._is_worn = not self._clear(old)
+
+    def _fill(self, bank: int, header: bytes, body: bytes) -> bool:
+        """Write a bank that is not live, its header last; whether the memory took it."""
+        if not self._clear(bank):
+            return False
+        at = self._offset(bank)
+        for start, part in ((at + _RECORDS_START, body), (at, header)):
+            is_good = not part or self._port.program(start, part)
+            self._port.barrier()
+            if not is_good:
+                return False
+        return True
 
     def _room(self, *, reserved: bool) -> int:
         self._check()
@@ -109,8 +151,8 @@ class Nvram(Powered):
     def _read_bank(self, bank: int) -> bytes:
         return self._port.read(self._offset(bank), self._bank_bytes)
 
-    def _blank(self, bank: int) -> None:
-        self._port.write(self._offset(bank), BLANK * self._bank_bytes)
+    def _clear(self, bank: int) -> bool:
+        return self._port.clear(self._offset(bank), self._bank_bytes)
 
     def _live_bank(self) -> tuple[int, int]:
         """Return (bank, generation) of the newest header; formats a chip on which nothing was ever recorded."""
@@ -118,21 +160,27 @@ class Nvram(Powered):
         live = max((generation, bank) for bank, generation in enumerate(headers))
         if live[0] > 0:
             return live[1], live[0]
-        if any(self._read_bank(bank)[_BANK_HEADER.size :].strip(BLANK) for bank in range(BANKS)):
+        if any(self._read_bank(bank)[_RECORDS_START:].strip(BLANK) for bank in range(BANKS)):
             raise NvramCorrupt("neither bank has a header, yet there is something in them")
-        self._port.write(self._offset(0), _pack_header(1)[0])
+        if not self._fill(0, _pack_header(1)[0], b""):
+            raise NvramWorn("the memory takes nothing")
         return 0, 1
 
     def _open(self) -> None:
         bank = self._read_bank(self._bank)
         self._records, self._end, self._crc = _read_records(bank)
         tail = bank[self._end :].rstrip(BLANK)
+        if tail and not _is_torn(tail, len(bank) - self._end):
+            raise NvramCorrupt(f"a damaged record after {len(self._records)} good ones")
+        self._is_worn = not self._clear(1 - self._bank)  # an interrupted rewrite left some of the new or of the old
         if tail:
-            if not _is_torn(tail, len(bank) - self._end):
-                raise NvramCorrupt(f"a damaged record after {len(self._records)} good ones")
-            self.rewrite(self._records)
-        elif self._read_bank(1 - self._bank).strip(BLANK):
-            self._blank(1 - self._bank)  # an interrupted rewrite left half of the new content or some of the old
+            self._end = self._bank_bytes
+            if not self._is_worn:
+                self.rewrite(self._records)
+
+
+def _aligned(length: int) -> int:
+    return -(-length // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
 
 def _pack_header(generation: int) -> tuple[bytes, int]:
@@ -154,7 +202,7 @@ def _pack(payload: bytes, crc_before: int) -> tuple[bytes, int]:
 
 def _read_records(bank: bytes) -> tuple[list[bytes], int, int]:
     """Return the good records from the front, the offset behind them and the last CRC."""
-    end = _BANK_HEADER.size
+    end = _RECORDS_START
     crc = _pack_header(_read_header(bank))[1]
     records: list[bytes] = []
     while end + _RECORD_HEADER.size <= len(bank):
@@ -166,13 +214,13 @@ def _read_records(bank: bytes) -> tuple[list[bytes], int, int]:
         if bank[end : end + len(record)] != record:
             break
         records.append(payload)
-        end, crc = end + len(record), next_crc
+        end, crc = end + _aligned(len(record)), next_crc
     return records, end, crc
 
 
 def _is_torn(tail: bytes, room: int) -> bool:
-    """Whether ``tail``, its blank end cut off, is the front of one record that a cut interrupted."""
-    if not _RECORD_MAGIC.startswith(tail[: len(_RECORD_MAGIC)]):
+    """Whether ``tail``, its blank end cut off, is what a cut left of one record: bits may lack, but none in front."""
+    if tail.startswith(BLANK) or any(was & meant != meant for was, meant in zip(tail, _RECORD_MAGIC, strict=False)):
         return False
     if len(tail) < _RECORD_HEADER.size:
         return True

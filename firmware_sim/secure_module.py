@@ -1,63 +1,51 @@
 """The secure module: keys go in and never come out.
 
-Rules owned here: the lattice of KeyState; working keys are all loaded or none; the PIN key makes PIN blocks only, the
-MAC key MACs only; a PIN comes from the secure entry and is overwritten after its one use; everything stored is sealed
-under the fuse key of the device and bound to its serial number. No method returns a key, no repr shows one, and no
-stored byte is one.
+Rules owned here: the lattice of KeyState; every operation names the slot whose key it uses, and TABLE KEY_SLOTS says
+whether it may; working keys are all loaded or none, verified and durable before their first use (invariant K3); a PIN
+comes from the secure entry and is overwritten after its one use; BAD_MACS_MAX bad MACs in a row end the working keys
+(C4). No method returns a secret key, no repr shows one, and no stored byte is one.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from firmware_sim.chip import Chip
 from firmware_sim.errors import SecureModuleError
+from firmware_sim.faults import Faults
+from firmware_sim.fuse import Fuse
+from firmware_sim.key_loader import KeyLoader
+from firmware_sim.key_memory import BAD_LOADS_MAX, BAD_MACS_MAX, FAIL_COUNTERS, KeyMemory
+from firmware_sim.key_slots import SUITES, Algorithm, Operation, Slot
 from firmware_sim.keypad import SecureEntry, wipe
-from firmware_sim.nvram import Nvram
 from firmware_sim.power import Power, Powered
 from protocol.crypto import vault
-from protocol.crypto.key import MacKey, PinKey
-from protocol.crypto.keys import check_value, unpack_working_keys
-from protocol.crypto.mac import cup_ecb_mac, verify_cup_ecb_mac
-from protocol.crypto.pinblock import encrypt_pin_block
-from protocol.errors import KeyLoadError
+from protocol.crypto.cipher import TDES
+from protocol.crypto.key import MacKey, PinKey, TrackKey
+from protocol.crypto.keys import SINGLE_BYTES, unpack_working_keys
+from protocol.crypto.track import encrypt_track
 
-STORAGE_BANK_BYTES = 4 * 1024
-TMK_BYTES = 16
-HOST_KEY_BYTES = 32
-
-_CARD_DATA = b"card data of "
-_KEYS = b"keys of "
+STORAGE_BANK_BYTES: Final = 4 * 1024
+_CARD_DATA: Final = b"card data of "
 
 
 class KeyState(StrEnum):
-    """Which keys are loaded: none, the master key, or also the working keys of a sign-on (CUP 5.1)."""
+    """Which keys are loaded: none, the master key, or also the working keys of a sign-on; or all were erased (K1)."""
 
     NONE = "none"
     TMK = "tmk"
     WORKING = "working"
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """What is stored; an empty key is one that is not loaded."""
-
-    storage: bytes = field(repr=False)
-    tmk: bytes = field(repr=False, default=b"")
-    pik: bytes = field(repr=False, default=b"")
-    mak: bytes = field(repr=False, default=b"")
-    tdk: bytes = field(repr=False, default=b"")
-    host_public: bytes = field(repr=False, default=b"")
+    TAMPERED = "tampered"
 
 
 class SecureModule(Powered):
-    """The keys of one device, on their own ``chip``; at birth it makes a storage key from ``fresh(n)``, n random bytes.
+    """The keys of one device, on their own ``chip`` under the ``fuse``; ``fresh(n)`` gives n random bytes.
 
-    Raises SecureModuleError "foreign_storage" when the chip belongs to another device.
+    ``algorithms`` are those of the model; ``loader`` takes master keys. Every operation raises PowerLost in an old
+    epoch, and SecureModuleError "tampered" once the case was opened. Raises SecureModuleError "foreign_storage" when
+    the chip is another device's.
     """
 
     def __init__(
@@ -65,125 +53,162 @@ class SecureModule(Powered):
         power: Power,
         chip: Chip,
         *,
-        fuse_key: bytes,
+        fuse: Fuse,
         serial_number: str,
         secure_entry: SecureEntry,
         fresh: Callable[[int], bytes],
+        faults: Faults,
+        algorithms: frozenset[str],
     ) -> None:
         super().__init__(power)
-        self._fuse_key = fuse_key
         self._owner = serial_number.encode()
         self._secure_entry = secure_entry
         self._fresh = fresh
-        self._nvram = Nvram(chip, power)
-        stored = self._nvram.records()
-        if stored:
-            self._keys = self._unsealed(stored[-1])
-        else:
-            self._store(_Keys(storage=fresh(vault.KEY_BYTES)))
+        self._algorithms = algorithms
+        self._bad_macs = 0
+        self._memory = KeyMemory(
+            power, chip, fuse, serial_number=serial_number, fresh=fresh, faults=faults, forget=self._wipe
+        )
+        self.loader = KeyLoader(self._memory, fresh)
 
     def __reduce__(self) -> NoReturn:
         raise SecureModuleError("a secure module cannot be copied")
 
+    # what may be known
+
     @property
     def key_state(self) -> KeyState:
-        """Which keys are loaded."""
-        self._check()
-        if self._keys.mak:
+        """Which keys are loaded; raises PowerLost only."""
+        if self._memory.is_tampered:
+            return KeyState.TAMPERED
+        loaded = self._memory.loaded
+        if Slot.MAK in loaded:
             return KeyState.WORKING
-        return KeyState.TMK if self._keys.tmk else KeyState.NONE
+        return KeyState.TMK if Slot.TMK in loaded else KeyState.NONE
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """How often what went wrong, by the names of FAIL_COUNTERS; raises PowerLost only."""
+        in_a_row = {"bad_key_loads_in_a_row": self._memory.bad_loads}
+        counted = {**self._memory.counted, **self._secure_entry.failures, **in_a_row}
+        return {name: counted.get(name, 0) for name in FAIL_COUNTERS}
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether no more keys can be loaded until the master key is injected anew; raises PowerLost only."""
+        return self._memory.bad_loads >= BAD_LOADS_MAX
 
     @property
     def host_public_key(self) -> bytes:
-        """The 32 bytes that verify the host's signed commands, empty before the master key was injected."""
-        self._check()
-        return self._keys.host_public
+        """The 32 bytes that verify the host's signed commands, empty before they were loaded."""
+        return self._memory.ring.keys.get(Slot.HOST_PUBLIC, b"")
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The algorithm of the working keys."""
+        return self._memory.ring.algorithm
+
+    @property
+    def encrypts_tracks(self) -> bool:
+        """Whether a track key is loaded."""
+        return Slot.TDK in self._memory.ring.keys
 
     def check_values(self) -> Mapping[str, str]:
         """Return key name -> check value, 8 hex digits, of the loaded keys, for display (CUP 5.2)."""
-        self._check()
-        named = {"TMK": self._keys.tmk, "PIK": self._keys.pik, "MAK": self._keys.mak, "TDK": self._keys.tdk}
-        return {name: check_value(key).hex().upper() for name, key in named.items() if key}
+        return self._memory.ring.check_values()
+
+    # keys come and go
 
     def inject_tmk(self, key: bytes, host_public_key: bytes) -> None:
-        """Load the master key, 16 bytes, and the host's Ed25519 key, 32 bytes; working keys are erased.
+        """Load the master key and the host's key from a key card. See ``KeyLoader.inject``."""
+        self.loader.inject(key, host_public_key)
 
-        Raises SecureModuleError "key_length".
-        """
-        if len(key) != TMK_BYTES or len(host_public_key) != HOST_KEY_BYTES:
-            raise SecureModuleError(
-                f"a master key has {TMK_BYTES} bytes, a host key {HOST_KEY_BYTES}", code="key_length"
-            )
-        self._store(_Keys(storage=self._keys.storage, tmk=key, host_public=host_public_key))
-
-    def load_working_keys(self, field62: bytes) -> None:
+    def load_working_keys(self, field62: bytes, algorithm: Algorithm = Algorithm.TDES, slot: Slot = Slot.TMK) -> None:
         """Load the keys of a sign-on reply: all of them, when every check value is right, or none (CUP 5.2).
 
-        Raises KeyLoadError, and SecureModuleError "no_key" before the master key was injected.
+        ``algorithm`` says how the master key wraps them; of DES and 3DES, their length decides. Raises
+        KeyLoadError (counted), and SecureModuleError "no_key", "locked", and "algorithm" for one that the model lacks.
         """
-        keys = unpack_working_keys(self._key("tmk"), field62)
-        self._store(
-            replace(self._keys, tmk=keys.tmk or self._keys.tmk, pik=keys.pik, mak=keys.mak, tdk=keys.tdk or b"")
-        )
+        tmk, _ = self._memory.use(slot, Operation.LOAD_KEYS)
+        self._memory.require_unlocked()
+        with self._memory.counting_bad_loads():
+            keys = unpack_working_keys(tmk, field62, SUITES[algorithm].cipher)
+        by_length = Algorithm.DES if len(keys.pik) == SINGLE_BYTES else Algorithm.TDES
+        found = by_length if SUITES[algorithm].cipher is TDES else algorithm
+        if found not in self._algorithms:
+            raise SecureModuleError(f"this model does not know {found.upper()}", code="algorithm")
+        self._memory.save(self._memory.ring.with_working(keys, found))
+        self._bad_macs = 0
 
     def erase_working_keys(self) -> None:
         """Forget the working keys, also what the chip had of them."""
-        self._store(replace(self._keys, pik=b"", mak=b"", tdk=b""))
+        self._memory.erase(self._memory.ring.without_working())
 
-    def mac(self, data: bytes) -> bytes:
-        """Return the 8 bytes of field 64 over ``data`` (CUP 5.4); raises SecureModuleError "no_key"."""
-        return cup_ecb_mac(MacKey(self._key("mak")), data)
+    def tamper(self) -> None:
+        """The switch under the case: every key is erased, in memory and on the chip. Raises PowerLost, ChipError."""
+        self._memory.tamper()
 
-    def verify_mac(self, data: bytes, mac: bytes) -> bool:
-        """Whether ``mac`` is the field 64 of ``data`` (CUP 5.4); raises SecureModuleError "no_key"."""
-        return verify_cup_ecb_mac(MacKey(self._key("mak")), data, mac)
+    # keys are used
 
-    def pin_block(self, pan: str) -> bytes:
-        """Return the 8 bytes of field 52 for the PIN that waits in the secure entry, and forget it (CUP 5.3).
+    def mac(self, data: bytes, slot: Slot = Slot.MAK) -> bytes:
+        """Return the 8 bytes of field 64 over ``data`` (CUP 5.4, 5.5).
 
-        Raises SecureModuleError "no_key" and "no_pin", EncodeError on a malformed PAN; the PIN is gone in any case.
+        Raises SecureModuleError "no_key", and "key_use" (counted) for another slot than that of the MAC key.
+        """
+        key, suite = self._memory.use(slot, Operation.MAC)
+        return suite.mac.make(MacKey(key), data)
+
+    def verify_mac(self, data: bytes, mac: bytes, slot: Slot = Slot.MAK) -> bool:
+        """Whether ``mac`` is the field 64 of ``data`` (CUP 5.4, 5.5); raises as ``mac``.
+
+        BAD_MACS_MAX wrong ones in a row erase the working keys: nobody tries out MACs for long (invariant C4).
+        """
+        key, suite = self._memory.use(slot, Operation.VERIFY_MAC)
+        if suite.mac.verify(MacKey(key), data, mac):
+            self._bad_macs = 0
+            return True
+        self._memory.counted["bad_mac"] += 1
+        self._bad_macs += 1
+        if self._bad_macs >= BAD_MACS_MAX:
+            self._memory.counted["keys_given_up"] += 1
+            self.erase_working_keys()
+        return False
+
+    def pin_block(self, pan: str, slot: Slot = Slot.PIK) -> bytes:
+        """Return the PIN block of the PIN that waits in the secure entry, and forget it (CUP 5.3).
+
+        It has 8 bytes, 16 under SM4. Raises as ``mac``, SecureModuleError "no_pin", EncodeError on a malformed PAN; the
+        PIN is gone in any case.
         """
         self._check()
         pin = self._secure_entry.take()
         try:
-            key = self._key("pik")
+            key, suite = self._memory.use(slot, Operation.PIN_BLOCK)
             if not pin:
                 raise SecureModuleError("no PIN was entered", code="no_pin")
-            return encrypt_pin_block(PinKey(key), pin.decode("ascii"), pan)
+            return suite.pin_format.encrypt(PinKey(key), pin.decode("ascii"), pan, self._fresh)
         finally:
             wipe(pin)
 
-    def seal(self, plaintext: bytes) -> bytes:
-        """Return ``plaintext`` sealed under the storage key of this device: card data for the journal."""
-        self._check()
-        return vault.seal(self._keys.storage, self._fresh(vault.NONCE_BYTES), plaintext, _CARD_DATA + self._owner)
+    def encrypt_track(self, track: str, slot: Slot = Slot.TDK) -> str:
+        """Return ``track``, "D" its separator, with its window encrypted (CUP 5.6); raises as ``mac``, EncodeError."""
+        key, suite = self._memory.use(slot, Operation.ENCRYPT_TRACK)
+        return encrypt_track(TrackKey(key), track, suite.cipher)
 
-    def unseal(self, sealed: bytes) -> bytes:
-        """Return what ``seal`` was given; raises KeyLoadError "vault" on bytes that this device did not seal."""
-        self._check()
-        return vault.unseal(self._keys.storage, sealed, _CARD_DATA + self._owner)
+    def seal(self, plaintext: bytes, slot: Slot = Slot.STORAGE) -> bytes:
+        """Return ``plaintext`` sealed under the storage key of this device: card data for the journal.
 
-    def _key(self, name: str) -> bytes:
-        self._check()
-        key: bytes = getattr(self._keys, name)
-        if not key:
-            raise SecureModuleError(
-                f"no {name.upper()} is loaded", hint="inject the master key, sign on", code="no_key"
-            )
-        return key
+        Raises SecureModuleError "key_use" (counted).
+        """
+        key, _ = self._memory.use(slot, Operation.SEAL)
+        return vault.seal(key, self._fresh(vault.NONCE_BYTES), plaintext, _CARD_DATA + self._owner)
 
-    def _store(self, keys: _Keys) -> None:
-        """Make ``keys`` the only ones, durably; ``rewrite`` leaves nothing of the former ones on the chip."""
-        stated = json.dumps({name: key.hex() for name, key in asdict(keys).items()}).encode()
-        nonce = self._fresh(vault.NONCE_BYTES)
-        self._nvram.rewrite([vault.seal(self._fuse_key, nonce, stated, _KEYS + self._owner)])
-        self._keys = keys
+    def unseal(self, sealed: bytes, slot: Slot = Slot.STORAGE) -> bytes:
+        """Return what ``seal`` was given; raises as it, and KeyLoadError "vault" on bytes of another device."""
+        key, _ = self._memory.use(slot, Operation.UNSEAL)
+        return vault.unseal(key, sealed, _CARD_DATA + self._owner)
 
-    def _unsealed(self, sealed: bytes) -> _Keys:
-        try:
-            stated = vault.unseal(self._fuse_key, sealed, _KEYS + self._owner)
-        except KeyLoadError as error:
-            raise SecureModuleError(
-                "the stored keys are another device's", hint="each device keeps its own files", code="foreign_storage"
-            ) from error
-        return _Keys(**{name: bytes.fromhex(key) for name, key in json.loads(stated).items()})
+    def _wipe(self) -> None:
+        """Overwrite what is secret and no stored key: the case was opened, or the power has gone."""
+        self._secure_entry.wipe()
+        self.loader.wipe()

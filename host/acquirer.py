@@ -35,7 +35,7 @@ from protocol.private import Control, DeviceInfo
 
 log = logging.getLogger("poslab.host")
 CLOCK_OFFSET: Final = "clock_offset_s"
-_NOT_CONTENT: Final = (F.PIN_BLOCK, F.RESPONSE_CODE, F.DEVICE, F.TEXT, F.MAC)
+_NOT_CONTENT: Final = (F.PIN_BLOCK, F.PRIVATE57, F.RESPONSE_CODE, F.DEVICE, F.TEXT, F.MAC)
 """What may differ when a request is sent again: keys, firmware or operator of the day, why it is reversed."""
 
 
@@ -96,8 +96,8 @@ class Acquirer:
         identity = identify(message)
         if identity is None or identity.kind.name not in ALL_KINDS:
             return None
-        content = pack(message.without(*_NOT_CONTENT))
         device = DeviceInfo.parse(message.octets(F.DEVICE))
+        content = pack(message.without(*_NOT_CONTENT)) + device.payment_code.encode("ascii")
         return Request(
             kind=identity.kind,
             message=message,
@@ -109,10 +109,10 @@ class Acquirer:
 
     def _decide(self, books: Books, request: Request, unsealed: Unsealed, now: datetime) -> Answer:
         at, keys = int(now.timestamp()), self.store.keys
-        snapshot = take_snapshot(books, request, at)
+        snapshot = take_snapshot(books, request, at, keys.card_token)
         if snapshot.terminal and snapshot.plan and snapshot.plan.is_due(at):
             books.apply(carry_out(snapshot.plan, snapshot.terminal, at))
-            snapshot = take_snapshot(books, request, at)
+            snapshot = take_snapshot(books, request, at, keys.card_token)
         check = keys.check(snapshot.terminal, unsealed) if snapshot.terminal else MacCheck.ABSENT
         case = Case(request, snapshot, check, self.policy, keys, now)
         mac = keys.mac_maker(snapshot.terminal, check) if snapshot.terminal else None

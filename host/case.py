@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from host.keys import KeyDesk, MacCheck
 from host.policy import Policy
 from host.records import (
     Batch,
     DeviceModel,
+    Fetch,
     FirmwareRelease,
     Hold,
     Merchant,
     PendingCommand,
     Plan,
+    Published,
     StoredReply,
     Terminal,
     Transaction,
+    TransactionState,
 )
 from host.refusals import Refused
+from host.transactions import COMPLETIONS
 from protocol.fields import F
 from protocol.kinds import KINDS, Kind
 from protocol.message import Message
 from protocol.private import Control, DeviceInfo, unpack_sequence_number
+from protocol.private.security import unpack_sm4_pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,20 @@ class Request:
         return int(self.message.text(F.AMOUNT) or 0)
 
     @property
+    def pin_block(self) -> bytes:
+        """Field 52, else that of SM4 in field 57, as field 53 says; empty where no PIN was entered (CUP 2.3, 5.3)."""
+        message = self.message
+        return message.octets(F.PIN_BLOCK) or unpack_sm4_pin(message.text(F.SECURITY), message.octets(F.PRIVATE57))
+
+    @property
     def pan(self) -> str:
         """The card's number from field 2, else from track 2 left of the separator; empty where neither came."""
         return self.message.text(F.PAN) or self.message.text(F.TRACK2).partition("D")[0]
+
+    @property
+    def payer(self) -> str:
+        """The card's number, else the code that a customer showed (field 59, tag A3)."""
+        return self.pan or self.device.payment_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,9 @@ class Snapshot:
     """What the store knows of a request, read in the transaction that will write the decision.
 
     ``tenant`` is the device that the terminal id belongs to, where that is not the device that speaks. ``number`` is
-    unique and becomes RRN and authorisation id.
+    unique and becomes RRN and authorisation id. ``wrong_pins`` came one after the other from the card of this request.
+    ``followers`` are the rows about the ``original``, without one those about the row that is to be reversed;
+    ``code_used`` tells whether the customer's code has paid before.
     """
 
     terminal: Terminal | None = None
@@ -90,7 +109,9 @@ class Snapshot:
     stored: StoredReply | None = None
     existing: Transaction | None = None
     original: Transaction | None = None
-    refunded_fen: int = 0
+    followers: tuple[Transaction, ...] = ()
+    code_used: bool = False
+    wrong_pins: int = 0
     turnover_fen: int = 0
     batch: Batch | None = None
     rows: tuple[Transaction, ...] = ()
@@ -98,9 +119,33 @@ class Snapshot:
     commands: tuple[PendingCommand, ...] = ()
     release: FirmwareRelease | None = None
     read_image: Callable[[str, int, int], bytes] = field(default=lambda version, offset, size: b"", repr=False)
+    published: tuple[Published, ...] = ()
+    fetch: Fetch | None = None
     last_refusal: Refused | None = None
+    forms: tuple[Mapping[str, Any], ...] = ()
     signing_key: bytes = field(default=b"", repr=False)
     number: int = 0
+
+    @property
+    def refunded_fen(self) -> int:
+        """What was given back of the original."""
+        return self._captured_fen("refund")
+
+    @property
+    def held_fen(self) -> int:
+        """What the original holds, with all that was added to it."""
+        return (self.original.amount_fen if self.original else 0) + self._captured_fen("additional_preauth")
+
+    @property
+    def is_completed(self) -> bool:
+        """Was the hold completed once? Voiding the completion does not give the hold back (M9); reversing it does."""
+        used = (TransactionState.CAPTURED, TransactionState.VOIDED)
+        return any(row.kind in COMPLETIONS and row.state in used for row in self.followers)
+
+    def _captured_fen(self, kind: str) -> int:
+        return sum(
+            row.amount_fen for row in self.followers if row.kind == kind and row.state is TransactionState.CAPTURED
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,9 @@ Write = Insert | Update | Delete
 class Decision:
     """The answer to one request.
 
-    ``refused`` gives code and texts; without it the code is 00. ``fields`` are put into the reply over what every
-    reply of the kind carries. ``remember`` stores the reply under the request's key. ``turnover_fen`` is what the
-    decision adds to the net captured turnover.
+    ``refused`` gives code and texts; without it the code is that of the ``approval``. ``fields`` are put into the reply
+    over what every reply of the kind carries. ``remember`` stores the reply under the request's key. ``turnover_fen``
+    is what the decision adds to the net captured turnover.
     """
 
     refused: Refused | None = None
@@ -52,11 +52,12 @@ class Decision:
     writes: tuple[Write, ...] = ()
     turnover_fen: int = 0
     remember: bool = True
+    approval: str = "00"
 
     @property
     def code(self) -> str:
         """Field 39."""
-        return self.refused.code if self.refused else "00"
+        return self.refused.code if self.refused else self.approval
 
 
 def refuse(reason: str, **words: str) -> Decision:

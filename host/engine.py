@@ -12,6 +12,7 @@ from typing import Final
 
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write
+from host.downloads import answered
 from host.gates import Stage, first_refusal, gates_of
 from host.handlers import HANDLERS
 from host.handlers.commands import enqueue_update
@@ -19,6 +20,7 @@ from host.keys import MacCheck
 from host.lifecycle import Event, State, step
 from host.refusals import Refused
 from host.retirement import audit
+from protocol.header import SIGN_ON_AGAIN
 
 _IDENTITY: Final = gates_of(Stage.IDENTITY)
 _PERMISSION: Final = gates_of(Stage.PERMISSION)
@@ -50,6 +52,8 @@ def repeats(case: Case) -> bytes:
 
 def _with_consequences(case: Case, decision: Decision) -> Decision:
     writes: list[Write] = [*_learn(case), *_activate(case, decision), *_keep_refusal(case, decision)]
+    if case.request.kind.name == "sign_in" and not decision.refused:
+        writes += answered(case.terminal, SIGN_ON_AGAIN)
     if decision.refused and decision.refused.reason == "firmware.too_old":
         writes += enqueue_update(case)
     return replace(decision, writes=(*decision.writes, *writes)) if writes else decision

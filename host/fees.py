@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from host.records import Merchant
+from host.transactions import SIGNS
 
 BASIS: Final = 10_000
 
@@ -38,3 +39,8 @@ def contract_rate(merchant: Merchant, card_type: str) -> Rate:
     """The rate that the merchant signed for a card type."""
     signed = {"credit": Rate(merchant.credit_bp), "debit": Rate(merchant.debit_bp, merchant.debit_cap_fen)}
     return signed.get(card_type) or FEES[card_type]
+
+
+def fee_due(merchant: Merchant, kind: str, card_type: str, amount_fen: int) -> int:
+    """What a captured row costs the merchant, in fen: only what is a debit does."""
+    return contract_rate(merchant, card_type).fee_fen(amount_fen) if SIGNS.get(kind) == 1 else 0

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final
 
 from host.case import Case
+from host.downloads import overdue
 from host.keys import MacCheck
 from host.lifecycle import (
     ABSENT,
@@ -23,6 +24,7 @@ from host.lifecycle import (
     HOLDS,
     NEW_BUSINESS,
     PERMITS,
+    REGISTERING,
     REVERSALS,
     UNREGISTERED,
     State,
@@ -30,6 +32,7 @@ from host.lifecycle import (
 from host.records import TransactionState
 from host.refusals import Refused
 from host.wellformed import wrong_content
+from protocol.downloads import DOWNLOAD_OF
 from protocol.fields import FIELDS, F
 from protocol.image import parse_version
 from protocol.kinds import Identity, missing_fields
@@ -69,7 +72,7 @@ def _unknown(case: Case) -> Refused | None:
 
 def _unregistered(case: Case) -> Refused | None:
     terminal = case.snapshot.terminal
-    if terminal is None or terminal.state not in UNREGISTERED:
+    if terminal is None or terminal.state not in UNREGISTERED or case.request.kind.name in PERMITS[terminal.state]:
         return None
     return Refused("terminal.not_registered", {"state": terminal.state, "state_zh": CHINESE_STATES[terminal.state]})
 
@@ -85,7 +88,7 @@ def _bound_elsewhere(case: Case) -> Refused | None:
     terminal, request = case.snapshot.terminal, case.request
     if terminal is None or terminal.terminal_id != request.terminal_id:
         return Refused("terminal.other_device")
-    if request.kind.name == "sign_in" and terminal.bound and not request.serial_number:
+    if request.kind.name in _MUST_NAME_DEVICE and terminal.bound and not request.serial_number:
         return Refused("terminal.other_device")
     if case.snapshot.tenant and terminal.state not in ABSENT:
         return Refused("terminal.other_device")
@@ -151,6 +154,15 @@ def _firmware(case: Case) -> Refused | None:
     return Refused("firmware.too_old", {"version": running or "unknown", "required": required})
 
 
+def _parameters(case: Case) -> Refused | None:
+    """Product G7: what is published is to be fetched first, where the policy says so; the header asks for it."""
+    rows = overdue(case.terminal.due) if case.policy.parameters_required and case.terminal.due else []
+    if not rows:
+        return None
+    words = {"what": ", ".join(row.english for row in rows), "what_zh": "、".join(row.chinese for row in rows)}
+    return Refused("terminal.parameters_old", words)
+
+
 def _not_activated(case: Case) -> Refused | None:
     if case.terminal.activated_at is not None or case.request.kind.name in PERMITS[State.REGISTERED]:
         return None
@@ -165,12 +177,14 @@ def _used(case: Case) -> Refused | None:
     return Refused("transaction.reversed" if existing.state is TransactionState.TOMBSTONE else "request.key_reused")
 
 
+_MUST_NAME_DEVICE: Final = REGISTERING | {"sign_in"}
 _NONE: Final[frozenset[str]] = frozenset()
 _WHY: Final = frozenset({"why"})
 RENMINBI: Final = "156"
 _NEED_SIGN_ON: Final = NEW_BUSINESS | REVERSALS | {"settlement", "batch_upload", "batch_end", "sign_off"} | {
-    "command_fetch", "command_ack", "firmware_query", "firmware_chunk", "firmware_report",
-}  # fmt: skip
+    "command_fetch", "command_ack", "firmware_query", "firmware_chunk", "firmware_report", "script_result",
+    "signature_upload", "cashier_sign_in", "pause",
+} | DOWNLOAD_OF.keys()  # fmt: skip
 _IN_OPEN_BATCH: Final = NEW_BUSINESS | {"settlement"}
 _I, _P = Stage.IDENTITY, Stage.PERMISSION
 
@@ -178,7 +192,7 @@ GATES: Final = (
     Gate("malformed", _I, _NONE, _malformed),
     Gate("unknown terminal", _I, _WHY, _unknown),
     Gate("not registered", _I, _WHY, _unregistered),
-    Gate("merchant", _I, _WHY, _merchant),
+    Gate("merchant", _I, _WHY | REGISTERING, _merchant),
     Gate("bound elsewhere", _I, _WHY, _bound_elsewhere),
     Gate("replaced, retired, lost or tampered", _I, _WHY, _absent),
     Gate("not signed on", _I, ALL_KINDS - _NEED_SIGN_ON, _not_signed_on),
@@ -189,6 +203,7 @@ GATES: Final = (
     Gate("held", _P, DRAIN, _held),
     Gate("model", _P, DRAIN, _model),
     Gate("firmware", _P, DRAIN, _firmware),
+    Gate("parameters", _P, DRAIN, _parameters),
     Gate("not activated", _P, _WHY, _not_activated),
     Gate("STAN used", _P, ALL_KINDS - NEW_BUSINESS, _used),
 )

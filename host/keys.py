@@ -2,29 +2,48 @@
 
 Everything stored is sealed under one master key (``protocol.crypto.vault``) with the terminal's serial number as its
 context. Two versions of a terminal's working keys count until the first good frame under the newer one, so that a lost
-sign-on reply locks nobody out (invariant K2).
+sign-on reply locks nobody out (invariant K2); they outlive the terminal's master key, which may be renewed meanwhile.
+Keys are used by the cipher that the sign-on asked for (CUP 5.2 to 5.6).
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
+from types import MappingProxyType
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from host.records import Terminal
+from host.transport_key import make_transport_key
 from protocol.codec import MacMaker, Unsealed
-from protocol.crypto.keys import WorkingKeys, make_working_keys, pack_working_keys, unpack_working_keys
-from protocol.crypto.mac import cup_ecb_mac, verify_cup_ecb_mac
-from protocol.crypto.pinblock import decrypt_pin_block
+from protocol.crypto.cipher import SM4, TDES, BlockCipher
+from protocol.crypto.key import MacKey, PinKey, TrackKey
+from protocol.crypto.keys import (
+    KEY_CIPHERS,
+    WorkingKeys,
+    check_value,
+    make_working_keys,
+    pack_working_keys,
+)
+from protocol.crypto.mac import MAC_ALGORITHMS, MacAlgorithm
+from protocol.crypto.pinblock import PIN_FORMATS, PinFormat
 from protocol.crypto.signing import public_key
+from protocol.crypto.tmk_download import transport_key, unpack_master_key
+from protocol.crypto.tmk_exchange import pack_answer, pack_signed_key
 from protocol.crypto.vault import KEY_BYTES, NONCE_BYTES, seal, unseal
 
 Fresh = Callable[[int], bytes]
-TMK_BYTES = 16
-_CACHED_SETS = 4096
+TMK_BYTES: Final = 16
+RID: Final = bytes.fromhex("A000000333")
+RSA_KEY_INDEX: Final = b"\x01"
+_CACHED_SETS: Final = 4096
 
 
 class MacCheck(Enum):
@@ -39,6 +58,46 @@ class MacCheck(Enum):
     def good(self) -> bool:
         """Was the request made by who holds the terminal's keys?"""
         return self in (MacCheck.CURRENT, MacCheck.PREVIOUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A row of SUITES: how MACs and PIN blocks are made under working keys of one cipher."""
+
+    mac: MacAlgorithm
+    pin_format: PinFormat
+
+
+SUITES: Final[Mapping[BlockCipher, Suite]] = MappingProxyType(
+    {
+        TDES: Suite(MAC_ALGORITHMS["cup-ecb"], PIN_FORMATS["x98"]),
+        SM4: Suite(MAC_ALGORITHMS["cup-sm4"], PIN_FORMATS["sm4"]),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The keys of one sign-on, for which 60.3 was ``network``."""
+
+    network: str
+    keys: WorkingKeys = field(repr=False)
+
+    @property
+    def suite(self) -> Suite:
+        """How they are used."""
+        return SUITES[KEY_CIPHERS[self.network]]
+
+    def __bytes__(self) -> bytes:
+        held = (self.keys.pik, self.keys.mak, self.keys.tdk or b"")
+        return json.dumps([self.network, *(key.hex() for key in held)]).encode()
+
+    @classmethod
+    def parse(cls, spelt: bytes) -> KeySet:
+        """The inverse of ``bytes``."""
+        network, *held = json.loads(spelt)
+        pik, mak, tdk = map(bytes.fromhex, held)
+        return cls(network, WorkingKeys(PinKey(pik), MacKey(mak), TrackKey(tdk) if tdk else None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +129,38 @@ class KeyDesk:
         return unseal(self._master_key, sealed, b"signing")
 
     def key_card(self, terminal: Terminal, signing_sealed: bytes) -> dict[str, str]:
-        """What the depot loads into a device: the clear TMK and the host's public key, as hex."""
-        tmk = unseal(self._master_key, terminal.tmk, _context(f"tmk:{terminal.serial_number}"))
-        return {"tmk": tmk.hex().upper(), "host_public_key": public_key(self.signing_key(signing_sealed)).hex().upper()}
+        """What the depot loads into a device: the clear TMK with its check value and the host's public key, as hex."""
+        tmk = self._tmk(terminal)
+        return {
+            "tmk": tmk.hex().upper(),
+            "check_value": check_value(tmk).hex().upper(),
+            **self.host_key(signing_sealed),
+        }
+
+    def tmk_check_value(self, terminal: Terminal) -> str:
+        """The check value of the TMK, 8 hex digits, for people to compare."""
+        return check_value(self._tmk(terminal)).hex().upper()
+
+    def host_key(self, signing_sealed: bytes) -> dict[str, str]:
+        """The host's public key, as hex: all that a device needs that gets its TMK over the line."""
+        return {"host_public_key": public_key(self.signing_key(signing_sealed)).hex().upper()}
+
+    def offer(self, signing_sealed: bytes) -> bytes:
+        """Field 62 of the reply to 352: the RSA key under which a device may send a transport key, signed."""
+        return pack_signed_key(transport_key(self._rsa, RID, RSA_KEY_INDEX), self.signing_key(signing_sealed))
+
+    def download(self, terminal: Terminal, field62: bytes) -> bytes:
+        """Field 62 of the reply to 350: the TMK under the transport key of the request.
+
+        Raises DecodeError on other tags, KeyLoadError where the transport key was not made for this host.
+        """
+        return pack_answer(unpack_master_key(self._rsa, field62), self._tmk(terminal))
 
     def issue(self, terminal: Terminal, network: str) -> Issued:
-        """Working keys in the layout of a sign-on's 60.3 code. Raises KeyLoadError for a code without a layout."""
-        tmk = unseal(self._master_key, terminal.tmk, _context(f"tmk:{terminal.serial_number}"))
-        field62 = pack_working_keys(tmk, make_working_keys(network, self._fresh))
-        return Issued(field62, self._seal(field62, f"keys:{terminal.serial_number}"))
+        """Working keys in layout and cipher of a sign-on's 60.3 code. Raises KeyLoadError for a code without them."""
+        keys = make_working_keys(network, self._fresh)
+        field62 = pack_working_keys(self._tmk(terminal), keys, KEY_CIPHERS[network])
+        return Issued(field62, self._seal(bytes(KeySet(network, keys)), f"keys:{terminal.serial_number}"))
 
     def check(self, terminal: Terminal, unsealed: Unsealed) -> MacCheck:
         """Whose keys made the MAC over the bytes that came."""
@@ -88,7 +170,10 @@ class KeyDesk:
             (terminal.working_keys, MacCheck.CURRENT),
             (terminal.previous_keys, MacCheck.PREVIOUS),
         ):
-            if sealed and verify_cup_ecb_mac(self._keys(terminal, sealed).mak, unsealed.mac_input, unsealed.mac):
+            if not sealed:
+                continue
+            issued = self._open(terminal.serial_number, sealed)
+            if issued.suite.mac.verify(issued.keys.mak, unsealed.mac_input, unsealed.mac):
                 return verdict
         return MacCheck.WRONG
 
@@ -96,12 +181,13 @@ class KeyDesk:
         """Makes the reply's MAC under the keys of the request; None where the request proved no keys."""
         if not check.good:
             return None
-        mak = self._keys(terminal, self._sealed(terminal, check)).mak
-        return lambda data: cup_ecb_mac(mak, data)
+        issued = self._issued(terminal, check)
+        return partial(issued.suite.mac.make, issued.keys.mak)
 
     def pin(self, terminal: Terminal, check: MacCheck, block: bytes, pan: str) -> str:
         """The clear PIN, for the simulated issuer. Raises DecodeError where the block holds none."""
-        return decrypt_pin_block(self._keys(terminal, self._sealed(terminal, check)).pik, block, pan)
+        issued = self._issued(terminal, check)
+        return issued.suite.pin_format.decrypt(issued.keys.pik, block, pan)
 
     def card_token(self, pan: str) -> str:
         """What stands for a PAN in the ledger: the same for the same card, and not to be turned back."""
@@ -111,15 +197,19 @@ class KeyDesk:
         """Stands for a request's content, which may hold card data."""
         return hmac.new(self._master_key, b"request:" + content, hashlib.sha256).digest()
 
-    def _sealed(self, terminal: Terminal, check: MacCheck) -> bytes:
-        return terminal.previous_keys if check is MacCheck.PREVIOUS else terminal.working_keys
+    @cached_property
+    def _rsa(self) -> RSAPrivateKey:
+        return make_transport_key(hmac.new(self._master_key, b"RSA key for master keys", hashlib.sha256).digest())
 
-    def _keys(self, terminal: Terminal, sealed: bytes) -> WorkingKeys:
-        return self._open(terminal.serial_number, terminal.tmk, sealed)
+    def _tmk(self, terminal: Terminal) -> bytes:
+        return unseal(self._master_key, terminal.tmk, _context(f"tmk:{terminal.serial_number}"))
 
-    def _unseal_set(self, serial_number: str, tmk_sealed: bytes, sealed: bytes) -> WorkingKeys:
-        tmk = unseal(self._master_key, tmk_sealed, _context(f"tmk:{serial_number}"))
-        return unpack_working_keys(tmk, unseal(self._master_key, sealed, _context(f"keys:{serial_number}")))
+    def _issued(self, terminal: Terminal, check: MacCheck) -> KeySet:
+        sealed = terminal.previous_keys if check is MacCheck.PREVIOUS else terminal.working_keys
+        return self._open(terminal.serial_number, sealed)
+
+    def _unseal_set(self, serial_number: str, sealed: bytes) -> KeySet:
+        return KeySet.parse(unseal(self._master_key, sealed, _context(f"keys:{serial_number}")))
 
     def _seal(self, secret: bytes, context: str) -> bytes:
         return seal(self._master_key, self._fresh(NONCE_BYTES), secret, _context(context))

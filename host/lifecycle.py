@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from protocol.downloads import DOWNLOAD_OF
 from protocol.kinds import KINDS
 
 
@@ -105,28 +106,39 @@ ALL_KINDS: Final = frozenset(
     {
         "sign_in", "sign_off", "echo", "status_upload", "sale", "sale_void", "refund", "sale_reversal",
         "sale_void_reversal", "settlement", "batch_upload", "batch_end", "why", "command_fetch", "command_ack",
-        "firmware_query", "firmware_chunk", "firmware_report",
+        "firmware_query", "firmware_chunk", "firmware_report", "script_result", "rsa_key",
+        "master_key",
+        "balance", "qr_sale", "qr_sale_reversal", "moto_sale", "moto_sale_reversal", "moto_sale_void",
+        "moto_sale_void_reversal", "preauth", "preauth_reversal", "additional_preauth", "additional_preauth_reversal",
+        "preauth_void", "preauth_void_reversal", "completion", "completion_reversal", "completion_advice",
+        "completion_void", "completion_void_reversal", "offline_sale", "offline_adjustment", "tip_adjustment",
+        "signature_upload", "cashier_sign_in", "registration", "pause",
     }
+    | DOWNLOAD_OF.keys()
 )  # fmt: skip
 """The kinds that this host serves; every other kind of the protocol gets 40 before any gate is asked."""
 
 REVERSALS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].undoes)
-NEEDS_ACTIVATION: Final = frozenset({"refund"})
-NEW_BUSINESS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].moves_money) - REVERSALS
+NEEDS_ACTIVATION: Final = frozenset({"refund", "preauth", "additional_preauth"})
+INQUIRIES: Final = frozenset({"balance"})
+NEW_BUSINESS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].moves_money) - REVERSALS | INQUIRIES
 FINISHING: Final = REVERSALS | {"batch_end"}
 """What a device that is gone may still bring to an end."""
 
 DRAIN: Final = ALL_KINDS - NEW_BUSINESS
 """What a suspended or stopped terminal may still send (product decision 5)."""
 
+REGISTERING: Final = frozenset({"registration"})
+"""All that a terminal may send before it is registered."""
+
 _NOTHING: Final[frozenset[str]] = frozenset()
 PERMITS: Final[Mapping[State, frozenset[str]]] = MappingProxyType(
     {
         State.ORDERED: _NOTHING,
         State.SHIPPED: _NOTHING,
-        State.DELIVERED: _NOTHING,
-        State.SUBMITTED: _NOTHING,
-        State.REJECTED: _NOTHING,
+        State.DELIVERED: REGISTERING,
+        State.SUBMITTED: REGISTERING,
+        State.REJECTED: REGISTERING,
         State.REGISTERED: ALL_KINDS - NEEDS_ACTIVATION,
         State.ACTIVATED: ALL_KINDS,
         State.RETIRING: ALL_KINDS,
@@ -138,7 +150,7 @@ PERMITS: Final[Mapping[State, frozenset[str]]] = MappingProxyType(
     }
 )
 
-UNREGISTERED: Final = frozenset(state for state, kinds in PERMITS.items() if not kinds)
+UNREGISTERED: Final = frozenset(state for state, kinds in PERMITS.items() if kinds <= REGISTERING)
 ABSENT: Final = frozenset({State.RETIRED, State.REPLACED, State.LOST, State.TAMPERED})
 IN_SERVICE: Final = frozenset({State.REGISTERED, State.ACTIVATED, State.RETIRING})
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from host.decision import Insert, Write
 from host.records import Transaction
+from host.transactions import SIGNS
 
 SCHEME: Final = "scheme:receivable"
 FEE_INCOME: Final = "acquirer:fees"
@@ -22,20 +23,21 @@ def payable(merchant_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """A row of POSTINGS: accounts by role, and which amount of the transaction moves."""
+    """One movement of POSTINGS: accounts by role, and which amount of the transaction moves."""
 
     debit: str
     credit: str
     amount: str
 
 
-POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = MappingProxyType(
+POSTINGS: Final[Mapping[int, tuple[Posting, ...]]] = MappingProxyType(
     {
-        "sale": (Posting("scheme", "merchant", "amount_fen"), Posting("merchant", "fees", "fee_fen")),
-        "refund": (Posting("merchant", "scheme", "amount_fen"),),
-        "sale_void": (),
+        1: (Posting("scheme", "merchant", "amount_fen"), Posting("merchant", "fees", "fee_fen")),
+        -1: (Posting("merchant", "scheme", "amount_fen"),),
+        0: (),
     }
 )
+"""By the sign of the row's kind (``host.transactions.SIGNS``)."""
 
 
 def capture(row: Transaction, at: int) -> tuple[Write, ...]:
@@ -58,7 +60,7 @@ def _post(row: Transaction, reason: str, at: int, *, undone: bool) -> tuple[Writ
     accounts = {"scheme": SCHEME, "merchant": payable(row.merchant_id), "fees": FEE_INCOME}
     amounts = {"amount_fen": row.amount_fen, "fee_fen": row.fee_fen}
     writes = []
-    for posting in POSTINGS[row.kind]:
+    for posting in POSTINGS[SIGNS.get(row.kind, 0)]:
         debit, credit = accounts[posting.debit], accounts[posting.credit]
         if amounts[posting.amount]:
             ends = (credit, debit) if undone else (debit, credit)

@@ -39,7 +39,11 @@ class DeviceModel:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """A device by its serial number. ``bound`` asks the device to name that number at sign-on."""
+    """A device by its serial number. ``bound`` asks the device to name that number at sign-on.
+
+    Until the instant ``download_until`` it may fetch its master key over the line without proving its keys. ``due`` are
+    the nibbles of what it was asked for in headers and has not done (CUP 1.9).
+    """
 
     serial_number: str
     model: str
@@ -55,8 +59,10 @@ class Terminal:
     tmk: bytes = field(default=b"", repr=False)
     working_keys: bytes = field(default=b"", repr=False)
     previous_keys: bytes = field(default=b"", repr=False)
+    download_until: int = 0
     command_counter: int = 0
     replaced_by: str = ""
+    due: str = ""
     activated_at: int | None = None
 
 
@@ -91,11 +97,13 @@ class Plan:
 
 
 class TransactionState(StrEnum):
-    """Where a transaction stands in the host's book."""
+    """Where a transaction stands in the host's book. A hold is CAPTURED as long as it stands, and moves no money."""
 
     CAPTURED = "captured"
     VOIDED = "voided"
     REVERSED = "reversed"
+    ADJUSTED = "adjusted"
+    EXPIRED = "expired"
     DECLINED = "declined"
     TOMBSTONE = "tombstone"
 
@@ -123,6 +131,7 @@ class Transaction:
     original_terminal_id: str = ""
     original_batch: str = ""
     original_stan: str = ""
+    entry_mode: str = ""
     at: int = 0
 
 
@@ -170,7 +179,7 @@ class StoredReply:
 
 @dataclass(frozen=True, slots=True)
 class PendingCommand:
-    """A signed command that waits for its terminal."""
+    """A signed command that waits for its terminal; ``read_at`` is when somebody there read it, if it is a notice."""
 
     serial_number: str
     counter: int
@@ -180,6 +189,28 @@ class PendingCommand:
     created_at: int
     expires_at: int
     result: str = ""
+    read_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A version of a download, its content as JSON."""
+
+    name: str
+    version: int
+    content: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Which version of a download a terminal has ``begun`` with, and which one it has ``fetched``, 0 for none yet."""
+
+    serial_number: str
+    name: str
+    begun: int
+    fetched: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)

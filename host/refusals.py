@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from host.lifecycle import HOLDS
+from protocol.responses import RESPONSES, Action
 
 UNTOLD: Final = "…"
 """Stands for a word that the case at hand does not give."""
@@ -64,8 +65,23 @@ class Refused:
         }
 
 
+ACQUIRERS_CODES: Final = frozenset({"03", "10", "25", "58", "64", "77", "79", "94", "95", "97", "99", "A0", "W1"})
+"""Answers that are the acquirer's own, or, as a partial approval is, for terminals that ask for them."""
+ISSUER_CODES: Final = tuple(code for code in RESPONSES if code != "00" and code not in ACQUIRERS_CODES)
+"""Answers that a card's issuer may give instead of 00."""
+
 _CALL = ("请联系收单机构", "call the acquirer")
 _SIGN_ON = ("请重新签到", "sign on again")
+_OTHER_CARD = ("请换卡", "use another card")
+_KEEP_CARD = ("请没收卡片", "keep the card")
+_LATER = ("请稍后再试", "try again later")
+_REMEDIES: Final[Mapping[Action, tuple[str, str]]] = {
+    Action.TRY_AGAIN: ("请重新交易", "start a new transaction"),
+    Action.TRY_LATER: _LATER,
+    Action.KEEP_CARD: _KEEP_CARD,
+    Action.REVERSE: _LATER,
+}
+"""What to do about the plain answer of an issuer, where another card is not all."""
 _PROGRAM = ("请检查终端程序", "check the terminal's program")
 _ROWS: Final = (
     Refusal("message.malformed", "30", "报文错误：{what}", "malformed message: {what}", *_PROGRAM),
@@ -95,26 +111,44 @@ _ROWS: Final = (
     Refusal("model.unknown", "58", "机型不在目录中", "the model is not in the catalogue", *_CALL),
     Refusal("model.retired", "58", "机型{model}已退役", "the model {model} is retired", "请办理换机", "arrange the replacement device"),
     Refusal("firmware.too_old", "58", "固件{version}低于要求的{required}", "firmware {version} is below the required {required}", "请更新固件", "update the firmware"),
+    Refusal("terminal.parameters_old", "77", "参数已过期（{what_zh}）", "out of date: {what}", "请下载参数后再交易", "download them, then try again"),
     Refusal("terminal.not_activated", "58", "终端未激活（累计{turnover}元，需{required}元）", "not activated yet: {turnover} of {required} yuan", "请先完成激活交易额", "reach the activation turnover first"),
     Refusal("amount.zero", "13", "金额为零", "the amount is zero", "请输入金额", "enter an amount"),
     Refusal("amount.over_limit", "61", "金额超过单笔限额{limit}元", "above the single limit of {limit} yuan", "请减少金额", "use a smaller amount"),
     Refusal("currency.unsupported", "12", "不支持的币种", "only currency 156 is accepted", "请使用人民币", "use renminbi"),
-    Refusal("card.unknown", "14", "无效卡号", "no issuer knows this card", "请换卡", "use another card"),
-    Refusal("card.stolen", "43", "被窃卡", "the card is reported stolen", "请没收卡片", "keep the card"),
-    Refusal("card.expired", "54", "过期的卡", "the card is expired", "请换卡", "use another card"),
-    Refusal("card.no_funds", "51", "余额不足", "insufficient funds", "请换卡", "use another card"),
+    Refusal("card.unknown", "14", "无效卡号", "no issuer knows this card", *_OTHER_CARD),
+    Refusal("card.stolen", "43", "被窃卡", "the card is reported stolen", *_KEEP_CARD),
+    Refusal("card.expired", "54", "过期的卡", "the card is expired", *_OTHER_CARD),
+    Refusal("card.no_funds", "51", "余额不足", "insufficient funds", *_OTHER_CARD),
     Refusal("card.wrong_pin", "55", "密码错", "wrong PIN", "请重新输入密码", "enter the PIN again"),
+    Refusal("card.pin_locked", "38", "密码错误次数超限", "too many wrong PINs: the card is locked", "请联系发卡行", "call the card's issuer"),
+    Refusal("card.lost", "41", "挂失卡", "the card is reported lost", *_KEEP_CARD),
+    Refusal("card.cryptogram", "A7", "芯片密文校验失败", "the chip's cryptogram is wrong", *_OTHER_CARD),
+    *(
+        Refusal(f"issuer.{code.lower()}", code, row.chinese, row.english, *_REMEDIES.get(row.action, _OTHER_CARD))
+        for code, row in RESPONSES.items()
+        if code in ISSUER_CODES and not row.approved
+    ),
     Refusal("card.pin_block", "99", "PIN格式错", "the PIN block cannot be read", *_SIGN_ON),
     Refusal("original.not_found", "25", "未找到原交易", "the original transaction is not found", "请核对原交易信息", "check the original's details"),
     Refusal("original.other_amount", "64", "原始金额不正确", "the amount is not the original's", "请核对金额", "check the amount"),
-    Refusal("original.undone", "12", "原交易已{state}", "the original is already {state}", "无需重复操作", "nothing is left to undo"),
+    Refusal("original.undone", "12", "原交易已{state_zh}", "the original is already {state}", "无需重复操作", "nothing is left to undo"),
     Refusal("original.other_card", "25", "与原交易卡号不符", "not the card of the original", "请使用原卡", "use the original card"),
     Refusal("refund.above_rest", "64", "退货金额超过可退金额{rest}元", "only {rest} yuan are left to refund", "请减少金额", "refund a smaller amount"),
     Refusal("refund.manual", "57", "退货不得手工输入卡号", "a refund needs the card itself", "请刷卡", "present the card"),
+    Refusal("preauth.expired", "12", "预授权已过期", "the pre-authorisation has expired", "请重新预授权", "pre-authorise again"),
+    Refusal("completion.above_bound", "64", "完成金额超过上限{limit}元", "at most {limit} yuan can be completed", "请减少金额", "complete a smaller amount"),
+    Refusal("adjustment.out_of_bounds", "64", "调整后金额应在{least}至{limit}元之间", "the amount must be from {least} to {limit} yuan", "请核对金额", "check the amount"),
+    Refusal("qr.unknown", "14", "付款码无效", "no partner knows this payment code", "请刷新付款码", "show another code"),
+    Refusal("qr.used", "12", "付款码已使用", "this payment code has paid already", "请刷新付款码", "show another code"),
+    Refusal("qr.expired", "12", "付款码已过期", "the payment code has expired", "请刷新付款码", "show another code"),
     Refusal("transaction.reversed", "12", "该流水已冲正", "this STAN was reversed before it came", "请重新交易", "start a new transaction"),
     Refusal("settlement.unbalanced", "95", "对账不平", "the totals disagree", "请批上送", "upload the batch"),
     Refusal("upload.uncalled", "12", "批次未要求上送", "the batch waits for no upload", "请先批结算", "settle the batch first"),
     Refusal("upload.incomplete", "95", "批上送不完整（{got}/{due}）", "{got} of {due} rows were uploaded", "请重新批上送", "upload the batch again"),
+    Refusal("signature.unreadable", "30", "签名图像无法识别", "the signature is no picture of a pad", "请保留纸质签购单", "keep the paper slip"),
+    Refusal("key.download_closed", "58", "主密钥下载未开放", "the download of the master key is not open", "请联系收单机构开放下载", "ask the acquirer to open it"),
+    Refusal("key.transport_key", "A7", "传输密钥无效", "the transport key cannot be used", "请重新下载主密钥", "download the master key again"),
     Refusal("host.failure", "96", "系统异常", "the host could not store the transaction", "请稍后再试", "try again later"),
 )  # fmt: skip
 

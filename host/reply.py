@@ -7,6 +7,7 @@ from typing import Final
 
 from host.case import Case
 from host.decision import Decision
+from host.records import Terminal
 from host.refusals import Refused
 from protocol.elements import Value
 from protocol.errors import DecodeError
@@ -45,13 +46,24 @@ def build_reply(case: Case, decision: Decision) -> Message:
 
 
 def requirement(case: Case, decision: Decision) -> str:
-    """The processing requirement: commands wait, and the terminal knows how to fetch them (product decision 10)."""
+    """The processing requirement: commands that wait, for a terminal that knows them (product decision 10), else what
+    is due. Commands that cannot be carried out yet keep nothing back: a fetch is answered with what is due.
+    """
     terminal = case.snapshot.terminal
-    if terminal is None or not case.is_extended:
+    if terminal is None:
         return NO_REQUIREMENT
+    due = _due(terminal, decision)[:1]
+    if not case.is_extended or (due and case.request.kind.name == "command_fetch"):
+        return due or NO_REQUIREMENT
     waiting = len(case.snapshot.commands) - (case.request.kind.name == "command_ack")
     waiting += sum(write.table == "commands" and "document" in getattr(write, "row", {}) for write in decision.writes)
-    return FETCH_COMMANDS if waiting > 0 else NO_REQUIREMENT
+    return FETCH_COMMANDS if waiting > 0 else due or NO_REQUIREMENT
+
+
+def _due(terminal: Terminal, decision: Decision) -> str:
+    """What is due once the decision is written."""
+    changes = [getattr(write, "changes", {}) for write in decision.writes if write.table == "terminals"]
+    return next((str(change["due"]) for change in changes if "due" in change), terminal.due)
 
 
 def bare_reply(request: Message, now: datetime, refused: Refused) -> Message:

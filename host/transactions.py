@@ -1,4 +1,4 @@
-"""TABLE TRANSITIONS: the life of a transaction in the host's book (invariants M3, M10)."""
+"""TABLE TRANSITIONS: the life of a transaction in the host's book (invariants M3, M10); TABLE SIGNS: what it counts."""
 
 from __future__ import annotations
 
@@ -20,20 +20,44 @@ class Undo(StrEnum):
     VOID = "void"
     REVERSE = "reverse"
     REVERSE_VOID = "reverse the void"
+    ADJUST = "adjust"
+    EXPIRE = "expire"
 
 
 TRANSITIONS: Final[Mapping[TransactionState, Mapping[Undo, TransactionState]]] = MappingProxyType(
     {
-        _S.CAPTURED: {Undo.VOID: _S.VOIDED, Undo.REVERSE: _S.REVERSED},
+        _S.CAPTURED: {
+            Undo.VOID: _S.VOIDED,
+            Undo.REVERSE: _S.REVERSED,
+            Undo.ADJUST: _S.ADJUSTED,
+            Undo.EXPIRE: _S.EXPIRED,
+        },
         _S.VOIDED: {Undo.REVERSE_VOID: _S.CAPTURED},
         _S.REVERSED: {},
+        _S.ADJUSTED: {},
+        _S.EXPIRED: {},
         _S.DECLINED: {},
         _S.TOMBSTONE: {},
     }
 )
 
-SIGNS: Final[Mapping[str, int]] = MappingProxyType({"sale": 1, "refund": -1})
+COMPLETIONS: Final = ("completion", "completion_advice")
+ADJUSTMENTS: Final = ("offline_adjustment", "tip_adjustment")
+_SALES: Final = ("sale", "qr_sale", "moto_sale", "offline_sale")
+SIGNS: Final[Mapping[str, int]] = MappingProxyType(
+    {**dict.fromkeys((*_SALES, *COMPLETIONS, *ADJUSTMENTS), 1), "refund": -1}
+)
 """What a captured row adds to the batch's net; a kind that is not here moves no money of its own."""
+
+VOIDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "sale_void": frozenset({"sale", "qr_sale", "offline_sale", *ADJUSTMENTS}),
+        "moto_sale_void": frozenset({"moto_sale"}),
+        "completion_void": frozenset(COMPLETIONS),
+        "preauth_void": frozenset({"preauth"}),
+    }
+)
+"""Kind of a void to the kinds that it may be about."""
 
 
 def step(state: TransactionState, undo: Undo) -> TransactionState | None:
@@ -42,7 +66,7 @@ def step(state: TransactionState, undo: Undo) -> TransactionState | None:
 
 
 def group_totals(rows: Iterable[Transaction], *, foreign: bool) -> GroupTotals:
-    """What a batch sums up to in one card group: captured sales are debits, captured refunds credits."""
+    """What a batch sums up to in one card group: captured refunds are credits, all others debits."""
     debit, credit = [
         [row.amount_fen for row in _captured(rows, sign) if row.foreign_card is foreign] for sign in (1, -1)
     ]

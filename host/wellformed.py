@@ -3,9 +3,9 @@
 What the protocol's TABLE CHECKS only calls odd is refused here where a row names its field: an impossible date or time,
 and a trace number that no terminal counts to. A day that some year has is possible, since no year comes with it. An
 original's date of zeros says that it is not known, as its batch and its STAN may (CUP 2.6). Chip data may repeat a tag
-and may have 00 before, between and after its objects (EMV Book 3 B); field 55 is chip data in every kind that this host
-serves. Field 62 is what its kind says (CUP 3.7): a kind that says nothing has none, and private bytes that a kind
-allows and this host has no use for are read, kept and logged by nobody.
+and may have 00 before, between and after its objects (EMV Book 3 B); in an electronic signature field 55 is the slip's
+text instead (CUP 6). Field 62 is what its kind says (CUP 3.7): a kind that says nothing has none, and private bytes
+that a kind allows and this host has no use for are read, kept and logged by nobody.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ CONTENTS: Final[Mapping[int, Callable[[Value], Refused | None]]] = MappingProxyT
     }
 )
 _ROWS: Final = tuple(CONTENTS.items())
+_SLIPS: Final = frozenset({"signature_upload"})
 
 
 def wrong_content(kind: Kind, message: Message) -> Refused | None:
@@ -88,7 +89,9 @@ def wrong_content(kind: Kind, message: Message) -> Refused | None:
     fields = message.fields
     for number, refuse in _ROWS:
         value = fields.get(number)
-        if value and (refused := refuse(value)):
+        if not value or (number == F.ICC and kind.name in _SLIPS):
+            continue
+        if refused := refuse(value):
             return refused
     if fields.get(F.PAYLOAD) and F.PAYLOAD not in kind.request.named:
         return Refused("message.foreign_field", {"field": str(int(F.PAYLOAD))})

@@ -41,7 +41,7 @@ def compare_books(book: Book, member: CastMember, books: Books) -> Comparison:
             differences.append(f"batch {closed.batch}: the rows differ")
     if book.money or book.rows:
         money = books.money_rows(member.terminal_id, book.batch)
-        rows.append(BatchRow(book.batch, _sum(book.totals.domestic), _sum(_together(books, member, book.batch))))
+        rows.append(BatchRow(book.batch, _sum(book.together), _sum(_together(books, member, book.batch))))
         if batch_digest(money) != book.digest:
             differences.append(f"batch {book.batch}: the rows differ")
     differences += [f"batch {row.batch}: {row.terminal} and {row.host}" for row in rows if row.terminal != row.host]

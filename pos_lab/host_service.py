@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from firmware_sim.models import MODELS
 from host.acquirer import Acquirer
-from host.admin.acts import keep_policy, perform
+from host.admin.acts import keep_policy
 from host.admin.clock import LAB_CLOCK
+from host.decision import Insert
 from host.policy import Policy
+from host.records import DeviceModel, columns
 from host.server import Server
+from host.store.books import Books
 from host.store.database import Store, only_host, open_store
 from pos_lab.wall_clock import fresh_bytes, wall_clock
 
@@ -50,6 +53,13 @@ async def running_host(
 
 
 def enter_catalogue(store: Store) -> None:
-    """Enter every model of the emulated devices in the host's catalogue."""
-    for model in MODELS.values():
-        perform(store, "add_model", wall_clock(), model=model.id, brand=model.brand, family=str(model.family.value))
+    """Enter every model of the emulated devices in the host's catalogue, all in one unit; one that is there stays."""
+
+    def unit(books: Books) -> None:
+        known = {row["model"] for row in books.rows("models")}
+        for model in MODELS.values():
+            if model.id not in known:
+                row = DeviceModel(model.id, model.brand, model.family.value)
+                books.write(Insert("models", columns(row)))
+
+    store.run(unit)

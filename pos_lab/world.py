@@ -20,6 +20,7 @@ from random import Random
 from typing import Any, Final
 
 from firmware_sim.board import Hardware
+from firmware_sim.chip_card import ChipMemory
 from firmware_sim.line import Direction
 from firmware_sim.models import MODELS
 from host.admin.acts import perform
@@ -96,6 +97,7 @@ class World:
         self.passed: list[Passed] = []
         self.devices: dict[str, Device] = {}
         self.advanced_s = 0
+        self._chips: dict[str, ChipMemory] = {}
         self._store = store
         self._fresh = fresh
         self._policy = policy.as_policy()
@@ -137,8 +139,12 @@ class World:
             fresh=self._fresh,
         )
         hardware.on_traffic = partial(self._record, name)
+        hardware.chip_memories = self._chips
         settings = Settings(
-            terminal_id=member.terminal_id, merchant_id=member.merchant_id, reply_timeout_s=REPLY_TIMEOUT_S
+            terminal_id=member.terminal_id,
+            merchant_id=member.merchant_id,
+            reply_timeout_s=REPLY_TIMEOUT_S,
+            manual_entry=member.manual_entry,
         )
         self.devices[name] = Device(name, member, hardware, settings)
         return self.devices[name]

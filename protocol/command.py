@@ -23,7 +23,9 @@ _ANY_TEXT = Text(r"(?s:.*)")
 # kind -> the exact keys of its body, each with the form of its value
 COMMAND_KINDS: Mapping[str, Mapping[str, Text]] = {
     "notice": dict.fromkeys(("title_zh", "title_en", "text_zh", "text_en", "reason", "stop_at"), _ANY_TEXT),
+    "announcement": dict.fromkeys(("title_zh", "title_en", "text_zh", "text_en"), _ANY_TEXT),
     "update_firmware": {"version": VERSION, "size": Text(r"[1-9][0-9]{0,8}"), "sha256": SHA256},
+    "diagnose": {},
 }
 
 _FORM: Form = {

@@ -128,7 +128,9 @@ class Requirement:
 
 
 NO_REQUIREMENT: Final = "0"
+UPLOAD_STATUS: Final = "2"
 SIGN_ON_AGAIN: Final = "3"
+UPLOAD_CONFIGURATION: Final = "D"
 FETCH_COMMANDS: Final = "E"
 
 REQUIREMENTS: Final[Mapping[str, Requirement]] = MappingProxyType(
@@ -137,7 +139,7 @@ REQUIREMENTS: Final[Mapping[str, Requirement]] = MappingProxyType(
         for row in (
             Requirement(NO_REQUIREMENT, "无处理要求", "nothing"),
             Requirement("1", "下传磁条卡参数", "download terminal parameters", ("360", "361")),
-            Requirement("2", "上传终端状态", "upload terminal status", ("362",)),
+            Requirement(UPLOAD_STATUS, "上传终端状态", "upload terminal status", ("362",)),
             Requirement(SIGN_ON_AGAIN, "重新签到", "sign on again", ("001", "003", "004", "006")),
             Requirement("4", "更新公钥", "update CA public keys", ("372", "373", "370", "371")),
             Requirement("5", "更新IC卡参数", "update chip parameters", ("382", "380", "381")),
@@ -147,7 +149,7 @@ REQUIREMENTS: Final[Mapping[str, Requirement]] = MappingProxyType(
             Requirement("9", "更新非接参数", "update contactless parameters", ("394", "395")),
             Requirement("B", "小额免密BIN表下载", "update no-PIN BIN table", ("396", "397")),
             Requirement("C", "免密BIN黑名单下载", "update no-PIN BIN blacklist", ("398", "399")),
-            Requirement("D", "上传终端配置", "upload terminal configuration"),
+            Requirement(UPLOAD_CONFIGURATION, "上传终端配置", "upload terminal configuration", ("362",)),
             Requirement(FETCH_COMMANDS, "取远程指令", "fetch signed commands", ("910", "911"), extension=True),
         )
     }

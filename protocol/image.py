@@ -1,7 +1,7 @@
 """Signed firmware images: what a terminal may boot, as one run of bytes.
 
     magic "PLF1"  4      manifest length  2, big-endian      payload length  4, big-endian
-    manifest      canonical JSON: model, security_counter, sha256, size, version
+    manifest      canonical JSON, the keys of a Manifest
     signature     64, Ed25519 over everything in front of it
     payload
 
@@ -23,6 +23,8 @@ from protocol.errors import DecodeError, EncodeError, ProtocolError, SignatureEr
 PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
 MANIFEST_BYTES_MAX = 512
 SECURITY_COUNTER_MAX = 0xFFFFFFFF
+NEVER = 0xFFFFFFFF
+"""The expiry of an image that may be installed at any time."""
 
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 VERSION = Text(rf"{_BYTE}\.{_BYTE}\.{_BYTE}")
@@ -34,6 +36,11 @@ _FORM: Form = {
     "security_counter": Whole(0, SECURITY_COUNTER_MAX),
     "size": Whole(1, PAYLOAD_BYTES_MAX),
     "sha256": SHA256,
+    "minimum_loader": Whole(1, 0xFFFF),
+    "expires_at": Whole(0, NEVER),
+    "journal_format": Whole(1, 0xFFFF),
+    "nvram_kib": Whole(1, 0xFFFF),
+    "profile": Text(r"[a-z][a-z0-9_]{0,31}"),
 }
 
 _MAGIC = b"PLF1"
@@ -43,13 +50,23 @@ _VERSION_FIELD = 59
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the maker states of a payload: ``size`` in bytes, ``sha256`` in 64 lower-case hex digits."""
+    """What the maker states of a payload: ``size`` in bytes, ``sha256`` in 64 lower-case hex digits.
+
+    The boot loader must be ``minimum_loader`` or newer, the image be staged before ``expires_at`` (epoch seconds), and
+    its program keeps its journal in ``journal_format`` on banks of at least ``nvram_kib``. ``profile`` names how the
+    program behaves.
+    """
 
     model: str
     version: str
     security_counter: int
     size: int
     sha256: str
+    minimum_loader: int
+    expires_at: int
+    journal_format: int
+    nvram_kib: int
+    profile: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +77,32 @@ class Image:
     payload: bytes = field(repr=False)
 
 
-def build_image(*, model: str, version: str, security_counter: int, payload: bytes, private_key: bytes) -> bytes:
+def build_image(
+    *,
+    model: str,
+    version: str,
+    security_counter: int,
+    payload: bytes,
+    private_key: bytes,
+    minimum_loader: int = 1,
+    expires_at: int = NEVER,
+    journal_format: int = 1,
+    nvram_kib: int = 1,
+    profile: str = "current",
+) -> bytes:
     """Return the signed image of ``payload``; raises EncodeError on a value or size no image carries."""
-    manifest = Manifest(model, version, security_counter, len(payload), hashlib.sha256(payload).hexdigest())
+    manifest = Manifest(
+        model=model,
+        version=version,
+        security_counter=security_counter,
+        size=len(payload),
+        sha256=hashlib.sha256(payload).hexdigest(),
+        minimum_loader=minimum_loader,
+        expires_at=expires_at,
+        journal_format=journal_format,
+        nvram_kib=nvram_kib,
+        profile=profile,
+    )
     stated = write_document(asdict(manifest), _FORM)
     if len(stated) > MANIFEST_BYTES_MAX:
         raise EncodeError(f"a manifest of {len(stated)} bytes", hint=f"at most {MANIFEST_BYTES_MAX}")
@@ -70,8 +110,8 @@ def build_image(*, model: str, version: str, security_counter: int, payload: byt
     return signed + signing.sign(private_key, signed) + payload
 
 
-def open_image(image: bytes, public_key: bytes, *, model: str) -> Image:
-    """Return the image if its maker signed it for ``model`` and every byte is there.
+def open_image(image: bytes, public_key: bytes, *, model: str | None) -> Image:
+    """Return the image if its maker signed it for ``model``, None for any, and every byte is there.
 
     Raises SignatureError with the first code that applies: "malformed" (no image, or cut short), "signature",
     "malformed" (signed, but no manifest), "other_model", "hash".
@@ -84,7 +124,7 @@ def open_image(image: bytes, public_key: bytes, *, model: str) -> Image:
     manifest = _read(signed[_HEAD.size :])
     if manifest.size != payload_bytes:
         raise SignatureError(f"a payload of {payload_bytes} bytes, {manifest.size} stated", code="malformed")
-    if manifest.model != model:
+    if model not in (None, manifest.model):
         raise SignatureError(f"an image for {manifest.model}", code="other_model")
     if hashlib.sha256(payload).hexdigest() != manifest.sha256:
         raise SignatureError("the payload is not the one that was signed", code="hash")

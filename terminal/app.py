@@ -1,4 +1,4 @@
-"""The payment application: power-on, idle, a flow, what the host asked for, idle again.
+"""The payment application: power-on, idle, a flow, its signature and slip, what the host asked for, idle again.
 
 Rules owned here: recovery comes before anything else; what the host asks for in a reply's header is done between
 transactions, never inside one (TABLE CARRIED_OUT). Nothing in this package catches PowerLost: after a power cut a new
@@ -9,30 +9,55 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from firmware_sim.board import Board, Hardware
-from firmware_sim.errors import EntryCancelled, EntryTimeout, UnknownName
-from protocol.header import FETCH_COMMANDS, NO_REQUIREMENT, SIGN_ON_AGAIN
+from firmware_sim.errors import CardError, EntryCancelled, EntryTimeout, SecureModuleError, UnknownName
+from protocol.downloads import DOWNLOADS, Download
+from protocol.header import FETCH_COMMANDS, SIGN_ON_AGAIN, UPLOAD_CONFIGURATION, UPLOAD_STATUS
 from protocol.money import yuan
 from terminal.book import Book
 from terminal.errors import WordsWrong
 from terminal.flows import FLOWS, Flow, type_in
-from terminal.flows.commands import commands
+from terminal.flows.commands import commands, tell_read
+from terminal.flows.download import fetch
+from terminal.flows.link import configuration, status
+from terminal.flows.operators import asks_password, authorise
+from terminal.flows.pause import tell_pause
 from terminal.flows.resolve import alarm
 from terminal.flows.sign_in import sign_in
+from terminal.flows.signature import give_up, sign, upload
+from terminal.flows.slips import hand_out, offer_reprint
+from terminal.flows.training import is_barred
 from terminal.journal import Journal
 from terminal.outcome import Outcome, local
 from terminal.session import Session
 from terminal.settings import Settings
+from terminal.tamper import after_tamper, module_refusal, sound
 
-# processing requirement in a reply's header (CUP 1.9) -> the flow that does it
-CARRIED_OUT: Final[Mapping[str, Callable[[Session], Awaitable[Outcome]]]] = MappingProxyType(
-    {FETCH_COMMANDS: commands, SIGN_ON_AGAIN: sign_in}
+Run = Callable[[Session], Awaitable[Outcome]]
+
+
+def _fetching(row: Download) -> Run:
+    return lambda session: fetch(session, row)
+
+
+# processing requirement in a reply's header (CUP 1.9) -> the name and the run of what does it, in this order
+CARRIED_OUT: Final[Mapping[str, tuple[str, Run]]] = MappingProxyType(
+    {
+        SIGN_ON_AGAIN: ("sign_in", sign_in),
+        **{row.requirement: ("download", _fetching(row)) for row in DOWNLOADS.values()},
+        UPLOAD_STATUS: ("status", status),
+        UPLOAD_CONFIGURATION: ("configuration", configuration),
+        FETCH_COMMANDS: ("commands", commands),
+    }
 )
 ROUNDS_MAX: Final = 3
-"""How often one flow may be followed by what replies ask for; a host that never stops asking gets no more."""
+"""How often one flow may be followed by one requirement; a host that never stops asking gets no more."""
+NO_HOST: Final = frozenset({"terminal.no_line", "terminal.no_answer"})
+"""Why nothing more is asked of the host for now."""
 
 
 class Terminal:
@@ -75,6 +100,8 @@ class Terminal:
         entries = _flow(name).entries
         if len(words) > len(entries):
             raise WordsWrong(f"{len(words)} words given to {FLOWS[name].usage!r}", hint=FLOWS[name].english)
+        if not words and entries and all(entry.optional for entry in entries):
+            return await self._play(name, {entries[0].argument: ""})  # at a command line nobody is at the keypad
         return await self._play(name, {entry.argument: word for entry, word in zip(entries, words, strict=False)})
 
     async def run(self, name: str, *, amount_fen: int | None = None, **arguments: str) -> Outcome:
@@ -90,44 +117,82 @@ class Terminal:
     async def _play(self, name: str, arguments: Mapping[str, str]) -> Outcome:
         flow = _flow(name)
         if arguments:
-            type_in(flow, arguments, self.board)
+            type_in(flow, arguments, self.board, asks_password=asks_password(self.session, name))
+        at_once = self.session.settings.signature_upload == "at_once"
+        waiting = {row.key for row in self.book.signatures}
+        pause_due = not self.book.pause_told
         self.session.sign_on_failed = False
-        outcome = self.session.tell(await self._attempt(name, flow))
-        self.board.keypad.clear()
-        await self._carry_out_requirements(flow, outcome)
+        with self.board.watchdog.watch(self.session.settings.longest_wait_s):
+            outcome = self.session.tell(await self._attempt(name, partial(_allowed, flow, name)))
+            await sign(self.session)
+            hand_out(self.session, outcome)
+            self.board.clear_entries()
+            await self._carry_out_requirements(flow, outcome)
+            if outcome.reason not in NO_HOST:
+                if pause_due:
+                    await tell_pause(self.session)
+                await tell_read(self.session)
+            if outcome.reason != "terminal.no_line":
+                await upload(self.session, [row.key for row in self.book.signatures if at_once or row.key in waiting])
         return outcome
 
     def _start(self) -> None:
         board = self.hardware.power_on()
-        journal = Journal(board.nvram)
+        journal = Journal(board.nvram, signs=board.signature_pad is not None)
         board.clock.advance(timedelta(seconds=journal.book.clock_offset_s))
         self.session = Session(board, self.settings, journal, self.told)
+        for row in self.book.signatures_due:
+            give_up(self.session, row.key, "power_lost")  # the cardholder has left
+        offer_reprint(self.session)
         alarm(self.session)
+        sound(self.session)
         self.session.show("欢迎使用", "ready")
 
-    async def _attempt(self, name: str, flow: Flow) -> Outcome:
+    async def _attempt(self, name: str, run: Callable[[Session], Awaitable[Outcome]]) -> Outcome:
+        """Run a flow of this name to its end, and tell what the keys of the device have to say."""
+        outcome = after_tamper(self.session, name) or await self._ended(name, run)
+        sound(self.session)
+        return outcome
+
+    async def _ended(self, name: str, run: Callable[[Session], Awaitable[Outcome]]) -> Outcome:
+        if self.book.training and is_barred(name):
+            return local(name, "terminal.training")
         try:
-            return await flow.run(self.session)
+            return await run(self.session)
+        except SecureModuleError as error:
+            return module_refusal(name, error)
         except EntryCancelled:
             return local(name, "terminal.cancelled")
         except EntryTimeout:
             return local(name, "terminal.entry_timeout")
+        except CardError as error:
+            return local(name, f"terminal.{error.code}")
 
     async def _carry_out_requirements(self, flow: Flow, outcome: Outcome) -> None:
-        """Do what replies asked for, as long as it works; what has just failed is left to the next flow."""
-        last, is_good = flow.run, outcome.is_good
-        for _ in range(ROUNDS_MAX):
-            due = CARRIED_OUT.get(self._due())
-            self.session.requirement = NO_REQUIREMENT
-            if due is None or (due is last and not is_good):
-                return
-            last, is_good = due, self.session.tell(await due(self.session)).is_good
+        """Do what replies asked for, while there is a host; what has just failed is left to the next flow."""
+        left = {
+            nibble: 0 if run is flow.run and not outcome.is_good else ROUNDS_MAX
+            for nibble, (_, run) in CARRIED_OUT.items()
+        }
+        while outcome.reason not in NO_HOST and (due := self._due(left)):
+            self.session.requirements.discard(due)
+            name, run = CARRIED_OUT[due]
+            outcome = self.session.tell(await self._attempt(name, run))
+            left[due] = left[due] - 1 if outcome.is_good else 0
+            if outcome.is_good and due == SIGN_ON_AGAIN:  # what failed for the lack of it may be tried again
+                left = dict.fromkeys(CARRIED_OUT, ROUNDS_MAX) | {due: left[due]}
 
-    def _due(self) -> str:
-        """What to do next; a sign-on that was tried in vain is left to the next flow."""
+    def _due(self, left: Mapping[str, int]) -> str:
+        """What to do next of what may be tried; a sign-on that was tried in vain is left to the next flow."""
+        wanted = set(self.session.requirements)
         if self.session.sign_on_again and not self.session.sign_on_failed:
-            return SIGN_ON_AGAIN
-        return self.session.requirement
+            wanted.add(SIGN_ON_AGAIN)
+        return next((nibble for nibble in CARRIED_OUT if nibble in wanted and left[nibble]), "")
+
+
+async def _allowed(flow: Flow, name: str, session: Session) -> Outcome:
+    """Run a flow if whoever is here may start it."""
+    return await authorise(session, name) or await flow.run(session)
 
 
 def _flow(name: str) -> Flow:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from protocol.private import GroupTotals, Totals, keys_digest
-from terminal.transaction import UNRESOLVED, Key, State, Transaction
+from terminal.transaction import UNKNOWN_NUMBER, UNRESOLVED, Key, Signing, State, Transaction
 
 FIRST_BATCH: Final = "000001"
 NUMBER_MAX: Final = 999_999
 CLOSED_KEPT: Final = 50
 EVENTS_KEPT: Final = 50
+ROUTINE: Final = frozenset({"log on", "log off", "wrong password"})
+"""Lines of the audit trail that make room first, so that nobody pushes out what counts by logging on and off."""
 NOTICES_KEPT: Final = 20
-ALL_DOMESTIC: Final = GroupTotals()
 
 
 def following(number: str) -> str:
@@ -61,24 +62,88 @@ class Accepted(Entry):
 
 
 class Notice(Entry):
-    """What the host wants the merchant to know; ``read`` once it was shown on request."""
+    """What the host wants the merchant to know; ``read_at`` is when somebody asked for it, in epoch seconds.
+
+    One that ``must_confirm``, an announcement, is read once somebody has pressed enter on it. ``read_told`` says that
+    the host knows.
+    """
 
     counter: int
     title_zh: str
     title_en: str
     text_zh: str
     text_en: str
-    reason: str
-    stop_at: str
-    read: bool = False
+    reason: str = ""
+    stop_at: str = ""
+    must_confirm: bool = False
+    read_at: int | None = None
+    read_told: bool = False
+
+    @property
+    def read(self) -> bool:
+        """Did somebody ask for it, or confirm it?"""
+        return self.read_at is not None
+
+
+class Signature(Entry):
+    """A signature that the host does not have yet; ``image`` (JBIG) and ``receipt`` (field 55) are base64.
+
+    It outlives its batch (invariant G5). ``date`` is field 15 of the approval, ``tries`` counts uploads in vain.
+    """
+
+    batch: str
+    stan: str
+    amount_fen: int
+    rrn: str
+    date: str = ""
+    image: str = Field(repr=False)
+    receipt: str = Field("", repr=False)
+    tries: int = 0
+
+    @property
+    def key(self) -> Key:
+        """Batch and STAN of what was signed for."""
+        return Key(self.batch, self.stan)
+
+
+class Downloaded(Entry):
+    """A table of ``protocol.downloads`` as it came, whole: ``items`` by code, BIN or name of an object.
+
+    ``at`` is epoch seconds, ``version`` stands for the content.
+    """
+
+    name: str
+    at: int
+    version: str
+    items: dict[str, str]
 
 
 class Happening(Entry):
-    """A line of the audit trail: ``at`` in epoch seconds of the board's clock."""
+    """A line of the audit trail: ``at`` in epoch seconds of the board's clock, ``operator`` "" for nobody."""
 
     at: int
     what: str
     detail: str
+    operator: str = ""
+
+
+class Operator(Entry):
+    """Who may log on; ``salt`` and ``digest`` (scrypt) are hex. ``must_change``: somebody else chose the password."""
+
+    number: str
+    salt: str = Field(repr=False)
+    digest: str = Field(repr=False)
+    must_change: bool = False
+
+
+class Form(Entry):
+    """The merchant's form; ``state`` is what the host said of it last, "" before it had it."""
+
+    name: str = Field(repr=False)
+    contact: str = Field(repr=False)
+    telephone: str = Field(repr=False)
+    address: str = Field(repr=False)
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +161,13 @@ class Book:
     notices: tuple[Notice, ...] = ()
     closed: tuple[ClosedBatch, ...] = ()
     events: tuple[Happening, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    training: bool = False
+    paused: bool = False
+    pause_told: bool = True
+    form: Form | None = None
+    operators: Mapping[str, Operator] = field(default_factory=lambda: MappingProxyType({}))
+    downloads: Mapping[str, Downloaded] = field(default_factory=lambda: MappingProxyType({}))
     rows: Mapping[Key, Transaction] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -109,29 +181,75 @@ class Book:
         return tuple(row for row in self.rows.values() if row.state in UNRESOLVED)
 
     @property
+    def scripts_due(self) -> tuple[Transaction, ...]:
+        """Transactions with an issuer's script whose result the host does not know yet."""
+        return tuple(row for row in self.rows.values() if row.script)
+
+    @property
+    def last_good(self) -> Transaction | None:
+        """The last transaction of the open batch that stands, None where there is none."""
+        good = (State.CAPTURED, State.OFFLINE)
+        return next((row for row in reversed(tuple(self.rows.values())) if row.state in good), None)
+
+    @property
+    def announcements(self) -> tuple[Notice, ...]:
+        """Those that nobody has confirmed, oldest first."""
+        return tuple(notice for notice in self.notices if notice.must_confirm and not notice.read)
+
+    @property
+    def signatures_due(self) -> tuple[Transaction, ...]:
+        """What was approved and is not signed yet."""
+        return tuple(row for row in self.rows.values() if row.state is State.CAPTURED and row.signature is Signing.DUE)
+
+    @property
     def money(self) -> tuple[Transaction, ...]:
-        """The captured sales and refunds of the open batch; a void moves no money of its own."""
-        return tuple(
-            row for row in self.rows.values() if row.state is State.CAPTURED and row.kind in ("sale", "refund")
-        )
+        """The captured rows of the open batch that count; a void or a hold moves no money of its own."""
+        return tuple(row for row in self.rows.values() if row.state is State.CAPTURED and row.sign)
 
     @property
     def net_fen(self) -> int:
-        """Captured sales less captured refunds of the open batch."""
-        totals = self.totals.domestic
-        return totals.debit_fen - totals.credit_fen
+        """Captured debits less captured refunds of the open batch."""
+        return self.together.debit_fen - self.together.credit_fen
 
     @property
     def totals(self) -> Totals:
-        """Field 48 of the settlement (CUP 2.8): sales are debits, refunds credits; every card is domestic."""
-        debit, credit = ([row.amount_fen for row in self.money if row.kind == kind] for kind in ("sale", "refund"))
-        return Totals(GroupTotals(sum(debit), len(debit), sum(credit), len(credit)), ALL_DOMESTIC)
+        """Field 48 of the settlement (CUP 2.8): refunds are credits, all others debits, each card group by itself."""
+        domestic, foreign = ([row for row in self.money if row.is_foreign is wanted] for wanted in (False, True))
+        return Totals(_group(domestic), _group(foreign))
+
+    @property
+    def together(self) -> GroupTotals:
+        """The totals of both card groups."""
+        return _group(self.money)
 
     @property
     def digest(self) -> bytes:
         """What the host compares besides the totals, since errors in sums may compensate."""
         return keys_digest((row.stan, row.row.type_code, row.amount_fen) for row in self.money)
 
+    def about_hold(self, auth_id: str, date: str) -> dict[str, str]:
+        """The columns by which a row names the pre-authorisation that it is about; an earlier batch's is not known."""
+        held = next(
+            (
+                row.key
+                for row in self.rows.values()
+                if row.kind == "preauth" and row.state is State.CAPTURED and (row.auth_id, row.date) == (auth_id, date)
+            ),
+            Key(UNKNOWN_NUMBER, UNKNOWN_NUMBER),
+        )
+        return {
+            "original_batch": held.batch,
+            "original_stan": held.stan,
+            "original_date": date,
+            "original_auth_id": auth_id,
+        }
+
     def find(self, stan: str) -> Transaction | None:
         """The transaction of the open batch with this STAN."""
         return self.rows.get(Key(self.batch, stan))
+
+
+def _group(rows: Iterable[Transaction]) -> GroupTotals:
+    rows = tuple(rows)
+    debit, credit = ([row.amount_fen for row in rows if row.sign == sign] for sign in (1, -1))
+    return GroupTotals(sum(debit), len(debit), sum(credit), len(credit))

@@ -7,20 +7,25 @@ from typing import Final
 
 from protocol.errors import DecodeError
 from protocol.fields import F
-from protocol.private import TEXT_CHARSET, pack_tags, text_tag
+from protocol.private import TEXT_CHARSET, text_tag
 from terminal.outcome import LOCAL, Outcome
 from terminal.session import Reply, Session
 
-_KINDS: Final = {"void": "sale_void", "status": "status_upload", "settle": "settlement"}
+_KINDS: Final = {
+    "download_master_key": "master_key",
+    "void": "sale_void",
+    "status": "status_upload",
+    "settle": "settlement",
+}
 """Flow to kind, where the names differ."""
 
 
 async def explain(session: Session, outcome: Outcome) -> Outcome:
     """The outcome with the English text and the remedy, where the host named a reason and still gives the same one."""
-    if outcome.result != "refused" or not outcome.reason or outcome.reason in LOCAL:
+    if outcome.result != "refused" or not outcome.reason or outcome.reason in LOCAL or not session.profile.extensions:
         return outcome
     asked = [("AK", _KINDS.get(outcome.flow, outcome.flow).encode()), ("RC", outcome.reason.encode(TEXT_CHARSET))]
-    answer = await session.ask("why", {F.PAYLOAD: pack_tags(asked)})
+    answer = await session.ask("why", {F.PAYLOAD: session.pack(asked)})
     if not isinstance(answer, Reply) or not answer.response.approved:
         return outcome
     if session.can_seal and not session.believes(answer):

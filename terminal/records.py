@@ -7,7 +7,7 @@ that fold to the same book; a record is canonical JSON of one spelling.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from types import MappingProxyType
@@ -19,17 +19,22 @@ from terminal.book import (
     CLOSED_KEPT,
     EVENTS_KEPT,
     NOTICES_KEPT,
+    ROUTINE,
     Accepted,
     Book,
     ClosedBatch,
+    Downloaded,
     Entry,
+    Form,
     Happening,
     Notice,
+    Operator,
     Settling,
+    Signature,
     following,
 )
 from terminal.errors import JournalUnreadable, TransitionRefused
-from terminal.transaction import Event, Key, Transaction
+from terminal.transaction import MOVES_ORIGINAL, Event, Key, Signing, Transaction
 
 
 class StanTaken(Entry):
@@ -53,7 +58,7 @@ class Opened(Entry):
 
 
 class Moved(Entry):
-    """Something happened to a transaction; a void that is approved moves its original with the same write."""
+    """Something happened to a transaction; an approval moves the original with the same write (MOVES_ORIGINAL)."""
 
     record: Literal["moved"] = "moved"
     batch: str
@@ -65,14 +70,19 @@ class Moved(Entry):
     auth_id: str = ""
     date: str = ""
     time: str = ""
+    organisation: str = ""
+    chip: str = ""
+    script: str = ""
+    order: str = ""
+    settlement_date: str = ""
 
     def applied(self, book: Book) -> Book:
-        known = self.model_dump(include={"reason", "code", "rrn", "auth_id", "date", "time"})
+        known = self.model_dump(exclude={"record", "batch", "stan", "event"})
         row = _row(book, self.batch, self.stan).moved(self.event, **known)
         book = _with_row(book, row)
-        if row.kind == "sale_void" and self.event is Event.APPROVE:
-            original = _row(book, row.original_batch, row.original_stan)
-            book = _with_row(book, original.moved(Event.VOID))
+        if self.event is Event.APPROVE and row.kind in MOVES_ORIGINAL and row.original_key:
+            original = _row(book, *row.original_key)
+            book = _with_row(book, original.moved(MOVES_ORIGINAL[row.kind]))
         return book
 
 
@@ -86,6 +96,139 @@ class ReversalTried(Entry):
     def applied(self, book: Book) -> Book:
         row = _row(book, self.batch, self.stan)
         return _with_row(book, row.model_copy(update={"tries": row.tries + 1}))
+
+
+class ScriptTold(Entry):
+    """The host was sent how an issuer's script went, once, whatever it answered (CUP 7.22)."""
+
+    record: Literal["script"] = "script"
+    batch: str
+    stan: str
+
+    def applied(self, book: Book) -> Book:
+        return _with_row(book, _row(book, self.batch, self.stan).model_copy(update={"script": ""}))
+
+
+class SignatureTaken(Entry):
+    """The cardholder has signed on the pad; from here on the signature waits for its upload."""
+
+    record: Literal["signature"] = "signature"
+    signature: Signature
+
+    def applied(self, book: Book) -> Book:
+        signed = _signed(book, self.signature.key, Signing.CAPTURED)
+        return replace(signed, signatures=(*book.signatures, self.signature))
+
+
+class SignatureTried(Entry):
+    """An upload of a signature was not answered as it must be."""
+
+    record: Literal["signature_tried"] = "signature_tried"
+    batch: str
+    stan: str
+
+    def applied(self, book: Book) -> Book:
+        key = Key(self.batch, self.stan)
+        return replace(
+            book,
+            signatures=tuple(
+                row.model_copy(update={"tries": row.tries + 1}) if row.key == key else row for row in book.signatures
+            ),
+        )
+
+
+class SignatureSent(Entry):
+    """The host has the signature."""
+
+    record: Literal["signature_sent"] = "signature_sent"
+    batch: str
+    stan: str
+
+    def applied(self, book: Book) -> Book:
+        return _without_signature(book, Key(self.batch, self.stan), Signing.UPLOADED)
+
+
+class SignatureGivenUp(Entry):
+    """The signature is on paper, for ``reason``: none was given on the pad, or the host never took it (G3)."""
+
+    record: Literal["signature_given_up"] = "signature_given_up"
+    batch: str
+    stan: str
+    reason: str
+
+    def applied(self, book: Book) -> Book:
+        return _without_signature(book, Key(self.batch, self.stan), Signing.PAPER)
+
+
+class SlipPrinted(Entry):
+    """Both copies of a slip came out whole."""
+
+    record: Literal["printed"] = "printed"
+    batch: str
+    stan: str
+
+    def applied(self, book: Book) -> Book:
+        return _with_row(book, _row(book, self.batch, self.stan).model_copy(update={"printed": True}))
+
+
+class TrainingSet(Entry):
+    """From here on the terminal only practises, or no longer."""
+
+    record: Literal["training"] = "training"
+    on: bool
+
+    def applied(self, book: Book) -> Book:
+        return replace(book, training=self.on)
+
+
+class PauseSet(Entry):
+    """From here on the terminal takes no new business, or does again; the host does not know it yet."""
+
+    record: Literal["pause"] = "pause"
+    on: bool
+
+    def applied(self, book: Book) -> Book:
+        return replace(book, paused=self.on, pause_told=False)
+
+
+class PauseTold(Entry):
+    """The host knows whether the terminal pauses, which was ``on`` when it was told."""
+
+    record: Literal["pause_told"] = "pause_told"
+    on: bool
+
+    def applied(self, book: Book) -> Book:
+        return replace(book, pause_told=book.paused is self.on)
+
+
+class OperatorKept(Entry):
+    """An operator is new, or has another password."""
+
+    record: Literal["operator"] = "operator"
+    operator: Operator
+
+    def applied(self, book: Book) -> Book:
+        return _with_operators(book, {**book.operators, self.operator.number: self.operator})
+
+
+class OperatorRemoved(Entry):
+    """An operator may not log on any more."""
+
+    record: Literal["operator_removed"] = "operator_removed"
+    number: str
+
+    def applied(self, book: Book) -> Book:
+        return _with_operators(book, {key: row for key, row in book.operators.items() if key != self.number})
+
+
+class FormKept(Entry):
+    """The merchant's form as it stands; None once the terminal is registered and needs it no more."""
+
+    record: Literal["form"] = "form"
+    form: Form | None
+
+    def applied(self, book: Book) -> Book:
+        return replace(book, form=self.form)
 
 
 class SignedOn(Entry):
@@ -153,8 +296,11 @@ class CommandAccepted(Entry):
 
     def applied(self, book: Book) -> Book:
         notices = book.notices
-        if self.command.kind == "notice":
-            stored = Notice(counter=self.command.counter, **self.command.body)
+        if self.command.kind in ("notice", "announcement"):
+            must_confirm = self.command.kind == "announcement"
+            stored = Notice.model_validate(
+                {**self.command.body, "counter": self.command.counter, "must_confirm": must_confirm}
+            )
             notices = (*notices, stored)[-NOTICES_KEPT:]
         return replace(book, counter=self.command.counter, notices=notices, commands=(*book.commands, self.command))
 
@@ -187,18 +333,42 @@ class CommandAcknowledged(Entry):
 
 
 class NoticesRead(Entry):
-    """Everything up to ``counter`` was shown on request."""
+    """The notices up to ``counter`` that need no confirmation were shown on request."""
 
     record: Literal["read"] = "read"
     counter: int
+    at: int
 
     def applied(self, book: Book) -> Book:
+        return _read(
+            book,
+            self.at,
+            {row.counter for row in book.notices if row.counter <= self.counter and not row.must_confirm},
+        )
+
+
+class NoticeConfirmed(Entry):
+    """Somebody has pressed enter on an announcement."""
+
+    record: Literal["confirmed"] = "confirmed"
+    counter: int
+    at: int
+
+    def applied(self, book: Book) -> Book:
+        return _read(book, self.at, {self.counter})
+
+
+class NoticeReadTold(Entry):
+    """The host knows that a notice was read, and when."""
+
+    record: Literal["read_told"] = "read_told"
+    counter: int
+
+    def applied(self, book: Book) -> Book:
+        told = {"read_told": True}
         return replace(
             book,
-            notices=tuple(
-                notice.model_copy(update={"read": True}) if notice.counter <= self.counter else notice
-                for notice in book.notices
-            ),
+            notices=tuple(row.model_copy(update=told) if row.counter == self.counter else row for row in book.notices),
         )
 
 
@@ -222,6 +392,16 @@ class UpdateStaged(Entry):
         return replace(book, staged=self.version)
 
 
+class TableDownloaded(Entry):
+    """A download is complete and checked; it takes the place of the one before with one write."""
+
+    record: Literal["downloaded"] = "downloaded"
+    table: Downloaded
+
+    def applied(self, book: Book) -> Book:
+        return replace(book, downloads=MappingProxyType({**book.downloads, self.table.name: self.table}))
+
+
 class Happened(Entry):
     """A line of the audit trail."""
 
@@ -229,7 +409,10 @@ class Happened(Entry):
     event: Happening
 
     def applied(self, book: Book) -> Book:
-        return replace(book, events=(*book.events, self.event)[-EVENTS_KEPT:])
+        events = [*book.events, self.event]
+        if len(events) > EVENTS_KEPT:
+            del events[next((at for at, event in enumerate(events) if event.what in ROUTINE), 0)]
+        return replace(book, events=tuple(events))
 
 
 class Brought(Entry):
@@ -243,6 +426,10 @@ class Brought(Entry):
     counter: int
     staged: str
     settling: Settling | None
+    training: bool = False
+    paused: bool = False
+    pause_told: bool = True
+    form: Form | None = None
 
     def applied(self, book: Book) -> Book:
         return replace(book, **{name: getattr(self, name) for name in _BROUGHT})
@@ -256,14 +443,18 @@ class Kept(Entry):
     notices: tuple[Notice, ...] = ()
     closed: tuple[ClosedBatch, ...] = ()
     events: tuple[Happening, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    operators: tuple[Operator, ...] = ()
 
     def applied(self, book: Book) -> Book:
+        book = _with_operators(book, {**book.operators, **{row.number: row for row in self.operators}})
         return replace(
             book,
             commands=(*book.commands, *self.commands),
             notices=(*book.notices, *self.notices),
             closed=(*book.closed, *self.closed),
             events=(*book.events, *self.events),
+            signatures=(*book.signatures, *self.signatures),
         )
 
 
@@ -274,6 +465,18 @@ Record = (
     | Opened
     | Moved
     | ReversalTried
+    | ScriptTold
+    | SignatureTaken
+    | SignatureTried
+    | SignatureSent
+    | SignatureGivenUp
+    | SlipPrinted
+    | TrainingSet
+    | PauseSet
+    | PauseTold
+    | OperatorKept
+    | OperatorRemoved
+    | FormKept
     | SignedOn
     | SignedOff
     | SettlementAsked
@@ -283,8 +486,11 @@ Record = (
     | CommandDone
     | CommandAcknowledged
     | NoticesRead
+    | NoticeConfirmed
+    | NoticeReadTold
     | ClockSet
     | UpdateStaged
+    | TableDownloaded
     | Happened
     | Brought
     | Kept
@@ -319,8 +525,11 @@ def compacted(book: Book) -> list[Record]:
         *(Kept(notices=(row,)) for row in book.notices),
         *(Kept(closed=(row,)) for row in book.closed),
         *(Kept(events=(row,)) for row in book.events),
+        *(Kept(signatures=(row,)) for row in book.signatures),
+        *(Kept(operators=(row,)) for row in book.operators.values()),
     ]
-    return [*rows, *lists, Brought(**{name: getattr(book, name) for name in _BROUGHT})]
+    tables = [TableDownloaded(table=row) for row in book.downloads.values()]
+    return [*rows, *tables, *lists, Brought(**{name: getattr(book, name) for name in _BROUGHT})]
 
 
 def _row(book: Book, batch: str, stan: str) -> Transaction:
@@ -332,3 +541,29 @@ def _row(book: Book, batch: str, stan: str) -> Transaction:
 
 def _with_row(book: Book, row: Transaction) -> Book:
     return replace(book, rows=MappingProxyType({**book.rows, row.key: row}))
+
+
+def _with_operators(book: Book, operators: Mapping[str, Operator]) -> Book:
+    return replace(book, operators=MappingProxyType(dict(operators)))
+
+
+def _read(book: Book, at: int, counters: set[int]) -> Book:
+    """The notices of these counters are read; what was read before keeps its time."""
+    return replace(
+        book,
+        notices=tuple(
+            row.model_copy(update={"read_at": at}) if row.counter in counters and not row.read else row
+            for row in book.notices
+        ),
+    )
+
+
+def _signed(book: Book, key: Key, signing: Signing) -> Book:
+    """The row of ``key`` as it is signed now; its batch may be closed long since."""
+    row = book.rows.get(key)
+    return book if row is None else _with_row(book, row.model_copy(update={"signature": signing}))
+
+
+def _without_signature(book: Book, key: Key, signing: Signing) -> Book:
+    waiting = tuple(row for row in book.signatures if row.key != key)
+    return replace(_signed(book, key, signing), signatures=waiting)

@@ -10,27 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from firmware_sim.board import Board
-from firmware_sim.errors import LineError
+from firmware_sim.errors import LineError, SecureModuleError
+from firmware_sim.profiles import Profile
 from firmware_sim.secure_module import KeyState
 from protocol import exchange
 from protocol.codec import Unsealed, seal, unseal
 from protocol.elements import Value
 from protocol.errors import DecodeError
 from protocol.fields import F
-from protocol.header import NO_REQUIREMENT, Header, Tpdu
+from protocol.header import FETCH_COMMANDS, NO_REQUIREMENT, Header, Tpdu
 from protocol.image import version_digits
 from protocol.kinds import KINDS, Kind, reply_mti
 from protocol.message import Message
-from protocol.private import Control, DeviceInfo, RefusalText, unpack_tags
+from protocol.private import Control, DeviceInfo, RefusalText, pack_tags, unpack_tags
 from protocol.responses import Action, Response, response
 from terminal.book import Book, Happening
 from terminal.clock import host_time
+from terminal.downloads import in_effect
 from terminal.journal import Journal
 from terminal.outcome import Outcome, local
 from terminal.records import ClockSet, Happened, StanTaken
@@ -76,21 +78,42 @@ class Session:
 
     def __init__(self, board: Board, settings: Settings, journal: Journal, told: list[Outcome]) -> None:
         self.board = board
-        self.settings = settings
+        self.own_settings = settings
+        self.settings = in_effect(settings, journal.book)
         self.journal = journal
         self.told = told
-        self.requirement = NO_REQUIREMENT
+        self.requirements: set[str] = set()
         self.sign_on_again = False
         self.sign_on_failed = False
         self.has_signed_on = False
         self.reboot_due = False
+        self.chip_failed = False
+        self.operator = ""
+        self.wrong_passwords: Counter[str] = Counter()
         self.ignored: Counter[exchange.Event] = Counter()
+        self.alarmed: set[str] = set()
         self._exchange = exchange.Exchange()
 
     @property
     def book(self) -> Book:
         """What the journal says."""
         return self.journal.book
+
+    @property
+    def profile(self) -> Profile:
+        """How the running firmware behaves."""
+        return self.board.running.profile
+
+    def pack(self, tags: Iterable[tuple[str, bytes]]) -> bytes:
+        """A tag list for field 62, as the running firmware writes it."""
+        return pack_tags(tags, width=self.profile.tag_length_digits)
+
+    def device(self, payment_code: str = "") -> bytes:
+        """Field 59, as the running firmware writes it, with the code that a customer showed (CUP 2.9)."""
+        board, profile = self.board, self.profile
+        named = board.model.id if profile.extensions else ""
+        told = DeviceInfo(board.serial_number, version_digits(board.running.version), named, payment_code)
+        return told.pack(width=profile.tag_length_digits)
 
     @property
     def can_seal(self) -> bool:
@@ -117,13 +140,21 @@ class Session:
         return outcome
 
     def show(self, zh: str, en: str) -> None:
-        """Put a screen on the display."""
+        """Put a screen on the display, which proves to the watchdog that the program comes round."""
+        self.board.watchdog.kick()
+        if self.book.training:
+            zh, en = f"【培训】{zh}", f"[TRAINING] {en}"
         self.board.display.show(zh, en)
 
-    def note(self, what: str, detail: str) -> None:
-        """Write a line of the audit trail."""
-        at = int(self.board.clock.now().timestamp())
-        self.journal.append(Happened(event=Happening(at=at, what=what, detail=detail)))
+    @property
+    def now_s(self) -> int:
+        """Epoch seconds of the board's clock."""
+        return int(self.board.clock.now().timestamp())
+
+    def note(self, what: str, detail: str, *, operator: str = "") -> None:
+        """Write a line of the audit trail, of who is logged on unless told."""
+        happening = Happening(at=self.now_s, what=what, detail=detail, operator=operator or self.operator)
+        self.journal.append(Happened(event=happening))
 
     def take_stan(self) -> str:
         """The next STAN, used up durably (CUP 7.8, invariant J2)."""
@@ -132,8 +163,9 @@ class Session:
         return stan
 
     def believes(self, reply: Reply) -> bool:
-        """May this reply change what the terminal does? Its MAC is good, or the host is one that makes none."""
-        return reply.mac is Mac.GOOD or (reply.mac is Mac.ABSENT and self.settings.decline_mac == "optional")
+        """May this reply change what the terminal does? Its MAC is good, or the host makes none, or none was asked."""
+        none_due = self.settings.decline_mac == "optional" or not self.profile.extensions
+        return reply.mac is Mac.GOOD or (reply.mac is Mac.ABSENT and none_due)
 
     async def connect(self) -> bool:
         """Whether there is a line to the host now."""
@@ -152,15 +184,20 @@ class Session:
         stan: str = "",
         batch: str = "",
         network: str = "",
+        capability: str = "",
     ) -> Reply | Silence:
         """Send a request of a kind and wait for its reply, at most ``reply_timeout_s``.
 
-        ``fields`` are those that the kind does not give by itself; ``batch`` is the open one unless given. The caller
-        has made durable what must be. Raises EncodeError, SecureModuleError "no_key", PowerLost.
+        ``fields`` are those that the kind does not give by itself; ``batch`` is the open one unless given, and so are
+        60.4 and 60.5, ``capability``, what the reader of a financial message can do. The caller has made durable what
+        must be. Raises EncodeError, SecureModuleError "no_key", PowerLost.
         """
+        self.board.watchdog.kick()
         kind = KINDS[kind_name]
-        request = self._request(kind, fields or {}, stan, batch or self.book.batch, network or kind.networks[0])
-        has_mac = kind.has_mac or (kind.may_mac and self.can_seal)
+        usual = self._capability if F.ENTRY_MODE in kind.request.must else ""
+        control = Control(kind.type_code, batch or self.book.batch, network or kind.networks[0], capability or usual)
+        request = self._request(kind, fields or {}, stan, control)
+        has_mac = kind.has_mac or (kind.may_mac and self.can_seal and self.profile.extensions)
         payload = seal(request, self.board.secure_module.mac if has_mac else None)
         if not await self.connect():
             return Silence(sent=False)
@@ -186,23 +223,28 @@ class Session:
         finally:
             self._exchange.give_up()
 
-    def _request(self, kind: Kind, fields: Mapping[int, Value], stan: str, batch: str, network: str) -> Message:
-        board, settings = self.board, self.settings
-        model = board.model
-        capability = ("6" if model.contactless else "5") if kind.moves_money else ""
+    @property
+    def _capability(self) -> str:
+        """60.4 (CUP 2.5)."""
+        model = self.board.model
+        return "6" if model.contactless else "5" if model.chip else "2"
+
+    def _request(self, kind: Kind, fields: Mapping[int, Value], stan: str, control: Control) -> Message:
+        settings, profile = self.settings, self.profile
         common: dict[int, Value] = {
             F.TERMINAL_ID: settings.terminal_id,
             F.MERCHANT_ID: settings.merchant_id,
-            F.DEVICE: bytes(DeviceInfo(board.serial_number, version_digits(board.running.version), model.id)),
-            F.CONTROL: str(Control(kind.type_code, batch, network, capability)),
+            F.DEVICE: self.device(),
+            F.CONTROL: str(control),
         }
         if stan:
             common[F.STAN] = stan
         if kind.processing_code:
             common[F.PROCESSING_CODE] = kind.processing_code
         if F.TEXT in kind.request.named and not kind.undoes:
-            common[F.TEXT] = settings.operator
-        tpdu, header = Tpdu(destination=settings.tpdu_destination), Header(version=settings.header_version)
+            common[F.TEXT] = f"{self.operator:<3}" if self.operator else settings.operator
+        version = profile.header_version or settings.header_version or self.board.model.protocol_version
+        tpdu, header = Tpdu(destination=settings.tpdu_destination), Header(version=version)
         return Message(kind.mti, {**common, **fields}, tpdu, header)
 
     @staticmethod
@@ -230,29 +272,43 @@ class Session:
     def _taken(self, kind: Kind, unsealed: Unsealed) -> Reply:
         message = unsealed.message
         reply = Reply(message, self._mac_of(unsealed))
-        if message.header:
-            self.requirement = message.header.processing_requirement
+        self._note_requirement(message.header.processing_requirement if message.header else NO_REQUIREMENT)
         if reply.response.action is Action.SIGN_ON_AGAIN:
             self.sign_on_again = True
         if reply.mac is Mac.GOOD or (kind.name == "sign_in" and reply.response.approved):
             self._adopt_time(message)
         return reply
 
+    def _note_requirement(self, nibble: str) -> None:
+        """Keep what the host asks for until it is done (CUP 1.9); whether commands wait, its last reply tells."""
+        self.requirements.discard(FETCH_COMMANDS)
+        if nibble != NO_REQUIREMENT and (self.profile.extensions or nibble != FETCH_COMMANDS):
+            self.requirements.add(nibble)
+
     def _mac_of(self, unsealed: Unsealed) -> Mac:
         if not unsealed.mac:
             return Mac.ABSENT
-        is_good = self.can_seal and self.board.secure_module.verify_mac(unsealed.mac_input, unsealed.mac)
+        try:
+            is_good = self.can_seal and self.board.secure_module.verify_mac(unsealed.mac_input, unsealed.mac)
+        except SecureModuleError:
+            is_good = False  # the case was opened meanwhile: what came proves nothing any more
         return Mac.GOOD if is_good else Mac.BAD
 
     def _adopt_time(self, message: Message) -> None:
         clock = self.board.clock
         now = clock.now()
-        at = host_time(message.text(F.LOCAL_DATE), message.text(F.LOCAL_TIME), now)
+        near = now if clock.is_set else self._latest(now)
+        at = host_time(message.text(F.LOCAL_DATE), message.text(F.LOCAL_TIME), near)
         if at is None or abs(at - now) <= timedelta(seconds=CLOCK_TOLERANCE_S):
             return
         ahead_s = round((at - now).total_seconds())
         self.journal.append(ClockSet(offset_s=self.book.clock_offset_s + ahead_s))
-        clock.advance(timedelta(seconds=ahead_s))
+        clock.set(now + timedelta(seconds=ahead_s))
+
+    def _latest(self, now: datetime) -> datetime:
+        """The latest time on record: it knows the year that a clock with a dead cell has forgotten."""
+        known = [batch.at for batch in self.book.closed] + [event.at for event in self.book.events]
+        return max([now, *(datetime.fromtimestamp(at, now.tzinfo) for at in known)])
 
 
 def _echoed(request: Message) -> Message:

@@ -1,7 +1,8 @@
 """TABLE TRANSITIONS: the life of one transaction in the terminal's book; TABLE JUDGEMENTS: what a reply does to it.
 
 Rules owned here: an outcome that nobody proved is doubt, and doubt is reversed, never guessed (CUP 7.2, invariants C5
-and M10). A refund has no reversal: it stays pending and the same request is sent until it is answered (CUP 3.1).
+and M10). A refund or an advice has no reversal: it stays pending and the same request is sent until it is answered (CUP
+3.1). TABLE SIGNS: what a captured row counts; TABLE MOVES_ORIGINAL: what an approval does to the row that it is about.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from terminal.errors import TransitionRefused
 
 
 class State(StrEnum):
-    """Where a transaction stands. CLEARED was dropped by a supervisor with its outcome unknown."""
+    """Where a transaction stands.
+
+    OFFLINE was approved here and the host does not know it yet; ADJUSTED gave way to a row with another amount; CLEARED
+    was dropped by a supervisor with its outcome unknown.
+    """
 
     PENDING = "pending"
     CAPTURED = "captured"
@@ -26,6 +31,8 @@ class State(StrEnum):
     MUST_REVERSE = "must_reverse"
     REVERSED = "reversed"
     VOIDED = "voided"
+    OFFLINE = "offline"
+    ADJUSTED = "adjusted"
     CLEARED = "cleared"
 
 
@@ -38,6 +45,7 @@ class Event(StrEnum):
     RESEND = "resend"
     REVERSE = "reverse"
     VOID = "void"
+    ADJUST = "adjust"
     CLEAR = "clear"
 
 
@@ -50,15 +58,42 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.RESEND: State.PENDING,
             Event.CLEAR: State.CLEARED,
         },
+        State.OFFLINE: {
+            Event.APPROVE: State.CAPTURED,
+            Event.DECLINE: State.DECLINED,
+            Event.RESEND: State.OFFLINE,
+            Event.CLEAR: State.CLEARED,
+        },
         State.MUST_REVERSE: {Event.REVERSE: State.REVERSED, Event.CLEAR: State.CLEARED},
-        State.CAPTURED: {Event.VOID: State.VOIDED},
+        State.CAPTURED: {Event.VOID: State.VOIDED, Event.ADJUST: State.ADJUSTED},
         State.DECLINED: {},
         State.REVERSED: {},
         State.VOIDED: {},
+        State.ADJUSTED: {},
         State.CLEARED: {},
     }
 )
-UNRESOLVED: Final = frozenset({State.PENDING, State.MUST_REVERSE})
+UNRESOLVED: Final = frozenset({State.PENDING, State.OFFLINE, State.MUST_REVERSE})
+
+_DEBITS: Final = (
+    "sale", "qr_sale", "moto_sale", "completion", "completion_advice", "offline_sale", "offline_adjustment",
+    "tip_adjustment",
+)  # fmt: skip
+SIGNS: Final[Mapping[str, int]] = MappingProxyType({**dict.fromkeys(_DEBITS, 1), "refund": -1})
+"""What a captured row adds to the batch's net; a kind that is not here moves no money of its own."""
+
+MOVES_ORIGINAL: Final[Mapping[str, Event]] = MappingProxyType(
+    {
+        "sale_void": Event.VOID,
+        "moto_sale_void": Event.VOID,
+        "preauth_void": Event.VOID,
+        "completion_void": Event.VOID,
+        "offline_adjustment": Event.ADJUST,
+        "tip_adjustment": Event.ADJUST,
+    }
+)
+UNKNOWN_NUMBER: Final = "000000"
+"""Stands for a batch or a STAN that nobody here knows (CUP 2.6)."""
 
 
 def step(state: State, event: Event) -> State:
@@ -87,6 +122,9 @@ class Judgement(NamedTuple):
 NO_REPLY: Final = "98"
 BAD_MAC: Final = "A0"
 OTHER: Final = "06"
+FAILED: Final = "96"
+FOREIGN: Final = frozenset({"VIS", "MCC", "MAE", "JCB", "DCC", "AMX"})
+"""Card organisations in field 63 of a reply whose cards are settled apart (CUP 2.7)."""
 
 # approved, MAC -> what happens, where every reply needs its MAC
 JUDGEMENTS: Final[Mapping[tuple[bool, Mac], Judgement]] = MappingProxyType(
@@ -100,6 +138,8 @@ JUDGEMENTS: Final[Mapping[tuple[bool, Mac], Judgement]] = MappingProxyType(
     }
 )
 SILENCE: Final = Judgement(Event.DOUBT, NO_REPLY)
+NOT_COMPLETED: Final = Judgement(Event.DOUBT, FAILED)
+"""The host approved, and the card was gone or did not agree."""
 _BELIEVED: Final = Judgement(Event.DECLINE)
 
 
@@ -119,6 +159,17 @@ def in_doubt(kind: Kind, judgement: Judgement) -> Judgement:
     return judgement
 
 
+class Signing(StrEnum):
+    """How the cardholder signs: not at all, not for so little, not yet, on the pad, with the host, on paper."""
+
+    NONE = ""
+    FREE = "free"
+    DUE = "due"
+    CAPTURED = "captured"
+    UPLOADED = "uploaded"
+    PAPER = "paper"
+
+
 class Key(NamedTuple):
     """What names a transaction of one terminal: the STAN alone wraps (invariants, vocabulary)."""
 
@@ -129,8 +180,12 @@ class Key(NamedTuple):
 class Transaction(BaseModel):
     """One row of the book. ``card`` is the masked PAN; ``card_sealed``, hex, only the secure module can read.
 
-    ``original_*`` name what a void or a refund is about; ``date`` MMDD and ``time`` hhmmss are the host's; ``tries``
-    counts fruitless reversals up to the alarm.
+    ``capability`` is 60.4 and 60.5 where they are not the usual ones. ``chip`` is what is kept of a chip's objects, and
+    ``script`` field 55 of a script result that was not told yet, both hex, neither with card data.
+
+    ``original_*`` name what a void, a refund or a completion is about; ``date`` MMDD and ``time`` hhmmss are the
+    host's; ``tries`` counts fruitless reversals up to the alarm; ``order`` is what a QR partner calls the payment.
+    ``settlement_date`` is field 15, MMDD; ``printed`` once both copies of the slip came out whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -140,8 +195,12 @@ class Transaction(BaseModel):
     stan: str
     amount_fen: int
     entry_mode: str
+    capability: str = ""
     card: str = ""
     card_sealed: str = Field("", repr=False)
+    sequence: str = ""
+    chip: str = ""
+    script: str = ""
     original_batch: str = ""
     original_stan: str = ""
     original_date: str = ""
@@ -155,11 +214,32 @@ class Transaction(BaseModel):
     auth_id: str = ""
     date: str = ""
     time: str = ""
+    organisation: str = ""
+    order: str = ""
+    settlement_date: str = ""
+    signature: Signing = Signing.NONE
+    printed: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """Does the card count as a foreign one (CUP 2.8)?"""
+        return self.organisation in FOREIGN
+
+    @property
+    def sign(self) -> int:
+        """What it counts where it is captured: 1, -1 or 0."""
+        return SIGNS.get(self.kind, 0)
 
     @property
     def key(self) -> Key:
         """Batch and STAN."""
         return Key(self.batch, self.stan)
+
+    @property
+    def original_key(self) -> Key | None:
+        """The key of the row that it is about, where that is known here."""
+        known = self.original_stan not in ("", UNKNOWN_NUMBER)
+        return Key(self.original_batch, self.original_stan) if known else None
 
     @property
     def row(self) -> Kind:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from host.acquirer import CLOCK_OFFSET
-from host.admin import clock, ending, holds, lookup, money, orders, registration
+from host.admin import clock, ending, holds, keys, lookup, money, orders, parameters, registration, service, signatures
 from host.admin.desk import Desk, Result
 from host.decision import Insert
 from host.policy import Policy
@@ -26,6 +26,8 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
             orders.ship,
             orders.deliver,
             orders.key_card,
+            keys.allow_download,
+            keys.renew_tmk,
             registration.submit,
             registration.review,
             registration.register,
@@ -43,6 +45,14 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
             money.payout,
             money.accounts,
             money.verify,
+            signatures.signatures,
+            signatures.missing_signatures,
+            signatures.signature,
+            service.diagnose,
+            service.announce,
+            parameters.publish_parameters,
+            parameters.ask_for,
+            parameters.parameters,
             lookup.terminals,
             lookup.show,
             lookup.transactions,

@@ -93,7 +93,7 @@ def replace(desk: Desk, serial_number: str, successor: str) -> Result:
     for held in desk.books.holds(serial_number):
         if HOLDS[held.reason].follows_till:
             row = {"reason": held.reason, "note": held.note, "actor": held.actor, "since": held.since}
-            desk.insert("holds", number=desk.books.add("hold", 1), serial_number=successor, **row)
+            desk.insert("holds", serial_number=successor, **row)
     if old.activated_at is not None:
         state = desk.step(desk.terminal(successor), Event.ACTIVATE, activated_at=old.activated_at)
     return {"serial_number": serial_number, "successor": successor, "terminal_id": old.terminal_id, "state": state}

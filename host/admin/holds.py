@@ -16,9 +16,8 @@ def hold(desk: Desk, serial_number: str, reason: str, note: str = "") -> Result:
         raise AdminError(f"no hold reason {reason!r}", hint=f"one of {', '.join(HOLDS)}", code="unknown_reason")
     if any(held.reason == reason for held in desk.books.holds(serial_number)):
         raise AdminError(f"{serial_number} is on hold for {reason} already", code="already_held")
-    number = desk.books.add("hold", 1)
     row = {"reason": reason, "note": note, "actor": desk.actor, "since": desk.at}
-    desk.insert("holds", number=number, serial_number=terminal.serial_number, **row)
+    desk.insert("holds", serial_number=terminal.serial_number, **row)
     desk.note(serial_number, "hold", f"{reason}: {note}".rstrip(": "))
     return _standing(desk, serial_number)
 

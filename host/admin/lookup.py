@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from host.admin.desk import Desk, Result
 from host.store.books import columns_of
 from protocol.money import yuan
@@ -15,7 +17,7 @@ def terminals(desk: Desk) -> Result:
 
 
 def show(desk: Desk, serial_number: str) -> Result:
-    """One terminal: state, holds, plan, turnover, open batch, commands that wait."""
+    """One terminal: state, holds, plan, turnover, open batch, last diagnosis, notices, commands that wait."""
     terminal = desk.terminal(serial_number)
     rows = columns_of(desk.books.rows("terminals", serial_number=serial_number), *_KEY_COLUMNS)
     turnover_fen = desk.books.turnover_fen(serial_number)
@@ -27,8 +29,28 @@ def show(desk: Desk, serial_number: str) -> Result:
         "turnover": yuan(turnover_fen),
         "unsettled": len(desk.books.money_rows(terminal.terminal_id, terminal.batch)),
         "status": [row["status"] for row in desk.books.rows("statuses", serial_number=serial_number)],
+        "diagnosis": _diagnosis(desk, serial_number),
+        "notices": _notices(desk, serial_number),
         "commands": [command.kind for command in desk.books.waiting_commands(serial_number, desk.at)],
     }
+
+
+def _notices(desk: Desk, serial_number: str) -> list[dict[str, object]]:
+    """What it was told, whether it has it, and when somebody there read it."""
+    return [
+        {name: row[name] for name in ("counter", "kind", "state", "created_at", "read_at")}
+        for row in desk.books.rows("commands", serial_number=serial_number)
+        if row["kind"] in ("notice", "announcement")
+    ]
+
+
+def _diagnosis(desk: Desk, serial_number: str) -> list[dict[str, object]]:
+    """What the device told of itself last, a row for each section."""
+    return [
+        {"section": section, "at": row["at"], **items}
+        for row in desk.books.rows("diagnoses", serial_number=serial_number)
+        for section, items in json.loads(row["sections"]).items()
+    ]
 
 
 def transactions(desk: Desk, terminal_id: str = "", batch: str = "") -> Result:

@@ -8,6 +8,7 @@ from host.admin.desk import Desk, Result
 from host.errors import AdminError
 from host.lifecycle import Event, State
 from host.records import Terminal, columns
+from protocol.downloads import DOWNLOADS
 
 _SHAPES = {"serial_number": r"[0-9A-Za-z-]{4,20}", "terminal_id": r"[0-9A-Za-z]{8}", "merchant_id": r"[0-9A-Za-z]{15}"}
 
@@ -33,6 +34,7 @@ def order(
         terminal_id,
         State.ORDERED,
         tmk=desk.keys.new_tmk(serial_number, read_tmk(tmk)),
+        due="".join(row.requirement for row in DOWNLOADS.values() if desk.books.published(row.name)),
     )
     desk.insert("terminals", **columns(terminal))
     desk.note(serial_number, "order", f"{model} for {merchant_id or 'stock'} {terminal_id}".strip())

@@ -1,9 +1,7 @@
-"""Registration with review: TABLE FIELD_RULES says what a form must look like (product R2, R4, R5)."""
+"""Registration with review by the acquirer (product R2, R4, R5)."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Final
 
 from host.admin.desk import Desk, Result
@@ -12,30 +10,7 @@ from host.decision import Insert
 from host.errors import AdminError
 from host.lifecycle import Event, State
 from host.records import Merchant, columns
-
-
-@dataclass(frozen=True, slots=True)
-class FieldRule:
-    """A row of FIELD_RULES: the shape that a field of the form must have, and what the merchant is told."""
-
-    field: str
-    shape: str
-    chinese: str
-    english: str
-
-
-FIELD_RULES: Final = (
-    FieldRule("name", r".{2,40}", "商户名称须为2至40字", "the merchant's name has 2 to 40 characters"),
-    FieldRule("contact", r".{2,20}", "联系人须为2至20字", "the contact's name has 2 to 20 characters"),
-    FieldRule(
-        "telephone",
-        r"1[0-9]{10}|0[0-9]{2,3}-[0-9]{7,8}",
-        "联系电话格式不正确",
-        "a telephone number has 11 digits beginning with 1, or area code-number",
-    ),
-    FieldRule("address", r".{6,80}", "地址须为6至80字", "the address has 6 to 80 characters"),
-)
-
+from host.registration import broken_rules
 
 RATE_BP_MAX: Final = 1_000
 
@@ -61,10 +36,8 @@ def submit(
         raise AdminError(f"a rate is 0 to {RATE_BP_MAX} basis points, a cap no less than nothing", code="rates")
     form = {"name": name, "contact": contact, "telephone": telephone, "address": address}
     desk.line(**form)
-    number = desk.books.add("registration", 1)
     desk.insert(
         "registrations",
-        number=number,
         serial_number=serial_number,
         merchant_id=terminal.merchant_id,
         at=desk.at,
@@ -73,6 +46,7 @@ def submit(
         debit_cap_fen=debit_cap_fen,
         **form,
     )
+    number = desk.books.rows("registrations", serial_number=serial_number)[-1]["number"]
     state = desk.step(terminal, Event.SUBMIT)
     low, high = desk.policy.fee_band_bp
     warnings = [] if low <= credit_bp <= high else [f"credit rate {credit_bp} bp is outside {low} to {high}"]
@@ -89,11 +63,7 @@ def review(desk: Desk, serial_number: str) -> Result:
     if not forms:
         raise AdminError(f"{serial_number} has no form to review", hint="submit one first", code="nothing_to_review")
     form = forms[-1]
-    reasons = [
-        {"field": rule.field, "zh": rule.chinese, "en": rule.english}
-        for rule in FIELD_RULES
-        if not re.fullmatch(rule.shape, form[rule.field])
-    ]
+    reasons = [{"field": rule.field, "zh": rule.chinese, "en": rule.english} for rule in broken_rules(form)]
     verdict = "rejected" if reasons else "approved"
     told = "; ".join(reason["en"] for reason in reasons)
     state = desk.step(terminal, Event.REJECT if reasons else Event.APPROVE, why=told)

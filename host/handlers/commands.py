@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from host.case import Case
@@ -10,6 +11,7 @@ from host.gates import GATES, first_refusal
 from host.records import FirmwareRelease, Terminal
 from host.refusals import REFUSALS, Refused
 from protocol.command import RemoteCommand, sign_command
+from protocol.diagnosis import read_diagnosis
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.image import parse_version
@@ -17,6 +19,7 @@ from protocol.kinds import KINDS
 from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
 
 ASKED_KIND = "sale"
+READ = "read"
 _WHY_TAGS = {
     "reason": "RC",
     "code": "CD",
@@ -63,14 +66,31 @@ def fetch(case: Case) -> Decision:
 
 
 def acknowledge(case: Case) -> Decision:
-    """What the device did with a command; a refused one does not come again. Raises DecodeError for no counter."""
+    """What the device did with a command, and what it told of itself where it was asked to.
+
+    A refused command does not come again. Result "read" is about a notice that was carried out before: tag RT says when
+    somebody read it. Raises DecodeError for no counter, no such instant, or no diagnosis.
+    """
     tags = unpack_tags(case.request.message.octets(F.PAYLOAD), field=F.PAYLOAD)
     counter = text_tag(tags, "CN")
     if not re.fullmatch(r"[0-9]{1,10}", counter):
         raise DecodeError("tag CN is not a counter", field=F.PAYLOAD, code="tags")
-    key = {"serial_number": case.terminal.serial_number, "counter": int(counter)}
-    changes = {"state": "acknowledged", "result": text_tag(tags, "RS")[:40]}
-    return Decision(writes=(Update("commands", key, changes),), remember=False)
+    serial_number = case.terminal.serial_number
+    key = {"serial_number": serial_number, "counter": int(counter)}
+    result = text_tag(tags, "RS")[:40]
+    if result == READ:
+        return Decision(writes=(Update("commands", key, {"read_at": _instant(text_tag(tags, "RT"))}),), remember=False)
+    writes: list[Write] = [Update("commands", key, {"state": "acknowledged", "result": result})]
+    if diagnosis := read_diagnosis(tags):
+        row = {"serial_number": serial_number, "sections": json.dumps(diagnosis), "at": case.at}
+        writes.append(Insert("diagnoses", row, replace=True))
+    return Decision(writes=tuple(writes), remember=False)
+
+
+def _instant(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", text):
+        raise DecodeError("tag RT is not an instant", field=F.PAYLOAD, code="tags")
+    return int(text)
 
 
 def enqueue(

@@ -6,20 +6,15 @@ from dataclasses import replace
 
 from host.case import Case
 from host.decision import Decision, Update
-from host.refusals import Refused
-from protocol.crypto.keys import KEY_LAYOUTS
 from protocol.fields import F
 
 
 def sign_in(case: Case) -> Decision:
-    """New working keys in the layout that 60.3 asks for; the batch of the reply is the one to use (CUP 7.10).
+    """New working keys in layout and cipher that 60.3 asks for; the batch of the reply is the one to use (CUP 7.10).
 
     A sign-on carries no MAC, so nothing but keys comes of it, and a copy of it gets the stored reply.
-    A layout that this host does not issue, such as that of SM4, gets 40.
     """
     terminal = case.terminal
-    if case.request.control.network not in KEY_LAYOUTS:
-        return Decision(Refused("message.unsupported"), remember=False)
     issued = case.keys.issue(terminal, case.request.control.network)
     changes: dict[str, object] = {
         "previous_keys": terminal.working_keys,

@@ -1,29 +1,49 @@
-"""Answers to what undoes a sale: void, refund, reversal (product decisions 3 and 8; invariants M8, M10, M11)."""
+"""Answers to what undoes another row: void, refund, reversal (product decisions 3 and 8; invariants M8, M10, M11)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from host import postings
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write, refuse
-from host.fees import contract_rate
+from host.fees import fee_due
 from host.handlers.purchase import record
 from host.issuer import find_issuer
 from host.lifecycle import ABSENT
 from host.records import Transaction, TransactionState, columns
-from host.transactions import SIGNS, Undo, step
+from host.transactions import SIGNS, VOIDS, Undo, step
 from protocol.fields import F
 from protocol.money import yuan
 
 _MANUAL_ENTRY = "01"
-_REFUNDED = "refunded"
+REFUNDED = "refunded"
+COMPLETED = "completed"
+CHINESE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        TransactionState.VOIDED: "撤销",
+        TransactionState.REVERSED: "冲正",
+        TransactionState.DECLINED: "拒绝",
+        TransactionState.ADJUSTED: "调整",
+        TransactionState.EXPIRED: "过期",
+        TransactionState.TOMBSTONE: "冲正",
+        REFUNDED: "退货",
+        COMPLETED: "完成",
+    }
+)
+"""What became of a row that cannot be undone any more."""
+_HOLDS = ("preauth", "additional_preauth")
 
 
-def sale_void(case: Case) -> Decision:
-    """Undoes a captured sale of the same terminal and batch, whole; the sale's fee and postings go with it."""
+def void(case: Case) -> Decision:
+    """Undoes a captured row of the same terminal and batch, whole; its fee and its postings go with it."""
     original = case.snapshot.original
-    if original is None or original.kind != "sale" or original.batch != case.request.control.batch:
+    if original is None or original.batch != case.request.control.batch:
+        return refuse("original.not_found")
+    if original.kind not in VOIDS[case.request.kind.name]:
         return refuse("original.not_found")
     if original.rrn != case.request.message.text(F.RRN):
         return refuse("original.not_found")
@@ -31,30 +51,30 @@ def sale_void(case: Case) -> Decision:
         return refuse("original.other_amount")
     state = step(original.state, Undo.VOID)
     if state is None:
-        return refuse("original.undone", state=original.state)
+        return refuse_undone(original.state)
     if case.snapshot.refunded_fen:
-        return refuse("original.undone", state=_REFUNDED)
-    if _other_card(case, original):
+        return refuse_undone(REFUNDED)
+    if other_card(case, original):
         return refuse("original.other_card")
     return Decision(
         fields={F.AUTH_ID: original.auth_id},
-        writes=(_record_undo(case, original), _move(original, state, fee_fen=0), *postings.undo(original, case.at)),
+        writes=(record_undo(case, original), move(original, state), *postings.undo(original, case.at)),
         turnover_fen=-original.amount_fen,
     )
 
 
 def refund(case: Case) -> Decision:
-    """Gives back at most what is left of a captured sale of the same merchant; the card must be the original's."""
+    """Gives back at most what is left of a captured debit of the same merchant; the card must be the original's."""
     original, request = case.snapshot.original, case.request
     if request.message.text(F.ENTRY_MODE).startswith(_MANUAL_ENTRY):
         return refuse("refund.manual")
     if not request.amount_fen:
         return refuse("amount.zero")
-    if original is None or original.kind != "sale" or original.merchant_id != case.merchant.merchant_id:
+    if original is None or original.merchant_id != case.merchant.merchant_id:
         return refuse("original.not_found")
     if original.state is not TransactionState.CAPTURED:
-        return refuse("original.undone", state=original.state)
-    if _other_card(case, original):
+        return refuse_undone(original.state)
+    if other_card(case, original):
         return refuse("original.other_card")
     rest_fen = original.amount_fen - case.snapshot.refunded_fen
     if request.amount_fen > rest_fen:
@@ -64,7 +84,8 @@ def refund(case: Case) -> Decision:
         return refuse("card.unknown")
     row = record(case, issuer, None, original)
     return Decision(
-        fields={F.AUTH_ID: row.auth_id}, writes=(Insert("transactions", columns(row)), *postings.capture(row, case.at))
+        fields={F.AUTH_ID: row.auth_id, F.TEXT: issuer.organisation},
+        writes=(Insert("transactions", columns(row)), *postings.capture(row, case.at)),
     )
 
 
@@ -73,25 +94,27 @@ def reversal(case: Case) -> Decision:
     row = case.snapshot.existing
     if row is None:
         return _tombstone(case)
-    if row.serial_number != case.terminal.serial_number or _other_card(case, row):
+    if row.serial_number != case.terminal.serial_number or other_card(case, row):
         return refuse("original.not_found")
     if row.kind != case.request.kind.undoes or row.amount_fen != case.request.amount_fen:
         return refuse("original.not_found")
     state = step(row.state, Undo.REVERSE)
     if state is None:
-        if row.state is TransactionState.VOIDED:
-            return refuse("original.undone", state=row.state)
+        if row.state in (TransactionState.VOIDED, TransactionState.ADJUSTED):
+            return refuse_undone(row.state)
         return Decision()
-    if row.kind == "sale" and case.snapshot.refunded_fen:
-        return refuse("original.undone", state=_REFUNDED)
-    writes: list[Write] = [_move(row, state, fee_fen=0), *postings.undo(row, case.at)]
+    if SIGNS.get(row.kind) == 1 and case.snapshot.refunded_fen:
+        return refuse_undone(REFUNDED)
+    if row.kind in _HOLDS and case.snapshot.is_completed:
+        return refuse_undone(COMPLETED)
+    writes: list[Write] = [move(row, state), *postings.undo(row, case.at)]
     turnover_fen = -SIGNS.get(row.kind, 0) * row.amount_fen
     original = case.snapshot.original
-    if row.kind == "sale_void" and original and (back := step(original.state, Undo.REVERSE_VOID)):
-        fee_fen = contract_rate(case.merchant, original.card_type).fee_fen(original.amount_fen)
+    if row.kind in VOIDS and original and (back := step(original.state, Undo.REVERSE_VOID)):
+        fee_fen = fee_due(case.merchant, original.kind, original.card_type, original.amount_fen)
         restored = replace(original, fee_fen=fee_fen)
-        writes += [_move(original, back, fee_fen=fee_fen), *postings.capture(restored, case.at)]
-        turnover_fen = original.amount_fen
+        writes += [move(original, back, fee_fen=fee_fen), *postings.capture(restored, case.at)]
+        turnover_fen = SIGNS.get(original.kind, 0) * original.amount_fen
     return Decision(writes=tuple(writes), turnover_fen=turnover_fen)
 
 
@@ -116,21 +139,30 @@ def _tombstone(case: Case) -> Decision:
     return Decision(writes=(write,))
 
 
-def _other_card(case: Case, original: Transaction) -> bool:
+def refuse_undone(state: str) -> Decision:
+    """The refusal where nothing is left to undo; ``state`` says why."""
+    return refuse("original.undone", state=state, state_zh=CHINESE[state])
+
+
+def other_card(case: Case, original: Transaction) -> bool:
+    """Does the request name another card than the one of ``original``?"""
     told = case.request.pan
     return bool(told and original.card_token) and case.keys.card_token(told) != original.card_token
 
 
-def _move(row: Transaction, state: TransactionState, *, fee_fen: int) -> Update:
-    """A row that is undone costs nothing (product decision 8)."""
+def move(row: Transaction, state: TransactionState, *, fee_fen: int = 0) -> Update:
+    """The row in another state; one that is undone costs nothing (product decision 8)."""
     key = {"terminal_id": row.terminal_id, "batch": row.batch, "stan": row.stan}
     return Update("transactions", key, {"state": state, "fee_fen": fee_fen})
 
 
-def _record_undo(case: Case, original: Transaction) -> Insert:
+def record_undo(case: Case, original: Transaction) -> Insert:
+    """The ledger row of a void of ``original``."""
     values = columns(original) | {
-        "stan": case.request.stan,
+        **case.request.key,
+        "serial_number": case.terminal.serial_number,
         "kind": case.request.kind.name,
+        "amount_fen": case.request.amount_fen,
         "fee_fen": 0,
         "state": TransactionState.CAPTURED,
         "rrn": f"{case.snapshot.number:012d}",

@@ -20,12 +20,14 @@ from host.records import (
     Batch,
     BatchState,
     DeviceModel,
+    Fetch,
     FirmwareRelease,
     Hold,
     Merchant,
     Owed,
     PendingCommand,
     Plan,
+    Published,
     StoredReply,
     Terminal,
     Transaction,
@@ -131,6 +133,11 @@ class Books:
         """A batch that was settled or waits for its upload."""
         return self._find(Batch, "batches", terminal_id=terminal_id, batch=batch)
 
+    def wrong_pins(self, card_token: str) -> int:
+        """How many wrong PINs stand against a card."""
+        found = self._run(prepare(statements.BY_KEY["cards"]), {"card_token": card_token}).fetchall()
+        return int(found[0][1]) if found else 0
+
     def plan(self, serial_number: str) -> Plan | None:
         """The dated end of a terminal."""
         return self._find(Plan, "plans", serial_number=serial_number)
@@ -138,6 +145,14 @@ class Books:
     def image(self, model: str, version: str, offset: int, size: int) -> bytes:
         """A piece of a published image, empty past its end."""
         return bytes(self._value(statements.IMAGE, model=model, version=version, start=offset + 1, size=size) or b"")
+
+    def published(self, name: str) -> tuple[Published, ...]:
+        """Every published version of a download, oldest first."""
+        return tuple(Published(**row) for row in self.rows("downloads", name=name))
+
+    def fetch(self, serial_number: str, name: str) -> Fetch | None:
+        """How far a terminal has come with a download."""
+        return self._find(Fetch, "fetches", serial_number=serial_number, name=name)
 
     def last_refusal(self, serial_number: str) -> Refused | None:
         """What a terminal was last refused for, under a good MAC."""
@@ -155,26 +170,33 @@ class Books:
         return self._all(Hold, statements.HOLDS, serial_number=serial_number)
 
     def sale_by_rrn(self, merchant_id: str, rrn: str) -> Transaction | None:
-        """The captured or undone sale to which a refund refers."""
+        """The captured or undone debit to which a refund refers."""
         return self._one(Transaction, statements.SALE_BY_RRN, merchant_id=merchant_id, rrn=rrn)
 
-    def refunded_fen(self, original: Transaction) -> int:
-        """What was given back of a sale."""
-        return int(
-            self._value(
-                statements.REFUNDED_FEN,
-                original_terminal_id=original.terminal_id,
-                original_batch=original.batch,
-                original_stan=original.stan,
-            )
+    def hold(self, merchant_id: str, auth_id: str, card_token: str) -> Transaction | None:
+        """The newest pre-authorisation of this authorisation id, one of this card before all others."""
+        return self._one(Transaction, statements.HOLD, merchant_id=merchant_id, auth_id=auth_id, card_token=card_token)
+
+    def followers(self, original: Transaction) -> tuple[Transaction, ...]:
+        """The rows that are about another one: refunds, voids, completions, additions, adjustments."""
+        return self._all(
+            Transaction,
+            statements.FOLLOWERS,
+            original_terminal_id=original.terminal_id,
+            original_batch=original.batch,
+            original_stan=original.stan,
         )
 
+    def code_used(self, card_token: str) -> bool:
+        """Has a customer's code paid before, whatever became of it?"""
+        return self._value(statements.CODE_USED, card_token=card_token) is not None
+
     def turnover_fen(self, serial_number: str) -> int:
-        """Net captured turnover of a device: sales less voids and reversals (product decision 1)."""
+        """Net captured turnover of a device: debits less voids and reversals (product decision 1)."""
         return int(self._value(statements.TURNOVER_FEN, serial_number=serial_number))
 
     def money_rows(self, terminal_id: str, batch: str) -> tuple[Transaction, ...]:
-        """The captured sales and refunds of a batch, by STAN."""
+        """The captured rows of a batch that count, by STAN."""
         return self._all(Transaction, statements.MONEY_ROWS, terminal_id=terminal_id, batch=batch)
 
     def uploaded(self, terminal_id: str, batch: str) -> tuple[tuple[str, int], ...]:
@@ -219,7 +241,7 @@ class Books:
         found = self._connection.execute(select(names.c.account).order_by(names.c.account))
         return {row.account: self.balance_fen(row.account) for row in found}
 
-    def _find(self, record: type[R], name: str, **key: str) -> R | None:
+    def _find(self, record: type[R], name: str, /, **key: str) -> R | None:
         return self._one(record, statements.BY_KEY[name], **key)
 
     def _one(self, record: type[R], statement: Any, **parameters: object) -> R | None:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from host.case import Request, Snapshot
 from host.records import Terminal, Transaction
 from host.store.books import Books
+from host.transactions import ADJUSTMENTS, COMPLETIONS, VOIDS
+from protocol.downloads import DOWNLOAD_OF
 from protocol.fields import F
 from protocol.private import Original
 
+_HOLD_KINDS = frozenset({"preauth_void", "additional_preauth", *COMPLETIONS})
+"""Kinds that name a pre-authorisation by its authorisation id."""
+_NAMES_ORIGINAL = frozenset({*VOIDS, *ADJUSTMENTS, "script_result"}) - _HOLD_KINDS
+_LEAVES_ORIGINAL = frozenset({*VOIDS, "additional_preauth"})
+"""Kinds whose reversal looks at the original as well."""
 _BATCH_KINDS = frozenset({"settlement", "batch_upload", "batch_end"})
 
 
-def take_snapshot(books: Books, request: Request, at: int) -> Snapshot:
-    """The rows that gates and handlers of this kind look at. Takes a number where the reply names one."""
+def take_snapshot(books: Books, request: Request, at: int, card_token: Callable[[str], str]) -> Snapshot:
+    """The rows that gates and handlers of this kind look at; ``card_token`` names a card by its number.
+
+    Takes a number where the reply names one.
+    """
     terminal, tenant = _who(books, request)
     message, name = request.message, request.kind.name
     snapshot = Snapshot(
@@ -38,22 +49,33 @@ def take_snapshot(books: Books, request: Request, at: int) -> Snapshot:
         key = (request.terminal_id, request.control.batch, request.stan)
         extra["stored"] = books.stored_reply(*key, message.mti)
         extra["existing"] = books.transaction(*key)
+    if request.pin_block:
+        extra["wrong_pins"] = books.wrong_pins(card_token(request.pan))
     if terminal.activated_at is None:
         extra["turnover_fen"] = books.turnover_fen(terminal.serial_number)
     if extended and ((model and model.min_firmware) or name == "firmware_query"):
         extra["release"] = books.newest_release(terminal.model)
         extra["signing_key"] = books.secret("signing")
+    if name == "rsa_key":
+        extra["signing_key"] = books.secret("signing")
     if name == "firmware_chunk":
         extra["read_image"] = lambda version, offset, size: books.image(terminal.model, version, offset, size)
+    if name in DOWNLOAD_OF:
+        extra["published"] = books.published(DOWNLOAD_OF[name].name)
+        extra["fetch"] = books.fetch(terminal.serial_number, DOWNLOAD_OF[name].name)
+    if name == "registration":
+        extra["forms"] = tuple(books.rows("registrations", serial_number=terminal.serial_number))
     if name == "why":
         extra["last_refusal"] = books.last_refusal(terminal.serial_number)
     if name in _BATCH_KINDS:
         extra["batch"] = books.batch(request.terminal_id, request.control.batch)
         extra["rows"] = books.money_rows(request.terminal_id, request.control.batch)
         extra["uploaded"] = books.uploaded(request.terminal_id, request.control.batch)
-    extra["original"] = _original(books, request, extra.get("existing"))
+    if name == "qr_sale":
+        extra["code_used"] = books.code_used(card_token(request.payer))
+    extra["original"] = _original(books, request, extra.get("existing"), card_token)
     if undone := extra["original"] or (extra.get("existing") if request.kind.undoes else None):
-        extra["refunded_fen"] = books.refunded_fen(undone)
+        extra["followers"] = books.followers(undone)
     return replace(snapshot, **extra)
 
 
@@ -72,12 +94,17 @@ def _who(books: Books, request: Request) -> tuple[Terminal | None, Terminal | No
     return terminal, tenant
 
 
-def _original(books: Books, request: Request, existing: Transaction | None) -> Transaction | None:
-    if request.kind.name == "refund":
-        return books.sale_by_rrn(request.message.text(F.MERCHANT_ID), request.message.text(F.RRN))
-    if request.kind.name == "sale_void":
-        original = Original.parse(request.message.text(F.ORIGINAL))
+def _original(
+    books: Books, request: Request, existing: Transaction | None, card_token: Callable[[str], str]
+) -> Transaction | None:
+    message, name = request.message, request.kind.name
+    if name == "refund":
+        return books.sale_by_rrn(message.text(F.MERCHANT_ID), message.text(F.RRN))
+    if name in _HOLD_KINDS:
+        return books.hold(message.text(F.MERCHANT_ID), message.text(F.AUTH_ID), card_token(request.pan))
+    if name in _NAMES_ORIGINAL:
+        original = Original.parse(message.text(F.ORIGINAL))
         return books.transaction(request.terminal_id, original.batch, original.stan)
-    if request.kind.name == "sale_void_reversal" and existing and existing.original_stan:
-        return books.transaction(request.terminal_id, existing.original_batch, existing.original_stan)
+    if request.kind.undoes in _LEAVES_ORIGINAL and existing and existing.original_stan:
+        return books.transaction(existing.original_terminal_id, existing.original_batch, existing.original_stan)
     return None

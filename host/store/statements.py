@@ -5,12 +5,12 @@ Building a statement costs more than running it, so nothing here is built for a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Column, Table, bindparam, case, func, or_, select, update
+from sqlalchemy import Column, Table, bindparam, case, func, literal_column, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from host.lifecycle import ABSENT
@@ -22,10 +22,15 @@ _counters, _secrets, _firmware = TABLES["counters"].c, TABLES["secrets"].c, TABL
 _terminals, _transactions, _holds = TABLES["terminals"].c, TABLES["transactions"].c, TABLES["holds"].c
 _commands, _plans, _batches = TABLES["commands"].c, TABLES["plans"].c, TABLES["batches"].c
 _uploads, _postings = TABLES["uploads"].c, TABLES["postings"].c
+_DEBITS: Final = [kind for kind, sign in SIGNS.items() if sign == 1]
 
 
 def _is(*columns: Column[Any]) -> tuple[Any, ...]:
     return tuple(column == bindparam(column.name) for column in columns)
+
+
+def _one_of(column: Column[str], values: Iterable[str]) -> Any:
+    return or_(*(column == value for value in sorted(values)))
 
 
 def _replacing(table: Table) -> Any:
@@ -83,14 +88,29 @@ DUE_PLANS: Final = select(TABLES["plans"]).where(_plans.done_at.is_(None), _plan
 
 SALE_BY_RRN: Final = (
     select(TABLES["transactions"])
-    .where(*_is(_transactions.rrn, _transactions.merchant_id), _transactions.kind == "sale")
+    .where(*_is(_transactions.rrn, _transactions.merchant_id), _one_of(_transactions.kind, _DEBITS))
+    .limit(1)
+)
+HOLD: Final = (
+    select(TABLES["transactions"])
+    .where(*_is(_transactions.auth_id, _transactions.merchant_id), _transactions.kind == literal_column("'preauth'"))
+    .order_by((_transactions.card_token == bindparam("card_token")).desc(), _transactions.at.desc())
+    .limit(1)
+)
+FOLLOWERS: Final = select(TABLES["transactions"]).where(
+    *_is(_transactions.original_terminal_id, _transactions.original_batch, _transactions.original_stan)
+)
+CODE_USED: Final = (
+    select(_transactions.stan)
+    .where(*_is(_transactions.card_token), _transactions.kind == literal_column("'qr_sale'"))
+    .where(_transactions.state != TransactionState.DECLINED)
     .limit(1)
 )
 MONEY_ROWS: Final = (
     select(TABLES["transactions"])
     .where(
         *_is(_transactions.terminal_id, _transactions.batch),
-        or_(*(_transactions.kind == kind for kind in sorted(SIGNS))),
+        _one_of(_transactions.kind, SIGNS),
         _transactions.state == TransactionState.CAPTURED,
     )
     .order_by(_transactions.stan)
@@ -98,11 +118,7 @@ MONEY_ROWS: Final = (
 _CAPTURED_FEN: Final = select(func.coalesce(func.sum(_transactions.amount_fen), 0)).where(
     _transactions.state == TransactionState.CAPTURED
 )
-TURNOVER_FEN: Final = _CAPTURED_FEN.where(_transactions.kind == "sale", *_is(_transactions.serial_number))
-REFUNDED_FEN: Final = _CAPTURED_FEN.where(
-    _transactions.kind == "refund",
-    *_is(_transactions.original_terminal_id, _transactions.original_batch, _transactions.original_stan),
-)
+TURNOVER_FEN: Final = _CAPTURED_FEN.where(_one_of(_transactions.kind, _DEBITS), *_is(_transactions.serial_number))
 UPLOADED: Final = select(_uploads.stan, _uploads.amount_fen).where(*_is(_uploads.terminal_id, _uploads.batch))
 
 RELEASES: Final = select(_firmware.model, _firmware.version, _firmware.size, _firmware.sha256).where(

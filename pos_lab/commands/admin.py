@@ -94,8 +94,11 @@ def _perform(db: str, name: str, arguments: dict[str, Any], actor: str = DEFAULT
 def _tell(result: dict[str, object], *, as_json: bool, out: Path | None, unmask: bool = True) -> None:
     if "tmk" in result and out is None and not unmask:
         raise AdminError("a key card holds a clear key", hint="give --out FILE, or --unmask", code="unmask")
-    if out is not None:
-        _write_private(out, json.dumps(result, ensure_ascii=False))
+    picture = result.pop("picture", None)
+    if isinstance(picture, bytes):
+        result = _with_picture(result, picture, out)
+    elif out is not None:
+        _write_private(out, json.dumps(result, ensure_ascii=False).encode())
         result = {"written": str(out)}
     if as_json:
         print_json(result)
@@ -110,13 +113,20 @@ def _tell(result: dict[str, object], *, as_json: bool, out: Path | None, unmask:
             typer.echo(f"{key}: {', '.join(map(str, rows)) if isinstance(value, list) else value}")
 
 
-def _write_private(path: Path, text: str) -> None:
+def _with_picture(result: dict[str, object], picture: bytes, out: Path | None) -> dict[str, object]:
+    if out is None:
+        return {**result, "bytes": len(picture)}
+    _write_private(out, picture)
+    return {**result, "written": str(out)}
+
+
+def _write_private(path: Path, content: bytes) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder")
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         os.replace(temporary, path)
     except OSError:
         os.unlink(temporary)

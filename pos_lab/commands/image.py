@@ -1,4 +1,4 @@
-"""``poslab image``: signature images, PBM to JBIG and back.
+"""``poslab image``: signature images, PBM to JBIG and back; firmware images are in ``image_firmware``.
 
 Rules owned here: an image goes to a file, what was done is told on standard output.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from pos_lab.commands import image_firmware
 from pos_lab.commands.output import JsonOption, new_app, print_json
 from protocol.jbig.bitmap import Bitmap, read_pbm, write_pbm
 from protocol.jbig.decoder import decode as decode_jbig
@@ -28,12 +29,14 @@ app = new_app()
 
 @app.callback()
 def _image() -> None:
-    """Turn signature images from PBM to JBIG (T.82) and back.
+    """Turn signature images from PBM to JBIG (T.82) and back; build firmware images and look at them.
 
     \b
     Examples:
       poslab image encode signature.pbm --out signature.jbg
       poslab image decode signature.jbg --out signature.pbm
+      poslab image build PX-E90 2.2.0 --out new.plf
+      poslab image show new.plf
     """
 
 
@@ -101,3 +104,7 @@ def _write(out: Path, image: bytes, bitmap: Bitmap, *, as_json: bool) -> None:
         print_json({"ok": True, "width": bitmap.width, "height": bitmap.height, "bytes": len(image), "file": str(out)})
     else:
         typer.echo(f"{out}: {bitmap.width} x {bitmap.height} pixels, {len(image)} bytes")
+
+
+for _command in (image_firmware.build, image_firmware.show):
+    app.command()(_command)

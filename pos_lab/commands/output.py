@@ -83,7 +83,12 @@ def new_app(**settings: Any) -> typer.Typer:
 
 def print_json(document: object) -> None:
     """One document on one line."""
-    typer.echo(json.dumps(document, ensure_ascii=False))
+    typer.echo(as_line(document))
+
+
+def as_line(document: object) -> str:
+    """A document as ``print_json`` writes it."""
+    return json.dumps(document, ensure_ascii=False)
 
 
 def error_document(error: Exception, *, offset: int | None = None) -> dict[str, object]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
+import signal
 import sys
-from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,14 +16,11 @@ import typer
 from pydantic import ValidationError
 
 from pos_lab.commands.host import DEFAULT_LISTEN
-from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_error, print_json
+from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
+from terminal.flows import FLOWS
 
-_FLOWS_HELP: Final = (
-    "sign_in, sale AMOUNT [CARD [PIN]], void STAN, refund AMOUNT CARD RRN MMDD, reverse, settle, echo, status, why, "
-    "commands, notices, update, sign_off, clear_reversal"
-)
 DEFAULT_CARD: Final = "debit"
-_MARKS: Final = {"approved": "✓", "done": "✓", "refused": "✗", "unknown": "?", "cancelled": "–"}
+_FLOWS_HELP: Final = "; ".join(flow.usage for flow in FLOWS.values())
 
 app = new_app()
 
@@ -50,27 +49,48 @@ def terminal(
         bool, typer.Option(help="Believe a decline without a MAC, as many hosts send it.")
     ] = False,
     do: Annotated[
-        list[str] | None, typer.Option("--do", metavar="FLOW", help=f"May be repeated: {_FLOWS_HELP}.")
+        list[str] | None,
+        typer.Option("--do", metavar="FLOW", help=f"A flow with its words; may be repeated: {_FLOWS_HELP}."),
     ] = None,
+    console: Annotated[
+        str,
+        typer.Option(
+            "--console",
+            metavar="URL",
+            help="Let programs press keys and read the screen: lines of JSON at tcp://127.0.0.1:0.",
+            show_default=False,
+        ),
+    ] = "",
+    expose_console: Annotated[
+        bool, typer.Option("--expose-console", help="Let other machines reach the console: they operate the device.")
+    ] = False,
     as_json: JsonOption = False,
     lang: LangOption,
 ) -> None:
-    """Run one terminal: the flows given with --do, or a prompt that takes the same words.
+    """Run one terminal: the flows given with --do, or its screen and a prompt for flows, keys, cards and strokes.
 
-    Exit status 1 where a flow was refused or stays unknown, 3 where there is no line to the host. The device's memory
-    outlives the command.
+    What the words of a flow do not give is asked for on the screen; help lists what may be typed. With --console and
+    no terminal at standard input, it serves programs until it is stopped. Exit status 1 where a flow was refused or
+    stays unknown, 3 where there is no line to the host. The device's memory outlives the command.
 
     \b
     Examples:
       poslab admin register 10000001 898000000000001 --serial-number LK00000001
       poslab admin key-card LK00000001 --out card.json
       poslab terminal --key-card card.json --do sign_in --do "sale 60.00" --do settle
+      poslab terminal --key-card card.json --console tcp://127.0.0.1:0 --json
       poslab terminal --key-card card.json --connect "serial:///dev/ttyUSB0?baud=115200"
     """
     from pos_lab.key_card import KeyCard
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="poslab: %(message)s")
 
+    if console:
+        from pos_lab.console.port import check_endpoint
+
+        check_endpoint(console, exposed=expose_console)
+        if do is not None:
+            raise typer.BadParameter("has no use beside --do", param_hint="--console")
     card = KeyCard.read(key_card) if key_card else None
     given = {"serial_number": serial_number, "model": model, "terminal_id": terminal_id, "merchant_id": merchant_id}
     for name, value in given.items():
@@ -90,6 +110,7 @@ def terminal(
             reply_timeout_s=timeout,
             believe_declines=believe_declines,
             flows=do,
+            console=console,
             as_json=as_json,
             lang=lang,
         )
@@ -108,6 +129,7 @@ async def _run(
     reply_timeout_s: float,
     believe_declines: bool,
     flows: list[str] | None,
+    console: str,
     as_json: bool,
     lang: Lang,
 ) -> Status:
@@ -141,96 +163,83 @@ async def _run(
             first = error.errors()[0]
             option = f"--{str(first['loc'][0]).replace('_', '-')}"
             raise typer.BadParameter(first["msg"], param_hint=option) from None
-        device = Terminal(hardware, settings)
-        if card:
-            card.load(device.board.secure_module)
-        good = True
-        source = _given(flows) if flows is not None else _typed(lang, interactive=not as_json)
-        async for words in source:
-            good &= await _play(device, words, as_json=as_json, lang=lang, stop_on_error=flows is not None)
-        if device.book.unresolved and forgetful:
+
+        def load(board: Any) -> None:
+            if card:
+                card.load(board.secure_module)
+
+        if flows is None:
+            desk = await _attend(hardware, settings, load, console=console, as_json=as_json, lang=lang)
+            told, good, book = ([], True, desk.book) if console else (desk.told, desk.all_good, desk.book)
+        else:
+            device = Terminal(hardware, settings)
+            load(device.board)
+            played = [await _play(device, flow.split() or [flow], as_json=as_json, lang=lang) for flow in flows]
+            told, good, book = device.told, all(played), device.book
+        if forgetful and book.unresolved:
             typer.echo("冲正未完成，已随内存丢失" if lang is Lang.ZH else "a pending reversal is forgotten", err=True)
-        if any(outcome.reason == "terminal.no_line" for outcome in device.told):
+        if any(outcome.reason == "terminal.no_line" for outcome in told):
             return Status.ENVIRONMENT
         return Status.DONE if good else Status.FAILED
     finally:
         hardware.close()
 
 
-async def _given(flows: list[str]) -> AsyncIterator[list[str]]:
-    for flow in flows:
-        yield flow.split() or [flow]
+async def _attend(hardware: Any, settings: Any, load: Any, *, console: str, as_json: bool, lang: Lang) -> Any:
+    """Let people or programs operate the terminal until they leave or it is told to stop; returns its Desk.
+
+    What programs were told is theirs to judge: a console has no verdict.
+    """
+    from pos_lab.console.desk import Desk
+    from pos_lab.console.keyboard import Keyboard
+    from pos_lab.console.port import serving
+    from pos_lab.console.shell import Shell
+
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    keyboard = Keyboard(sys.stdin.fileno() if sys.stdin else os.open(os.devnull, os.O_RDONLY))
+    desk = Desk(hardware, settings, load)
+    desk.switch_on()
+    async with AsyncExitStack() as stack:
+        if console:
+            url = await stack.enter_async_context(serving(desk, console))
+            if as_json:
+                print_json({"console": url})
+            else:
+                typer.echo(f"控制台 {url}" if lang is Lang.ZH else f"console at {url}")
+            sys.stdout.flush()
+        tasks = await stack.enter_async_context(desk.attended())
+        leaving: list[asyncio.Task[Any]] = [tasks.create_task(ended.wait())]
+        if keyboard.is_terminal or not console:
+            leaving.append(tasks.create_task(Shell(desk, keyboard, lang.code, as_json=as_json).run()))
+        await asyncio.wait(leaving, return_when=asyncio.FIRST_COMPLETED)
+        for task in leaving:
+            task.cancel()
+        await asyncio.wait(leaving)
+    return desk
 
 
-async def _typed(lang: Lang, *, interactive: bool) -> AsyncIterator[list[str]]:
-    """Lines from standard input until it ends or somebody types ``quit``; ``help`` lists the flows."""
-    from terminal.flows import FLOWS
-
-    prompt = "pos> " if interactive and sys.stdin.isatty() else ""
-    while True:
-        sys.stderr.write(prompt)
-        sys.stderr.flush()
-        line = await asyncio.to_thread(sys.stdin.readline)
-        words = line.split()
-        if not line or words[:1] in (["quit"], ["exit"]):
-            return
-        if words[:1] == ["help"]:
-            for flow in FLOWS.values():
-                typer.echo(f"{flow.usage:32} {flow.chinese if lang is Lang.ZH else flow.english}", err=True)
-        elif words:
-            yield words
-
-
-async def _play(device: Any, words: list[str], *, as_json: bool, lang: Lang, stop_on_error: bool) -> bool:
-    from firmware_sim.errors import DeviceError
-    from terminal.errors import TerminalError, WordsWrong
-    from terminal.flows import FLOWS
+async def _play(device: Any, words: list[str], *, as_json: bool, lang: Lang) -> bool:
+    """Play a flow of --do; what it asks for and is not given, nobody answers."""
+    from pos_lab.console.desk import outcome_document, slip_document
+    from pos_lab.console.shell import outcome_lines
+    from terminal.errors import WordsWrong
 
     name, *arguments = words
     flow = FLOWS.get(name)
     if flow and len(arguments) == 1 and [entry.argument for entry in flow.entries][:2] == ["amount", "card"]:
         arguments.append(DEFAULT_CARD)
+    if flow and not arguments and not all(entry.optional for entry in flow.entries):
+        raise WordsWrong(f"nothing given to {flow.usage!r}", hint=flow.english)
     seen = len(device.told)
-    try:
-        if flow and not arguments and not all(entry.optional for entry in flow.entries):
-            raise WordsWrong(f"nothing given to {flow.usage!r}", hint=flow.english)  # nobody is at the keypad
-        outcome = await device.do(name, *arguments)
-    except (TerminalError, DeviceError) as error:
-        if stop_on_error:
-            raise
-        print_error(error, as_json=as_json)
-        return False
+    outcome = await device.do(name, *arguments)
     for told in device.told[seen:]:
         if as_json:
-            print_json(_document(told))
+            print_json(outcome_document(told))
         else:
-            _tell(told, lang)
+            typer.echo("\n".join(outcome_lines(slip_document(told), lang.code)))
     if device.reboot_due:
         device.reboot()
     return bool(outcome.is_good)
-
-
-def _tell(outcome: Any, lang: Lang) -> None:
-    zh = lang is Lang.ZH
-    text, remedy = (outcome.text_zh, outcome.remedy_zh) if zh else (outcome.text_en, outcome.remedy_en)
-    parts = [_MARKS[outcome.result], outcome.code, text, f"→ {remedy}" if remedy else ""]
-    typer.echo(" ".join(filter(None, parts)))
-    for line in outcome.receipt_zh if zh else outcome.receipt_en:
-        typer.echo(f"    {line}")
-
-
-def _document(outcome: Any) -> dict[str, object]:
-    names = (
-        "flow",
-        "result",
-        "code",
-        "reason",
-        "text_zh",
-        "text_en",
-        "remedy_zh",
-        "remedy_en",
-        "stan",
-        "rrn",
-        "amount_fen",
-    )
-    return {**{name: getattr(outcome, name) for name in names}, "detail": dict(outcome.detail)}

@@ -15,6 +15,7 @@ from pos_lab.doctor.hypothesis import ALL_DIALECTS, DUMP, Hypothesis, begins_mes
 from pos_lab.doctor.key_check import check_keys
 from pos_lab.doctor.mac_check import check_mac
 from pos_lab.doctor.symptom import Finding, Gravity
+from pos_lab.doctor.tag_check import check_tags
 from pos_lab.doctor.wrapping import Cut
 from protocol.dialect import Dialect
 from protocol.framing import ACK, EOT, MAX_PAYLOAD, NAK
@@ -125,6 +126,7 @@ def _next_case(data: bytes, at: int, keys: Keys, dialects: tuple[Dialect, ...], 
         findings.append(Finding("leading_bytes", start, n=start - at))
     findings += _placed(_charset_findings(found), start)
     findings += _placed(_body_findings(rest, found, dialects), start)
+    findings += _placed(check_tags(found), start)
     findings += _placed(_key_findings(rest, found, keys), start)
     end = min(len(data), start + found.end)
     if any(each.code == "trailing_bytes" for each in findings):

@@ -190,6 +190,7 @@ _BODY_ROWS: Final = (
     Symptom("bit_without_field", 0.10, ("位图有{field}，报文中没有", "{field}: its bit is set and the field is not there"), ("清除该位，或发送该域", "clear the bit, or send the field")),
     Symptom("field_without_bit", 0.12, ("报文中有{field}，位图没有", "{field}: the field is there and its bit is not set"), ("设置该位", "set the bit")),
     Symptom("undefined_field", 0.10, ("此方言没有{field}", "{field}: this dialect has no such field"), ("换方言：--dialect，或去掉该位", "try another --dialect, or clear the bit")),
+    Symptom("tag_length", 0.0, ("{field}的子标签长度位数不对：{name}", "{field}: {name}"), ("终端程序的错误：子标签长度须为三位数字，请更新固件", "a fault of the terminal's program: it has to write three digits; update its firmware")),
     Symptom("undecodable", 0.10, ("从第{at}字节起读不下去：{field}，{name}", "nothing can be read from byte {at} on: {field}, {name}"), ("核对此域的长度和编码", "look at the length and the coding of this field")),
 )  # fmt: skip
 _KEY_ROWS: Final = (

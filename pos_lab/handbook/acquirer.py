@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Collection
 
 from host.admin.acts import ACTS
-from host.admin.registration import FIELD_RULES
 from host.fees import FEES
 from host.gates import GATES
 from host.lifecycle import HOLDS, PERMITS
@@ -14,6 +13,7 @@ from host.lifecycle import TRANSITIONS as LIFE
 from host.policy import Policy
 from host.postings import BANK, FEE_INCOME, POSTINGS, SCHEME, payable
 from host.refusals import CONTACT, REFUSALS
+from host.registration import FIELD_RULES
 from host.transactions import SIGNS
 from host.transactions import TRANSITIONS as HOST_BOOK
 from pos_lab.handbook.device import value_of
@@ -118,12 +118,12 @@ def _judgement(judgement: Judgement) -> tuple[str, str]:
 def money() -> str:
     """How money moves between accounts, and what it costs."""
     postings = table(
-        ("kind", "debit", "credit", "amount"),
+        ("counts", "debit", "credit", "amount", "kinds"),
         (
             row
-            for kind, moves in POSTINGS.items()
-            for row in [(code(kind), move.debit, move.credit, code(move.amount)) for move in moves]
-            or [(code(kind), "nothing", "", code(""))]
+            for sign, moves in POSTINGS.items()
+            for row in [(sign, move.debit, move.credit, code(move.amount), _counting(sign)) for move in moves]
+            or [(sign, "nothing", "", code(""), _counting(sign))]
         ),
     )
     accounts = {"scheme": SCHEME, "merchant": payable("ID"), "fees": FEE_INCOME, "bank (payouts)": BANK}
@@ -139,6 +139,11 @@ def money() -> str:
         "### Accounts", table(("role", "account"), ((role, code(account)) for role, account in accounts.items())),
         "## Fees", "A transaction at a time, in fen, rounded half up; a contract begins with these rates.", fees,
     )  # fmt: skip
+
+
+def _counting(sign: int) -> Markdown:
+    """The kinds of one sign; what SIGNS does not have moves nothing."""
+    return codes(kind for kind, its in SIGNS.items() if its == sign) if sign else Markdown("all others")
 
 
 def policy() -> str:

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware_sim.cards import TEST_CARDS
+from firmware_sim.environment import ENVIRONMENT
 from firmware_sim.faults import FAULT_POINTS, FaultPoint, Hold
-from firmware_sim.models import MODELS
-from host.issuer import ISSUERS, find_issuer
+from firmware_sim.self_test import GOOD, SELF_TESTS
+from host.issuer import ISSUERS, MAGIC_AMOUNTS, WALLETS, WRONG_PINS_MAX, Issuer, find_issuer
 from pos_lab.handbook.markdown import Markdown, code, codes, sections, table
 from pos_lab.scenario.steps.terminal_steps import FAULTS
+from protocol.codes import PARTS
 from protocol.masking import mask_pan
 from protocol.money import yuan
+from protocol.responses import response
 from terminal.flows import FLOWS
 from terminal.settings import Settings
 
@@ -58,46 +61,15 @@ def value_of(row: Mapping[str, Any]) -> Markdown:
     return Markdown(", ".join([str(row["type"]), *bounds]))
 
 
-def models() -> str:
-    """The catalogue of devices."""
-    return table(
-        (
-            "model",
-            "brand",
-            "family",
-            "factory firmware",
-            "NVRAM, KiB",
-            "printer",
-            "contactless",
-            "SM4",
-            "updates in place",
-        ),
-        (
-            (
-                code(row.id),
-                row.brand,
-                row.family.value,
-                row.factory_firmware,
-                row.nvram_kib,
-                row.printer,
-                row.contactless,
-                row.sm4,
-                row.update_in_place,
-            )
-            for row in MODELS.values()
-        ),
-    )
-
-
 def cards() -> str:
     """Every test card, its number masked, and every issuer."""
     test_cards = table(
-        ("card", "type", "read by", "number", "issuer"),
+        ("card", "type", "can be read as", "number", "issuer"),
         (
             (
                 code(card.name),
                 card.kind.value,
-                f"{card.entry_mode.name.lower()} ({card.entry_mode.value})",
+                ", ".join(f"{mode.name.lower()} ({mode.value})" for mode in card.ways),
                 code(mask_pan(card.pan)),
                 issuer.name if (issuer := find_issuer(card.pan)) else "nobody",
             )
@@ -105,23 +77,80 @@ def cards() -> str:
         ),
     )
     issuers = table(
-        ("prefix", "issuer", "type", "pays at once, at most, yuan", "abroad", "always refuses with"),
+        ("prefix", "issuer", "type", "pays at once, at most, yuan", "abroad", "answers"),
         (
-            (code(row.prefix), row.name, row.card_type, yuan(row.limit_fen), row.foreign, code(row.refusal))
+            (code(row.prefix), row.name, row.card_type, yuan(row.limit_fen), row.foreign, _answers(row))
             for row in ISSUERS
         ),
     )
-    return sections("## Cards", test_cards, "## Issuers", "The simulated issuers behind the host.", issuers)
+    wallets = table(
+        ("prefix", "wallet", "type", "pays at once, at most, yuan", "answers"),
+        ((code(row.prefix), row.name, row.card_type, yuan(row.limit_fen), _answers(row)) for row in WALLETS),
+    )
+    amounts = table(
+        ("last two digits, fen", "field 39", "English", "中文"),
+        (
+            (f"{fen:02d}", code(forced), response(forced).english, response(forced).chinese)
+            for fen, forced in MAGIC_AMOUNTS.items()
+        ),
+    )
+    return sections(
+        "## Cards",
+        "A card is read in the first way that the model knows; `credit:swipe` presents it in another one, and "
+        "`credit:insert+swipe` in one after the other.",
+        test_cards,
+        "## Issuers",
+        f"The simulated issuers behind the host. {WRONG_PINS_MAX} wrong PINs one after the other lock a card.",
+        issuers,
+        "## Wallets",
+        "The partners behind the codes that customers show: 16 to 24 digits with one of these prefixes, good once.",
+        wallets,
+        "## Magic amounts",
+        "What the last two digits of an amount force at an issuer that answers by amount; all others are approved.",
+        amounts,
+    )
+
+
+def _answers(row: Issuer) -> Markdown | str:
+    """What an issuer says to everybody, where it is not a plain yes."""
+    if row.refusal:
+        return code(row.refusal)
+    forced = "what the number spells" if row.by_number else "what the amount forces" if row.by_amount else ""
+    return forced or ("yes, with a script for the chip" if row.script else "")
 
 
 def faults() -> str:
-    """Every point at which traffic can be made to fail."""
+    """Every point at which traffic and parts can be made to fail, and what makes them fail by chance."""
     words = {point: word for word, point in FAULTS.items()}
-    return table(
+    points = table(
         ("fault point", "place", "what happens", "armed with", "`fault` of a scenario's sale"),
         (
             (code(name), point.place.value, point.what, _armed_with(point), code(words.get(name, "")))
             for name, point in FAULT_POINTS.items()
+        ),
+    )
+    rates = table(
+        ("cause", "fault point", "share of its uses at level 1"),
+        ((cause, code(name), f"{rate:.2%}") for cause, row in ENVIRONMENT.items() for name, rate in row.items()),
+    )
+    return sections(
+        "## Points",
+        points,
+        "## Environment",
+        "Where a device stands makes its parts fail by chance. Each cause has a level from 0 to 1; a seed decides.",
+        rates,
+    )
+
+
+def self_tests() -> str:
+    """What a device finds out about each of its parts."""
+    codes_of = {part: digits for digits, part in PARTS.items()}
+    return table(
+        ("part", "code in a status upload (CUP 3.7)", "result", "what it means"),
+        (
+            (part, code(codes_of.get(part, "")), code(result), english)
+            for part, checks in SELF_TESTS.items()
+            for result, english in ((GOOD, ""), *((check.code, check.english) for check in checks))
         ),
     )
 

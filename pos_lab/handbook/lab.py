@@ -9,6 +9,9 @@ import typer
 from typer.core import TyperGroup
 
 from pos_lab.cli import app
+from pos_lab.console.desk import EVENTS
+from pos_lab.console.requests import CONSOLE_COMMANDS
+from pos_lab.console.shell import HELP
 from pos_lab.handbook.markdown import Markdown, block, code, codes, prose, sections, table
 from pos_lab.handbook.value import keys, names, values
 from pos_lab.scenario.model import CastMember, Document, StepSpec
@@ -53,6 +56,25 @@ def _word(spec: StepSpec) -> str:
     expected = f"Expect: {codes(names(spec.expectation))}." if spec.expectation else "Nothing can be expected of it."
     return sections(
         f"### {spec.name}", prose(spec.summary), prose(spec.arguments.__doc__), keys(spec.arguments), expected
+    )
+
+
+def console() -> str:
+    """Every request with its reply, every event, and the words of the prompt."""
+    requests = (
+        (code(name), Markdown(row.takes), codes(row.options), Markdown(row.does), Markdown(row.replies))
+        for name, row in CONSOLE_COMMANDS.items()
+    )
+    return sections(
+        "A request is a line of JSON, an object with one of these keys, and perhaps an `id`; its reply has the same "
+        "`id` and says `ok`. With `ok` false it has an `error` of `code`, `offset`, `message` and `hint`.",
+        table(("request", "takes", "options", "what it does", "reply"), requests),
+        "## Events",
+        "An event is a line of JSON with one of these under `event`.",
+        table(("event", "what has happened"), ((code(name), Markdown(text)) for name, text in EVENTS.items())),
+        "## The prompt",
+        "A [flow](flows.md) with some of its words begins it; besides:",
+        table(("typed", "English", "中文"), ((code(usage), english, chinese) for usage, chinese, english in HELP)),
     )
 
 

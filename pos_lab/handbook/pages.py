@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pos_lab.handbook import acquirer, device, lab, wire
+from pos_lab.handbook import acquirer, device, downloads, firmware, keys, lab, wire
 from pos_lab.handbook.markdown import Markdown, sections, table
 from pos_lab.handbook.page import Page, Source
 
@@ -41,6 +41,16 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
             "What the header of a reply may ask the terminal to do next",
             (Source("protocol/header.py", ("REQUIREMENTS",)),),
             wire.requirements,
+        ),
+        "downloads": Page(
+            "Downloads",
+            "What a terminal fetches from its host, by which messages, and what its values do",
+            (
+                Source("protocol/downloads.py", ("DOWNLOADS",)),
+                Source("terminal/downloads.py", ("EFFECTS",)),
+                Source("host/downloads.py", ("CONTENTS",)),
+            ),
+            downloads.downloads,
         ),
         "endpoints": Page(
             "Endpoints",
@@ -93,7 +103,7 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "acts": Page(
             "Administrative acts",
             "Everything that an administrator can do, and what a registration form must look like",
-            (Source("host/admin/acts.py", ("ACTS",)), Source("host/admin/registration.py", ("FIELD_RULES",))),
+            (Source("host/admin/acts.py", ("ACTS",)), Source("host/registration.py", ("FIELD_RULES",))),
             acquirer.acts,
         ),
         "flows": Page(
@@ -101,6 +111,16 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
             "Everything that a terminal can be asked to do, by hand or with `poslab terminal --do`",
             (Source("terminal/flows/__init__.py", ("FLOWS",)),),
             device.flows,
+        ),
+        "console": Page(
+            "Console of a terminal",
+            "What a program may ask of `poslab terminal --console`, what it is told, what people may type",
+            (
+                Source("pos_lab/console/requests.py", ("CONSOLE_COMMANDS",)),
+                Source("pos_lab/console/desk.py", ("EVENTS",)),
+                Source("pos_lab/console/shell.py", ("HELP",)),
+            ),
+            lab.console,
         ),
         "settings": Page(
             "Settings of a terminal",
@@ -112,22 +132,54 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
             "Device models",
             "The catalogue of devices",
             (Source("firmware_sim/models.py", ("MODELS",)),),
-            device.models,
+            firmware.models,
+        ),
+        "firmware": Page(
+            "Firmware",
+            "How versions of firmware differ, which one boots, what an image must state and what a device tells",
+            (
+                Source("firmware_sim/profiles.py", ("PROFILES",)),
+                Source("firmware_sim/boot.py", ("BOOT",)),
+                Source("firmware_sim/admission.py", ("STAGE_RULES",)),
+                Source("protocol/diagnosis.py", ("SECTIONS",)),
+            ),
+            firmware.firmware,
         ),
         "cards": Page(
             "Test cards",
-            "Every card of the laboratory and the simulated issuers behind the host",
-            (Source("firmware_sim/cards.py", ("TEST_CARDS",)), Source("host/issuer.py", ("ISSUERS",))),
+            "Every card of the laboratory, and the simulated issuers and wallets behind the host",
+            (
+                Source("firmware_sim/cards.py", ("TEST_CARDS",)),
+                Source("host/issuer.py", ("ISSUERS", "WALLETS", "MAGIC_AMOUNTS")),
+            ),
             device.cards,
         ),
         "faults": Page(
             "Fault points",
-            "What can be made to fail on a terminal's line",
+            "What can be made to fail on a terminal's line and in its parts, one by one or by where it stands",
             (
                 Source("firmware_sim/faults.py", ("FAULT_POINTS",)),
+                Source("firmware_sim/environment.py", ("ENVIRONMENT",)),
                 Source("pos_lab/scenario/steps/terminal_steps.py", ("FAULTS",)),
             ),
             device.faults,
+        ),
+        "self_tests": Page(
+            "Self test",
+            "What a device can find out about its own parts",
+            (Source("firmware_sim/self_test.py", ("SELF_TESTS",)), Source("protocol/codes.py", ("PARTS",))),
+            device.self_tests,
+        ),
+        "keys": Page(
+            "Keys",
+            "What each key may do, which sets a sign-on brings, what goes wrong with keys, what is left after tamper",
+            (
+                Source("firmware_sim/key_slots.py", ("KEY_SLOTS",)),
+                Source("firmware_sim/key_memory.py", ("FAIL_COUNTERS",)),
+                Source("protocol/crypto/keys.py", ("KEY_LAYOUTS", "KEY_CIPHERS")),
+                Source("terminal/tamper.py", ("ALARMS", "AFTER_TAMPER", "MODULE_REFUSALS")),
+            ),
+            keys.keys,
         ),
         "words": Page(
             "Words of the scenario language",

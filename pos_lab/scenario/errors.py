@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 
 VALUE_SHOWN_MAX = 40
 """Characters of a wrong value that an error repeats."""
+WORDS_SHOWN_MAX = 40
+"""Known words that an error lists."""
 
 _CARD_NUMBER = re.compile(r"(?<!\d)(\d{6})(\d{3,9})(\d{4})(?!\d)", re.ASCII)
 
@@ -48,12 +50,19 @@ class ScenarioErrors(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'sale'?`` for the nearest known word; when none is near, the list of them all; "" without any."""
+    """``did you mean 'sale'?`` for the nearest known word; when none is near, the list of them; "" without any.
+
+    Of a long list the first WORDS_SHOWN_MAX are told.
+    """
     by_fold = {name.casefold(): name for name in known}
     if not by_fold:
         return ""
     near = difflib.get_close_matches(word.casefold(), by_fold, n=1)
-    return f"did you mean '{by_fold[near[0]]}'?" if near else f"known here: {', '.join(sorted(by_fold.values()))}"
+    if near:
+        return f"did you mean '{by_fold[near[0]]}'?"
+    words = sorted(by_fold.values())
+    more = f" and {len(words) - WORDS_SHOWN_MAX} more" if len(words) > WORDS_SHOWN_MAX else ""
+    return f"known here: {', '.join(words[:WORDS_SHOWN_MAX])}{more}"
 
 
 def shown(value: str) -> str:

@@ -188,13 +188,17 @@ KnownModel = Annotated[ModelId, AfterValidator(_known_model)]
 
 
 class CastMember(ScenarioModel):
-    """One terminal of the story, as it leaves the factory and as it is to be registered."""
+    """One terminal of the story, as it leaves the factory and as it is to be registered.
+
+    ``manual_entry`` lets its cashier key card numbers.
+    """
 
     serial_number: SerialNumber
     model: KnownModel
     firmware: FirmwareVersion
     terminal_id: TerminalId
     merchant_id: MerchantId
+    manual_entry: Flag = False
 
 
 class Loading(Protocol):

@@ -2,7 +2,8 @@
 
 Rules owned here: TABLE CIPHERS; DES keys of 8, 16 or 24 bytes are expanded to 24, so that one cipher serves all lengths
 (8 bytes = single DES); making a context costs ten times its use, so the most recently used ones are held, 1.3 KB each;
-a held context belongs to one use, so that asking for it is the check that the key may be used so.
+a held context belongs to one use, so that asking for it is the check that the key may be used so; ``forget`` drops all
+of them, and the keys in them.
 """
 
 from __future__ import annotations
@@ -103,3 +104,10 @@ SM4: Final = BlockCipher("SM4", 16, (16,), algorithms.SM4)
 AES: Final = BlockCipher("AES", 16, (16, 24, 32), algorithms.AES)
 
 CIPHERS: Final[Mapping[str, BlockCipher]] = MappingProxyType({c.name.lower(): c for c in (DES, TDES, SM4, AES)})
+
+
+def forget() -> None:
+    """Drop every held context, and with it its key: what a device does whose case was opened."""
+    for cipher in CIPHERS.values():
+        cipher.encryptor.cache_clear()
+        cipher.decryptor.cache_clear()

@@ -1,10 +1,10 @@
 """Working keys: what field 62 of a sign-on reply carries, under the terminal master key (CUP 5.1, 5.2).
 
-Rules owned here: TABLE LAYOUTS and TABLE ITEM_TYPES, the check value, and that no key leaves ``unpack_working_keys``
-before every check value has been verified. The length of field 62 decides the layout, whatever 60.3 says (CUP 10); a
-layout that no length stands for is spelt slot by slot. A single-length MAK stands in a 16-byte slot as 8 encrypted
-bytes and 8 zero bytes; its check value is over the 8 clear bytes. The acquirer layout of 25-byte items goes by the type
-byte of each; where a new master key comes along, it is the one that wraps the others.
+Rules owned here: TABLE LAYOUTS, TABLE KEY_CIPHERS and TABLE ITEM_TYPES, the check value, and that no key leaves
+``unpack_working_keys`` before every check value has been verified. The length of field 62 decides the layout, whatever
+60.3 says (CUP 10); a layout that no length stands for is spelt slot by slot. A single-length MAK stands in a 16-byte
+slot as 8 encrypted bytes and 8 zero bytes; its check value is over the 8 clear bytes. The acquirer layout of 25-byte
+items goes by the type byte of each; where a new master key comes along, it is the one that wraps the others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
-from protocol.crypto.cipher import TDES, BlockCipher
+from protocol.crypto.cipher import SM4, TDES, BlockCipher
 from protocol.crypto.key import KEY_TYPES, Key, KeyUse, MacKey, MasterKey, PinKey, TrackKey
 from protocol.errors import KeyLoadError
 
@@ -57,9 +57,10 @@ class KeySlot:
         """Whether the slot can carry ``key``."""
         return len(key) == self.key_bytes or (self.may_be_single and len(key) == SINGLE_BYTES)
 
-    def pack(self, tmk: bytes, key: bytes) -> bytes:
+    def pack(self, tmk: bytes, key: bytes, cipher: BlockCipher = TDES) -> bytes:
         """Return the bytes of the slot: the wrapped key, zero-filled when single, and its check value."""
-        return wrap_key(tmk, key).ljust(self.key_bytes, b"\0") + check_value(key, length_bytes=self.check_bytes)
+        sealed = wrap_key(tmk, key, cipher).ljust(self.key_bytes, b"\0")
+        return sealed + check_value(key, cipher, length_bytes=self.check_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,20 @@ LAYOUTS: Final[Mapping[str, tuple[KeySlot, ...]]] = MappingProxyType(
     }
 )
 
-# 60.3 -> the layout that a sign-on of that code asks for (CUP 5.2)
+# 60.3 -> the layout that a sign-on of that code asks for (CUP 5.2); 005 stands to 006 as 003 does to 004, our reading
 KEY_LAYOUTS: Final[Mapping[str, tuple[KeySlot, ...]]] = MappingProxyType(
-    {"001": LAYOUTS["single"], "003": LAYOUTS["double"], "004": LAYOUTS["double-track"]}
+    {
+        "001": LAYOUTS["single"],
+        "003": LAYOUTS["double"],
+        "004": LAYOUTS["double-track"],
+        "005": LAYOUTS["double"],
+        "006": LAYOUTS["double-track"],
+    }
+)
+
+# 60.3 -> the cipher of the keys that a sign-on of that code asks for, and of the master key over them (CUP 5.2)
+KEY_CIPHERS: Final[Mapping[str, BlockCipher]] = MappingProxyType(
+    {"001": TDES, "003": TDES, "004": TDES, "005": SM4, "006": SM4}
 )
 
 # type byte of a 25-byte item -> the use of its key (CUP 5.2, CJ-dev)
@@ -132,14 +144,15 @@ def unwrap_key(tmk: bytes, wrapped: bytes, cipher: BlockCipher = TDES) -> bytes:
 def make_working_keys(network: str, fresh: Callable[[int], bytes]) -> WorkingKeys:
     """Make the full-length keys that sign-on ``network`` (60.3) asks for from ``fresh(n)`` = n random bytes.
 
-    Every byte gets odd parity, as DES keys have it. Raises KeyLoadError for a network code outside KEY_LAYOUTS.
+    Every byte of a DES key gets odd parity. Raises KeyLoadError for a network code outside KEY_LAYOUTS.
     """
     if network not in KEY_LAYOUTS:
         raise KeyLoadError(f"no key layout for network code {network!r}", hint=f"one of {', '.join(KEY_LAYOUTS)}")
-    return _working_keys(KEY_TYPES[slot.use](odd_parity(fresh(slot.key_bytes))) for slot in KEY_LAYOUTS[network])
+    finish = odd_parity if KEY_CIPHERS[network] is TDES else bytes
+    return _working_keys(KEY_TYPES[slot.use](finish(fresh(slot.key_bytes))) for slot in KEY_LAYOUTS[network])
 
 
-def pack_working_keys(tmk: bytes, keys: WorkingKeys) -> bytes:
+def pack_working_keys(tmk: bytes, keys: WorkingKeys, cipher: BlockCipher = TDES) -> bytes:
     """Return field 62: the layout that fits the key lengths, each key under ``tmk`` with its check value (CUP 5.2).
 
     Raises KeyLoadError "key_length" when no layout carries keys of these lengths.
@@ -149,7 +162,7 @@ def pack_working_keys(tmk: bytes, keys: WorkingKeys) -> bytes:
         held[KeyUse.TDK] = keys.tdk
     for layout in LAYOUTS.values():
         if held.keys() == {slot.use for slot in layout} and all(slot.fits(held[slot.use]) for slot in layout):
-            return b"".join(slot.pack(tmk, held[slot.use]) for slot in layout)
+            return b"".join(slot.pack(tmk, held[slot.use], cipher) for slot in layout)
     raise KeyLoadError("no layout of field 62 carries keys of these lengths", code="key_length")
 
 

@@ -36,6 +36,7 @@ from protocol.private import (
     unpack_upload,
 )
 from protocol.private.receipt import read_receipt
+from protocol.private.security import SM4_PIN_HEAD
 from protocol.responses import response
 from protocol.tlv import decode
 
@@ -51,7 +52,6 @@ __all__ = [
 
 _COUNT_DIGITS: Final = 4
 _TIP_DIGITS: Final = 12
-_SM4_PIN_BLOCK: Final = b"A1016"
 _TAGGED = re.compile(rb"[0-9A-Z]{2}[0-9]{2}")
 
 
@@ -145,8 +145,8 @@ def _chip(message: Message, identity: Identity | None, view: View) -> Detail:
 
 def _private57(message: Message, identity: Identity | None, view: View) -> Detail:
     raw = message.octets(F.PRIVATE57)
-    if raw.startswith(_SM4_PIN_BLOCK):
-        block = raw[len(_SM4_PIN_BLOCK) :]
+    if raw.startswith(SM4_PIN_HEAD):
+        block = raw[len(SM4_PIN_HEAD) :]
         return tagged([(Tag("pin_block", "密码密文", secret=True), block)], view)
     return tagged(read_tags(raw, field=F.PRIVATE57), view) if _TAGGED.match(raw) else {}
 

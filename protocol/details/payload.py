@@ -21,6 +21,7 @@ from protocol.private import (
     BinPage,
     ChipDetail,
     unpack_contactless,
+    unpack_rates,
     unpack_sequence_number,
     unpack_status,
     unpack_tags,
@@ -125,6 +126,10 @@ def _contactless(raw: bytes, view: View) -> Detail:
     return detail | {CONTACTLESS[tag].key if tag in CONTACTLESS else tag: value for tag, value in values.items()}
 
 
+def _rates(raw: bytes, view: View) -> Detail:
+    return {**unpack_rates(raw)}
+
+
 def _chip_detail(raw: bytes, view: View) -> Detail:
     row = ChipDetail.parse(raw)
     detail: Detail = {
@@ -142,6 +147,8 @@ PAYLOADS: Final[Mapping[str, Reader]] = MappingProxyType(
         "sign_in.reply": _working_keys,
         "status_upload.request": _status,
         "parameters.reply": _status,
+        "tms_parameters.reply": _status,
+        "rates.reply": _rates,
         "ca_key_query.request": _received,
         "ca_key_query.reply": _packet,
         "ca_key.request": _objects,

@@ -22,6 +22,7 @@ def _extension(name: str, chinese: str, english: str, network: str, *, has_mac: 
 EXTENSION_ROWS: Final = (
     _extension("registration", "终端注册", "registration", "901", has_mac=False),
     _extension("why", "查询拒绝原因", "why query", "902", has_mac=False),
+    _extension("pause", "商户暂停", "the merchant's pause", "903"),
     _extension("command_fetch", "取远程指令", "fetch commands", "910"),
     _extension("command_ack", "指令回执", "acknowledge a command", "911"),
     _extension("swap_query", "换机查询", "swap query", "920", has_mac=False),

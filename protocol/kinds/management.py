@@ -43,9 +43,11 @@ _SESSION: Final = (
     ),
     with_our_mac(Kind("sign_off", "签退", "sign-off", "0820", "00", ("002",), _NUMBERED, _SIGNED_ON)),
     Kind("echo", "回响测试", "echo", "0820", "00", ("301",), _QUERY, NETWORK_REPLY, advances_stan=False),
-    Kind(
-        "cashier_sign_in", "收银员积分签到", "cashier sign-on", "0820", "00", ("401",),
-        Presence((*IDS, F.TEXT), (F.STAN, F.DEVICE, F.PAYLOAD)), NETWORK_REPLY, advances_stan=False,
+    with_our_mac(
+        Kind(
+            "cashier_sign_in", "收银员积分签到", "cashier sign-on", "0820", "00", ("401",),
+            Presence((*IDS, F.TEXT), (F.STAN, F.DEVICE, F.PAYLOAD)), NETWORK_REPLY, advances_stan=False,
+        )
     ),
     Kind(
         "status_upload", "状态上送", "status upload", "0820", "00", ("362",),
@@ -89,11 +91,16 @@ _BATCH: Final = (
     *(_uploaded(row) for row in MONEY_ROWS if row.mti == "0220"),
 )  # fmt: skip
 
-_DOWNLOADS: Final = tuple(
-    Kind(
+
+def _download(name: str, chinese: str, english: str, mti: str, networks: tuple[str, ...]) -> Kind:
+    return Kind(
         name, chinese, english, mti, "00", networks, _QUERY, NETWORK_REPLY, advances_stan=False, masks=_OPEN,
         other_mtis=("0800",) if mti == "0820" else (),
-    )
+    )  # fmt: skip
+
+
+_TABLES: Final = tuple(
+    with_our_mac(_download(name, chinese, english, mti, networks))
     for name, chinese, english, mti, networks in (
         ("parameters", "磁条卡参数下载", "download of terminal parameters", "0800", ("360",)),
         ("parameters_end", "磁条卡参数下载结束", "end of terminal parameters", "0800", ("361",)),
@@ -115,14 +122,20 @@ _DOWNLOADS: Final = tuple(
         ("no_pin_bins_end", "免密BIN表下载结束", "end of the no-PIN BIN table", "0800", ("397",)),
         ("no_pin_blacklist", "免密BIN黑名单下载", "download of the no-PIN BIN blacklist", "0800", ("398",)),
         ("no_pin_blacklist_end", "免密BIN黑名单下载结束", "end of the no-PIN BIN blacklist", "0800", ("399",)),
-        ("rsa_key", "RSA公钥下载", "download of the RSA public key", "0800", ("352",)),
     )
 )  # fmt: skip
 
+_DOWNLOADS: Final = (
+    *_TABLES,
+    _download("rsa_key", "RSA公钥下载", "download of the RSA public key", "0800", ("352",)),
+)
+
 _SECRET_OR_SIGNED: Final = (
-    Kind(
-        "master_key", "主密钥下载", "download of the master key", "0800", "00", ("350",), _QUERY, NETWORK_REPLY,
-        advances_stan=False,
+    with_our_mac(
+        Kind(
+            "master_key", "主密钥下载", "download of the master key", "0800", "00", ("350",), _QUERY, NETWORK_REPLY,
+            advances_stan=False,
+        )
     ),
     Kind(
         "signature_upload", "电子签名上送", "electronic signature upload", "0820", "07",

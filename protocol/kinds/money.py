@@ -67,6 +67,7 @@ def _conditioned(
 _SALE: Final = _kind("sale", "消费", "sale", "0200 000000 00 22", PURCHASE, reversible=True)
 _SALE_VOID: Final = _kind("sale_void", "消费撤销", "sale void", "0200 200000 00 23", UNDO, reversible=True)
 _PREAUTH: Final = _kind("preauth", "预授权", "pre-authorisation", "0100 030000 06 10", PURCHASE, reversible=True)
+_ADDITIONAL: Final = replace(_PREAUTH, request=replace(PURCHASE, may=(*PURCHASE.may, F.AUTH_ID, F.ORIGINAL)))
 _PREAUTH_VOID: Final = _kind(
     "preauth_void", "预授权撤销", "pre-authorisation void", "0100 200000 06 11", HOLD_UNDO, reversible=True
 )
@@ -93,7 +94,7 @@ _HOLDS: Final = (
     _COMPLETION,
     _kind("completion_advice", "预授权完成通知", "completion advice", "0220 000000 06 24", HOLD_UNDO),
     _COMPLETION_VOID,
-    _conditioned("additional_preauth", "追加预授权", "additional pre-authorisation", _PREAUTH, "60"),
+    _conditioned("additional_preauth", "追加预授权", "additional pre-authorisation", _ADDITIONAL, "60"),
 )
 _ADVICES: Final = (
     _kind("offline_sale", "离线结算", "offline sale", "0220 000000 00 30", ADVICE),

@@ -8,12 +8,16 @@ value; the form of field 59) also carry our extensions in field 62.
 from __future__ import annotations
 
 from protocol.private.amounts import Balance, parse_tip
-from protocol.private.device import DEVICE_TAGS, GROUP_TAGS, DeviceInfo, Tag, read_group, read_tags
+from protocol.private.device import DEVICE_TAGS, GROUP_TAGS, DeviceInfo, Tag, order_number, read_group, read_tags
 from protocol.private.parameters import (
     CONTACTLESS,
     PARAMETERS,
     BinPage,
+    pack_contactless,
+    pack_parameters,
+    pack_rates,
     unpack_contactless,
+    unpack_rates,
     unpack_status,
 )
 from protocol.private.reference import Control, Original
@@ -55,6 +59,10 @@ __all__ = [
     "Totals",
     "UploadItem",
     "keys_digest",
+    "order_number",
+    "pack_contactless",
+    "pack_parameters",
+    "pack_rates",
     "pack_sequence_number",
     "pack_tags",
     "pack_upload",
@@ -63,6 +71,7 @@ __all__ = [
     "read_tags",
     "text_tag",
     "unpack_contactless",
+    "unpack_rates",
     "unpack_sequence_number",
     "unpack_status",
     "unpack_tags",

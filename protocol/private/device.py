@@ -1,20 +1,21 @@
 """Fields 47, 57 and 59: who the device is and where it stands (CUP 2.9).
 
 Rules owned here: TABLE DEVICE_TAGS, the tags that acquirers are known to use, and TABLE GROUP_TAGS, those of the
-private group PI in field 47. What gives digits of a card or a payment code away is a secret of its row.
+private group PI in field 47. What gives digits of a card or a payment code away is a secret of its row. Lengths inside
+a tag have as many digits as the tag's own.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 from protocol.errors import DecodeError
 from protocol.fields import F
-from protocol.private.tags import pack_tags, unpack_binary_tags, unpack_foreign_tags
+from protocol.private.tags import pack_tags, tag_width, unpack_binary_tags, unpack_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +69,53 @@ GROUP_TAGS: Final[Mapping[str, Tag]] = MappingProxyType(
 """Binary tags of the group PI of field 47 (CUP 2.9)."""
 
 
+_ORDER_NUMBER: Final = re.compile(rb"[ -~]{1,32}")
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """Field 59 tag A2: who the device is (CUP 2.9). ``version`` is eight digits; sub-tag 06, the model, is ours."""
+    """Field 59: who the device is (tag A2), and the code that a customer showed (tag A3, CUP 2.9).
+
+    ``version`` is eight digits; sub-tag 06, the model, is ours.
+    """
 
     serial_number: str = ""
     version: str = ""
     model: str = ""
+    payment_code: str = field(default="", repr=False)
 
     def __bytes__(self) -> bytes:
+        return self.pack()
+
+    def pack(self, *, width: int = 3) -> bytes:
+        """Field 59, the sub-tags with lengths of ``width`` digits; other than three is a fault of old firmware."""
         parts = [("02", self.serial_number), ("05", self.version), ("06", self.model)]
-        return pack_tags([("A2", pack_tags([(tag, value.encode("ascii")) for tag, value in parts if value]))])
+        inner = pack_tags([(tag, value.encode("ascii")) for tag, value in parts if value], width=width)
+        code = [("A3", self.payment_code.encode("ascii"))] if self.payment_code else []
+        return pack_tags([("A2", inner), *code])
 
     @classmethod
     def parse(cls, raw: bytes) -> DeviceInfo:
-        """What tag A2 tells; empty where field 59 is another acquirer's or absent."""
-        if not raw.startswith(b"A2"):
+        """What tags A2 and A3 tell; empty where field 59 is another acquirer's or absent."""
+        if not raw.startswith((b"A2", b"A3")):
             return cls()
-        inner = unpack_foreign_tags(unpack_foreign_tags(raw, field=F.DEVICE)["A2"], field=F.DEVICE)
+        width = tag_width(raw, field=F.DEVICE)
+        outer = unpack_tags(raw, field=F.DEVICE, width=width)
+        inner = unpack_tags(outer.get("A2", b""), field=F.DEVICE, width=width)
+        told = [*(inner.get(tag, b"") for tag in ("02", "05", "06")), outer.get("A3", b"")]
         try:
-            return cls(*(inner.get(tag, b"").decode("ascii") for tag in ("02", "05", "06")))
+            return cls(*(value.decode("ascii") for value in told))
         except UnicodeDecodeError:
             raise DecodeError("device information is not ASCII", field=F.DEVICE, code="tags") from None
+
+
+def order_number(raw: bytes) -> str:
+    """What a QR partner calls the payment: tag A4 of field 59 of its reply, empty without one (CUP 2.9)."""
+    try:
+        told = unpack_tags(raw, field=F.DEVICE, width=tag_width(raw, field=F.DEVICE)).get("A4", b"")
+    except DecodeError:
+        return ""  # a foreign acquirer's field 59
+    return told.decode("ascii") if _ORDER_NUMBER.fullmatch(told) else ""
 
 
 def read_tags(raw: bytes, *, field: int) -> list[tuple[Tag, bytes]]:
@@ -97,7 +123,8 @@ def read_tags(raw: bytes, *, field: int) -> list[tuple[Tag, bytes]]:
 
     A tag that no table has comes as a secret row of its own.
     """
-    return _rows(unpack_foreign_tags(raw, field=field), DEVICE_TAGS, field)
+    width = tag_width(raw, field=field)
+    return _rows(unpack_tags(raw, field=field, width=width), DEVICE_TAGS, field, width)
 
 
 def read_group(raw: bytes) -> list[tuple[Tag, bytes]]:
@@ -113,9 +140,12 @@ def read_group(raw: bytes) -> list[tuple[Tag, bytes]]:
     return _rows(unpack_binary_tags(inner, field=F.ISSUER_DATA), GROUP_TAGS, F.ISSUER_DATA)
 
 
-def _rows(tags: Mapping[str, bytes], table: Mapping[str, Tag], field: int) -> list[tuple[Tag, bytes]]:
+def _rows(tags: Mapping[str, bytes], table: Mapping[str, Tag], field: int, width: int = 3) -> list[tuple[Tag, bytes]]:
     rows: list[tuple[Tag, bytes]] = []
     for tag, value in tags.items():
         row = table.get(tag, Tag(tag, tag, secret=True))
-        rows += _rows(unpack_foreign_tags(value, field=field), row.inner, field) if row.inner else [(row, value)]
+        if row.inner:
+            rows += _rows(unpack_tags(value, field=field, width=width), row.inner, field, width)
+        else:
+            rows.append((row, value))
     return rows

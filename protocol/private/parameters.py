@@ -13,11 +13,13 @@ from types import MappingProxyType
 from typing import Final
 
 from protocol.codes import PARTS
-from protocol.errors import DecodeError
+from protocol.errors import DecodeError, EncodeError
 from protocol.fields import F, Part
 from protocol.private.tags import TEXT_CHARSET
 
 _CLAUSE: Final = "CUP 3.7"
+_KINDS_ENABLED_MAX: Final = 99
+_RATE_CHARACTERS: Final = 11
 
 PARAMETERS: Final[Mapping[str, Part]] = MappingProxyType(
     {
@@ -94,6 +96,54 @@ def unpack_status(raw: bytes) -> tuple[dict[str, str], dict[str, str]]:
         into[code] = value.decode(TEXT_CHARSET, "replace")
         at += 2 + length
     return states, parameters
+
+
+def pack_parameters(values: Mapping[str, str]) -> bytes:
+    """Codes of PARAMETERS with their values in order, each padded with blanks to its length.
+
+    Raises EncodeError for an unknown code and a value that does not fit.
+    """
+    parts: list[bytes] = []
+    for code in sorted(values, key=lambda code: (not _length(code), code)):
+        value = values[code].encode(TEXT_CHARSET)
+        if not value or len(value) > (_length(code) or _KINDS_ENABLED_MAX):
+            raise EncodeError(f"parameter {code} with {len(value)} bytes")
+        parts.append(code.encode("ascii") + value.ljust(_length(code)))
+    return b"".join(parts)
+
+
+def _length(code: str) -> int:
+    if code not in PARAMETERS:
+        raise EncodeError(f"there is no parameter {code!r}")
+    return PARAMETERS[code].length
+
+
+def pack_contactless(values: Mapping[str, str]) -> bytes:
+    """Tag, length of three digits and value of contactless parameters. Raises EncodeError for what fits none."""
+    for tag, value in values.items():
+        if not re.fullmatch(r"[0-9A-F]{6}", tag) or not re.fullmatch(r"[ -~]{1,99}", value):
+            raise EncodeError(f"{tag!r} is no contactless parameter, or its value is too long")
+    return "".join(f"{tag}{len(value):03d}{value}" for tag, value in values.items()).encode("ascii")
+
+
+def pack_rates(rates: Mapping[str, str]) -> bytes:
+    """Currency of three digits and rate of eight each, the rate as in field 10: decimals, then seven digits (ISO 8583).
+
+    CUP 1.9 names the download and no layout; this one is ours. Raises EncodeError.
+    """
+    text = "".join(f"{currency}{rate}" for currency, rate in rates.items())
+    if not all(re.fullmatch(r"[0-9]{3}", currency) for currency in rates) or len(text) != _RATE_CHARACTERS * len(rates):
+        raise EncodeError("a rate is a currency of three digits and eight digits")
+    return text.encode("ascii")
+
+
+def unpack_rates(raw: bytes) -> dict[str, str]:
+    """The inverse. Raises DecodeError."""
+    text = raw.decode("latin-1")
+    if not re.fullmatch(r"([0-9]{11})*", text):
+        raise _fault("no currency of three digits and rate of eight", "rates")
+    items = [text[at : at + _RATE_CHARACTERS] for at in range(0, len(text), _RATE_CHARACTERS)]
+    return {item[:3]: item[3:] for item in items}
 
 
 def unpack_contactless(raw: bytes) -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from protocol.private.device import Tag
-from protocol.tlv import decode
+from protocol.tlv import Node, decode, encode
 
 RECEIPT_TAGS: Final[Mapping[str, Tag]] = MappingProxyType(
     {
@@ -66,3 +66,16 @@ def read_receipt(raw: bytes) -> list[tuple[Tag, bytes]]:
     """The tagged values of field 55 in their order; an unknown tag is a secret row. Raises DecodeError."""
     tags = [(f"{node.tag:04X}", node.octets) for node in decode(raw, flat=True)]
     return [(RECEIPT_TAGS.get(tag, Tag(tag, tag, secret=True)), value) for tag, value in tags]
+
+
+def pack_receipt(values: Iterable[tuple[str, bytes]]) -> bytes:
+    """Field 55 from values by their keys in RECEIPT_TAGS; empty ones are left out."""
+    return encode(Node(_TAGS[key], value) for key, value in values if value)
+
+
+def without_secrets(raw: bytes) -> bytes:
+    """Field 55 without what gives a card or its holder away, and without unknown tags. Raises DecodeError."""
+    return pack_receipt((tag.key, value) for tag, value in read_receipt(raw) if not tag.secret)
+
+
+_TAGS: Final[Mapping[str, int]] = MappingProxyType({row.key: int(tag, 16) for tag, row in RECEIPT_TAGS.items()})

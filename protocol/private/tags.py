@@ -14,31 +14,63 @@ from protocol.fields import F
 
 TEXT_CHARSET: Final = "gb18030"
 _TAG_BYTES: Final = 2
-_WIDTHS: Final = (3, 2)
+_WIDTHS: Final = {3: "three", 2: "two"}
 
 
-def pack_tags(tags: Iterable[tuple[str, bytes]]) -> bytes:
-    """Tagged values one after the other. Raises EncodeError for a tag or a value that does not fit."""
+def pack_tags(tags: Iterable[tuple[str, bytes]], *, width: int = 3) -> bytes:
+    """Tagged values one after the other, with lengths of ``width`` digits.
+
+    Raises EncodeError for a tag or a value that does not fit.
+    """
     parts: list[bytes] = []
     for tag, value in tags:
-        if not re.fullmatch(r"[0-9A-Z]{2}", tag) or len(value) > 999:
+        if not re.fullmatch(r"[0-9A-Z]{2}", tag) or len(value) >= 10**width:
             raise EncodeError(f"tag {tag!r} with {len(value)} bytes fits no tag list")
-        parts.append(f"{tag}{len(value):03d}".encode() + value)
+        parts.append(f"{tag}{len(value):0{width}d}".encode() + value)
     return b"".join(parts)
 
 
 def unpack_tags(raw: bytes, *, field: int, width: int = 3) -> dict[str, bytes]:
     """The inverse, with lengths of ``width`` digits.
 
-    A tag that comes twice, an overrun and a length that is not digits raise DecodeError.
+    A tag that comes twice, an overrun and a length that is not digits raise DecodeError; its code is "tag_length" where
+    all would be well with lengths of another width, as a known fault of terminals writes them.
     """
+    try:
+        return _unpack(raw, field, width)
+    except DecodeError as error:
+        for other in _WIDTHS.keys() - {width}:
+            if _fits(raw, field, other):
+                what = f"tag lengths: {other} digits, not {width}"  # short, for it has to fit in field 63
+                raise DecodeError(what, field=field, raw=raw, code="tag_length") from error
+        raise
+
+
+def tag_width(raw: bytes, *, field: int) -> int:
+    """How many digits the lengths of any acquirer's list have: three, else two. Raises DecodeError if neither fits."""
+    for width in _WIDTHS:
+        if _fits(raw, field, width):
+            return width
+    raise DecodeError("no list of tagged values", field=field, raw=raw, code="tags")
+
+
+def _fits(raw: bytes, field: int, width: int) -> bool:
+    try:
+        _unpack(raw, field, width)
+    except DecodeError:
+        return False
+    return True
+
+
+def _unpack(raw: bytes, field: int, width: int) -> dict[str, bytes]:
     tags: dict[str, bytes] = {}
     head_bytes, at = _TAG_BYTES + width, 0
     while at < len(raw):
         head = re.fullmatch(rb"([0-9A-Z]{2})([0-9]{%d})" % width, raw[at : at + head_bytes])
         if not head:
-            digits = {2: "two", 3: "three"}[width]
-            raise DecodeError(f"no tag and length of {digits} digits", field=field, offset=at, raw=raw, code="tags")
+            raise DecodeError(
+                f"no tag and length of {_WIDTHS[width]} digits", field=field, offset=at, raw=raw, code="tags"
+            )
         tag, size_bytes = head[1].decode(), int(head[2])
         value = raw[at + head_bytes : at + head_bytes + size_bytes]
         if len(value) != size_bytes or tag in tags:
@@ -47,17 +79,6 @@ def unpack_tags(raw: bytes, *, field: int, width: int = 3) -> dict[str, bytes]:
         tags[tag] = value
         at += head_bytes + size_bytes
     return tags
-
-
-def unpack_foreign_tags(raw: bytes, *, field: int) -> dict[str, bytes]:
-    """Tagged values of any acquirer: lengths of three digits, else of two. Raises DecodeError where neither fits."""
-    fault = DecodeError("no list of tagged values", field=field, raw=raw, code="tags")
-    for width in _WIDTHS:
-        try:
-            return unpack_tags(raw, field=field, width=width)
-        except DecodeError as error:
-            fault = error
-    raise fault
 
 
 def unpack_binary_tags(raw: bytes, *, field: int) -> dict[str, bytes]:

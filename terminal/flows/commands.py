@@ -6,30 +6,45 @@ C3); its counter is durable before its effect; what was carried out is acknowled
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
+from firmware_sim.self_test import GOOD, self_test
 from protocol.command import RemoteCommand, open_command
+from protocol.diagnosis import pack_diagnosis
 from protocol.errors import DecodeError, SignatureError
 from protocol.fields import F
-from protocol.private import pack_tags, text_tag
+from protocol.private import text_tag
 from terminal.book import Accepted, Notice
 from terminal.explain import explain
+from terminal.flows.diagnose import diagnose
 from terminal.flows.firmware import fetch_image
 from terminal.flows.sign_in import sign_in
 from terminal.outcome import Outcome, done, local
-from terminal.records import CommandAccepted, CommandAcknowledged, CommandDone, NoticesRead
+from terminal.records import (
+    CommandAccepted,
+    CommandAcknowledged,
+    CommandDone,
+    NoticeConfirmed,
+    NoticeReadTold,
+    NoticesRead,
+)
 from terminal.session import Reply, Session, Silence, refused, silent
 
 FETCHED_MAX: Final = 20
 LATER: Final = frozenset(
     {"terminal.no_line", "terminal.no_answer", "terminal.reversal_pending", "terminal.refund_pending"}
-    | {"terminal.settlement_pending", "terminal.no_master_key"}
+    | {"terminal.settlement_pending", "terminal.offline_pending", "terminal.no_master_key"}
+    | {"update.money_in_flight", "update.battery_low", "update.batch_open"}
 )
 """Why a command is tried again later, as it is where the host wants a sign-on first; anything else is its result."""
 
 
 async def why(session: Session) -> Outcome:
     """Ask what a sale would be told now, and show it in full."""
+    if not session.profile.extensions:
+        return local("why", "terminal.no_extension")
     answer = await session.ask("why")
     if isinstance(answer, Silence):
         return silent("why", answer)
@@ -52,6 +67,8 @@ async def why(session: Session) -> Outcome:
 
 async def commands(session: Session) -> Outcome:
     """Fetch, verify, carry out and acknowledge until none waits; stops at the first that is not good."""
+    if not session.profile.extensions:
+        return local("commands", "terminal.no_extension")
     if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
         return outcome.of("commands")
     carried_out = 0
@@ -83,14 +100,40 @@ async def commands(session: Session) -> Outcome:
 
 
 async def notices(session: Session) -> Outcome:
-    """Show all notices, newest first; they count as read then."""
+    """Show all notices, newest first; they count as read then, but for announcements."""
     stored = session.book.notices
     for notice in reversed(stored):
         _show_notice(session, notice)
-    if any(not notice.read for notice in stored):
-        session.journal.append(NoticesRead(counter=stored[-1].counter))
+    if any(not notice.read and not notice.must_confirm for notice in stored):
+        session.journal.append(NoticesRead(counter=stored[-1].counter, at=session.now_s))
     detail = {str(notice.counter): notice.title_zh for notice in stored}
     return done("notices", f"共{len(stored)}条通知", f"{len(stored)} notices", **detail)
+
+
+async def acknowledge(session: Session) -> Outcome:
+    """Show the oldest unconfirmed announcement and wait for enter. Raises EntryTimeout, EntryCancelled."""
+    waiting = session.book.announcements
+    if not waiting:
+        return done("acknowledge", "没有待确认的公告", "no announcement waits", left="0")
+    notice = waiting[0]
+    _show_notice(session, notice)
+    await session.board.keypad.read(session.settings.entry_timeout_s)
+    session.journal.append(NoticeConfirmed(counter=notice.counter, at=session.now_s))
+    left = len(session.book.announcements)
+    return done("acknowledge", notice.title_zh, notice.title_en, counter=str(notice.counter), left=str(left))
+
+
+async def tell_read(session: Session) -> None:
+    """Tell the host which notices were read and when, where there is a sign-on, until it proves that it knows."""
+    untold = {command.counter for command in session.book.commands}
+    for notice in session.book.notices:
+        if not notice.read or notice.read_told or notice.counter in untold or not session.is_signed_on:
+            continue
+        tags = [("CN", str(notice.counter).encode()), ("RS", b"read"), ("RT", str(notice.read_at).encode())]
+        answer = await session.ask("command_ack", {F.PAYLOAD: session.pack(tags)})
+        if not isinstance(answer, Reply) or not answer.response.approved or not session.believes(answer):
+            return
+        session.journal.append(NoticeReadTold(counter=notice.counter))
 
 
 def _accept(session: Session, document: bytes) -> Outcome | None:
@@ -120,36 +163,51 @@ async def _finish_accepted(session: Session) -> Outcome | None:
     for command in session.book.commands:
         result = command.result
         if not result:
-            outcome = await _carry_out(session, command)
+            outcome = session.tell(await OBEYED[command.kind](session, command))
             if outcome.reason in LATER or session.sign_on_again:
                 return outcome
             result = outcome.code or "done" if outcome.is_good else outcome.reason or outcome.code
             session.journal.append(CommandDone(counter=command.counter, result=result))
         tags = [("CN", str(command.counter).encode()), ("RS", result.encode())]
-        answer = await session.ask("command_ack", {F.PAYLOAD: pack_tags(tags)})
+        if command.kind == "diagnose":
+            tags += pack_diagnosis(diagnose(session.board))  # as the device is now, if it has to be said again
+        answer = await session.ask("command_ack", {F.PAYLOAD: session.pack(tags)})
         if not isinstance(answer, Reply) or not answer.response.approved:
             return silent("commands", answer) if isinstance(answer, Silence) else refused("commands", answer)
         session.journal.append(CommandAcknowledged(counter=command.counter))
     return None
 
 
-async def _carry_out(session: Session, command: Accepted) -> Outcome:
-    """TABLE COMMAND_KINDS has two kinds: a notice was stored when it was accepted, an update begins now."""
-    if command.kind == "update_firmware":
-        body = command.body
-        return session.tell(await fetch_image(session, body["version"], int(body["size"]), body["sha256"]))
+async def _notice(session: Session, command: Accepted) -> Outcome:
+    """It was stored when it was accepted."""
     notice = next(notice for notice in session.book.notices if notice.counter == command.counter)
     _show_notice(session, notice)
-    return session.tell(
-        Outcome(
-            "notice",
-            "done",
-            reason=notice.reason,
-            text_zh=notice.title_zh,
-            text_en=notice.title_en,
-            detail={"stop_at": notice.stop_at, "counter": str(notice.counter)},
-        )
+    return Outcome(
+        "notice",
+        "done",
+        reason=notice.reason,
+        text_zh=notice.title_zh,
+        text_en=notice.title_en,
+        detail={"stop_at": notice.stop_at, "counter": str(notice.counter)},
     )
+
+
+async def _update(session: Session, command: Accepted) -> Outcome:
+    body = command.body
+    return await fetch_image(session, body["version"], int(body["size"]), body["sha256"])
+
+
+async def _diagnose(session: Session, command: Accepted) -> Outcome:
+    """What is found goes with the acknowledgement."""
+    results = self_test(session.board)
+    faults = ", ".join(f"{part} {result}" for part, result in results.items() if result != GOOD)
+    return done("diagnose", "自检完成", "the device was diagnosed", faults=faults)
+
+
+OBEYED: Final[Mapping[str, Callable[[Session, Accepted], Awaitable[Outcome]]]] = MappingProxyType(
+    {"notice": _notice, "announcement": _notice, "update_firmware": _update, "diagnose": _diagnose}
+)
+"""Kind of command of COMMAND_KINDS -> what is done on it."""
 
 
 def _show_notice(session: Session, notice: Notice) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from firmware_sim.errors import UpdateRefused
+from firmware_sim.errors import NvramWorn, UpdateRefused
 from protocol.errors import DecodeError, SignatureError
 from protocol.fields import F
 from protocol.image import SHA256, VERSION
-from protocol.private import pack_tags, text_tag
+from protocol.private import text_tag
 from terminal.explain import explain
 from terminal.flows.resolve import resolve
 from terminal.flows.sign_in import sign_in
@@ -26,6 +26,8 @@ FLOW: Final = "update"
 
 async def update(session: Session) -> Outcome:
     """Ask for newer firmware; where there is some, download and stage it for the next boot."""
+    if not session.profile.extensions:
+        return local(FLOW, "terminal.no_extension")
     if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
         return outcome.of(FLOW)
     answer = await session.ask("firmware_query")
@@ -61,8 +63,10 @@ async def fetch_image(session: Session, version: str, size: int, sha256: str) ->
                 return chunk
             download = flash.write(download.offset, chunk)
         session.journal.append(UpdateStaged(version=version))
-        flash.stage(money_in_flight=bool(session.book.unresolved))
-    except (UpdateRefused, SignatureError) as error:
+        book = session.book
+        flash.stage(money_in_flight=bool(book.unresolved), batch_open=bool(book.rows or book.settling))
+    except (UpdateRefused, SignatureError, NvramWorn) as error:
+        session.note("update refused", f"{version}: {error.code}")
         session.journal.append(UpdateStaged(version=""))
         return await _report(session, version, local(FLOW, f"update.{error.code}", version=version))
     session.reboot_due = True
@@ -80,7 +84,7 @@ async def fetch_image(session: Session, version: str, size: int, sha256: str) ->
 async def _chunk(session: Session, version: str, offset: int) -> bytes | Outcome:
     """The bytes at ``offset``; an outcome where none came."""
     answer = await session.ask(
-        "firmware_chunk", {F.PAYLOAD: pack_tags([("VN", version.encode()), ("OF", str(offset).encode())])}
+        "firmware_chunk", {F.PAYLOAD: session.pack([("VN", version.encode()), ("OF", str(offset).encode())])}
     )
     if isinstance(answer, Silence):
         return silent(FLOW, answer)
@@ -98,5 +102,5 @@ async def _chunk(session: Session, version: str, offset: int) -> bytes | Outcome
 async def _report(session: Session, version: str, outcome: Outcome) -> Outcome:
     """Tell the host of a failed update, as far as it hears it; how a staged one went is told after its boot."""
     tags = [("VN", version.encode()), ("RS", outcome.reason.encode())]
-    await session.ask("firmware_report", {F.PAYLOAD: pack_tags(tags)})
+    await session.ask("firmware_report", {F.PAYLOAD: session.pack(tags)})
     return outcome

@@ -1,9 +1,16 @@
-"""Asks whether the line works, and tells the host how the device is (CUP 3.2, 3.7)."""
+"""Asks whether the line works, and tells the host how the device is, and who works at it (CUP 3.2, 3.7)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from firmware_sim.self_test import GOOD, self_test
+from protocol.codes import PARTS
 from protocol.fields import F
+from protocol.private import pack_parameters
+from terminal.downloads import told
 from terminal.explain import explain
+from terminal.flows.sign_in import sign_in
 from terminal.outcome import Outcome, done
 from terminal.session import Session, Silence, refused, silent
 
@@ -19,13 +26,39 @@ async def echo(session: Session) -> Outcome:
 
 
 async def status(session: Session) -> Outcome:
-    """Upload the state of the parts; ``detail`` tells the state of the terminal as well."""
-    answer = await session.ask("status_upload", {F.PAYLOAD: _parts(session).encode("ascii")})
+    """Test and upload the state of the parts; ``detail`` tells of the terminal as well, and all ``faults``."""
+    results = self_test(session.board)
+    answer = await session.ask("status_upload", {F.PAYLOAD: part_states(results).encode("ascii")})
     if isinstance(answer, Silence):
         return silent("status", answer)
     if not answer.response.approved:
         return await explain(session, refused("status", answer))
-    return done("status", "状态已上送", "the status was uploaded", **summary(session))
+    faults = ", ".join(f"{part} {result}" for part, result in results.items() if result != GOOD)
+    return done("status", "状态已上送", "the status was uploaded", **summary(session), faults=faults)
+
+
+async def configuration(session: Session) -> Outcome:
+    """Upload the state of the parts and the parameters in force (CUP 1.9, D)."""
+    payload = part_states(self_test(session.board)).encode("ascii") + pack_parameters(told(session.settings))
+    answer = await session.ask("status_upload", {F.PAYLOAD: payload})
+    if isinstance(answer, Silence):
+        return silent("configuration", answer)
+    if not answer.response.approved:
+        return await explain(session, refused("configuration", answer))
+    return done("configuration", "配置已上送", "the configuration was uploaded")
+
+
+async def cashier_sign_in(session: Session) -> Outcome:
+    """Tell the host which cashier works here, the one of field 63 (CUP 3.2)."""
+    if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
+        return outcome.of("cashier_sign_in")
+    answer = await session.ask("cashier_sign_in")
+    if isinstance(answer, Silence):
+        return silent("cashier_sign_in", answer)
+    if not answer.response.approved:
+        return await explain(session, refused("cashier_sign_in", answer))
+    operator = session.operator or session.settings.operator.strip()
+    return done("cashier_sign_in", "收银员已签到", "the cashier is signed on", operator=operator)
 
 
 def summary(session: Session) -> dict[str, str]:
@@ -45,8 +78,6 @@ def summary(session: Session) -> dict[str, str]:
     }
 
 
-def _parts(session: Session) -> str:
-    """Two digits for each part that there is, then 1 for good (CUP 3.7)."""
-    model = session.board.model
-    parts = {"01": True, "02": True, "03": True, "04": model.printer, "05": True}
-    return "".join(f"{code}1" for code, fitted in parts.items() if fitted)
+def part_states(results: Mapping[str, str]) -> str:
+    """Two digits for each part that the host knows and the device has, then 1 for good or 0 for bad (CUP 3.7)."""
+    return "".join(f"{code}{int(results[part] == GOOD)}" for code, part in PARTS.items() if part in results)

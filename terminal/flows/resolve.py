@@ -1,8 +1,10 @@
-"""Brings what is unresolved to an end: reversals first, then refunds that were not answered.
+"""Brings what is unresolved to an end: reversals, advices that were not answered, offline sales that wait for upload.
 
 Rules owned here: a reversal is sent until it is answered as TABLE DONE says, under a MAC, with the batch and the STAN
 of its original (CUP 7.3, 7.5); it never gives up, but after ``reversal_alarm_after`` fruitless tries it alarms
-(decision 2).
+(decision 2). Firmware whose profile gives up forgets it instead, and whatever the customer was charged stays charged.
+An advice or an offline sale is sent as it was until it is answered, and an answer that wants a sign-on first decides
+nothing (CUP 7.12); an offline sale that the host refuses is lost to the shop, which the audit trail keeps.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from typing import Final
 from protocol.elements import Value
 from protocol.errors import KeyLoadError
 from protocol.fields import F
+from terminal.flows.script_result import tell_scripts
 from terminal.flows.sign_in import sign_in
-from terminal.money import amount_fields, card_fields, take, undo_fields
+from terminal.money import amount_fields, card_fields, chip_fields, fields_of, take
 from terminal.outcome import Outcome, done, local
 from terminal.records import Moved, ReversalTried
 from terminal.session import Reply, Session
@@ -28,8 +31,9 @@ DONE: Final = frozenset({"12", "25", "94"})
 
 
 async def resolve(session: Session, flow: str) -> Outcome | None:
-    """Try once to resolve everything; the refusal of ``flow`` where something stays unresolved, else None."""
+    """Tell what scripts did, then try once to resolve everything; the refusal of ``flow`` where that fails, or None."""
     session.journal.recover()
+    await tell_scripts(session)
     for row in session.book.unresolved:
         attempt, reason = _ATTEMPTS[row.state]
         if not await attempt(session, row):
@@ -47,12 +51,14 @@ def alarm(session: Session) -> None:
 
 async def _reverse(session: Session, row: Transaction) -> bool:
     session.show(f"冲正{row.stan}", f"reversing {row.stan}")
-    fields = {**amount_fields(row), **_card(session, row), F.RESPONSE_CODE: row.reason}
+    fields = {**amount_fields(row), **_card(session, row), **chip_fields(row), F.RESPONSE_CODE: row.reason}
     for _ in range(2):
         signed_on = await _sign_on_where_due(session)
         if not session.can_seal:
             return False
-        answer = await session.ask(f"{row.kind}_reversal", fields, stan=row.stan, batch=row.batch)
+        answer = await session.ask(
+            f"{row.kind}_reversal", fields, stan=row.stan, batch=row.batch, capability=row.capability
+        )
         if isinstance(answer, Reply) and _is_done(session, answer):
             session.journal.append(Moved(batch=row.batch, stan=row.stan, event=Event.REVERSE))
             told = done("reverse", f"已冲正{row.stan}", f"{row.stan} is reversed", batch=row.batch)
@@ -73,20 +79,57 @@ def _card(session: Session, row: Transaction) -> dict[int, Value]:
 
 
 async def _send_again(session: Session, row: Transaction) -> bool:
-    session.show(f"重发退货{row.stan}", f"sending refund {row.stan} again")
-    await _sign_on_where_due(session)
-    if not session.can_seal:
-        return False
-    outcome = take(session, row, await session.ask(row.kind, undo_fields(session, row), stan=row.stan, batch=row.batch))
-    if outcome.result == "unknown":
+    session.show(f"重发{row.row.chinese}{row.stan}", f"sending {row.row.english} {row.stan} again")
+    outcome = await _sent(session, row)
+    if outcome is None:
         return False
     session.tell(outcome)
     return True
 
 
+async def _upload(session: Session, row: Transaction) -> bool:
+    """The customer has left with the slip: how the upload went is told for itself."""
+    session.show(f"上送{row.row.chinese}{row.stan}", f"uploading {row.row.english} {row.stan}")
+    outcome = await _sent(session, row)
+    if outcome is None:
+        return False
+    if outcome.is_good:
+        told = done("upload", f"已上送{row.row.chinese}{row.stan}", f"{row.row.english} {row.stan} is uploaded")
+        session.tell(replace(told, stan=row.stan))
+    else:
+        session.note(
+            "offline sale refused", f"{row.kind} {row.batch}/{row.stan} {row.amount_fen} fen, code {outcome.code}"
+        )
+        zh, en = f"{row.row.chinese}{row.stan}被拒：", f"{row.row.english} {row.stan} is refused: "
+        told = replace(outcome, text_zh=zh + outcome.text_zh, text_en=en + outcome.text_en)
+        session.tell(replace(told, flow="upload"))
+    return True
+
+
+async def _sent(session: Session, row: Transaction) -> Outcome | None:
+    """How a row ends that is sent as it was; None where that stays open."""
+    try:
+        fields = fields_of(session, row)
+    except KeyLoadError as error:
+        log.warning("%s cannot be sent without its card: %s", row.stan, error)
+        return None
+    for _ in range(2):
+        signed_on = await _sign_on_where_due(session)
+        if not session.can_seal:
+            return None
+        answer = await session.ask(row.kind, fields, stan=row.stan, batch=row.batch, capability=row.capability)
+        if not session.sign_on_again:
+            outcome = take(session, row, answer)
+            return None if outcome.result == "unknown" else outcome
+        if not signed_on:
+            return None
+    return None
+
+
 _ATTEMPTS: Final[Mapping[State, tuple[Callable[[Session, Transaction], Awaitable[bool]], str]]] = {
     State.MUST_REVERSE: (_reverse, "terminal.reversal_pending"),
     State.PENDING: (_send_again, "terminal.refund_pending"),
+    State.OFFLINE: (_upload, "terminal.offline_pending"),
 }
 
 
@@ -106,7 +149,12 @@ def _is_done(session: Session, reply: Reply) -> bool:
 
 def _count(session: Session, row: Transaction) -> int:
     """Count one more try in vain, up to the alarm, and alarm when it is due; returns how many there were."""
-    if row.tries < session.settings.reversal_alarm_after:
+    tries_max = session.profile.reversal_tries if row.state is State.MUST_REVERSE else 0
+    if row.tries < max(session.settings.reversal_alarm_after, tries_max):
         session.journal.append(ReversalTried(batch=row.batch, stan=row.stan))
+    tries = session.book.rows[row.key].tries
+    if tries_max and tries >= tries_max:
+        session.note("reversal given up", f"{row.kind} {row.batch}/{row.stan} {row.amount_fen} fen, {tries} tries")
+        session.journal.append(Moved(batch=row.batch, stan=row.stan, event=Event.CLEAR))
     alarm(session)
-    return session.book.rows[row.key].tries
+    return tries

@@ -6,6 +6,9 @@ that a lost answer is asked for again (decision 7); meanwhile the batch takes no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from protocol.elements import Value
@@ -13,19 +16,26 @@ from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.kinds import KINDS
 from protocol.money import yuan
-from protocol.private import UPLOAD_ITEMS_PER_MESSAGE, Totals, UploadItem, pack_tags, pack_upload
+from protocol.private import UPLOAD_ITEMS_PER_MESSAGE, Totals, UploadItem, pack_upload
 from terminal.book import ClosedBatch
 from terminal.explain import explain
 from terminal.flows.resolve import resolve
 from terminal.flows.sign_in import sign_in
+from terminal.flows.signature import flush
 from terminal.money import RENMINBI, unseal_card
 from terminal.outcome import Outcome, done, local
+from terminal.receipts import totals_slip
 from terminal.records import BatchClosed, SettlementAnswered, SettlementAsked
 from terminal.session import Reply, Session, Silence, refused, silent
 
 BALANCED: Final = 1
 UNBALANCED_CODE: Final = "95"
-DOMESTIC: Final = "00"
+CARD_GROUP: Final = {False: "00", True: "01"}
+ONLINE: Final = 1
+UPLOAD_ORDER: Final[Mapping[str, int]] = MappingProxyType(
+    {"offline_sale": 0, "offline_adjustment": 0, "tip_adjustment": 0, "refund": 2, "completion_advice": 3}
+)
+"""Kind to its place in a batch upload, offline sales first; what is not here went online (CUP 7.13)."""
 _END: Final = {True: "207", False: "202"}
 
 
@@ -35,6 +45,7 @@ async def settle(session: Session) -> Outcome:
         return pending
     if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
         return outcome.of("settle")
+    await flush(session)
     if session.book.settling is None:
         session.journal.append(SettlementAsked(stan=session.book.next_stan))
     return await finish(session)
@@ -59,11 +70,9 @@ async def finish(session: Session) -> Outcome:
 async def _compare(session: Session, stan: str) -> bool | Outcome:
     """Whether both books agree, as the host says; an outcome where it does not say."""
     book = session.book
-    fields: dict[int, Value] = {
-        F.TOTALS: str(book.totals),
-        F.CURRENCY: RENMINBI,
-        F.PAYLOAD: pack_tags([("KD", book.digest)]),
-    }
+    fields: dict[int, Value] = {F.TOTALS: str(book.totals), F.CURRENCY: RENMINBI}
+    if session.profile.extensions:
+        fields[F.PAYLOAD] = session.pack([("KD", book.digest)])
     answer = await session.ask("settlement", fields, stan=stan)
     if session.sign_on_again and (await sign_in(session)).is_good:
         answer = await session.ask("settlement", fields, stan=stan)
@@ -109,11 +118,20 @@ async def _tell(session: Session, kind: str, digits: str, network: str) -> Outco
 
 
 def _items(session: Session) -> list[UploadItem]:
-    return [UploadItem(DOMESTIC, row.stan, unseal_card(session, row)[0], row.amount_fen) for row in session.book.money]
+    """One for each row that counts, in the order of CUP 7.13; what a code paid has no card."""
+    return [
+        UploadItem(
+            CARD_GROUP[row.is_foreign],
+            row.stan,
+            unseal_card(session, row)[0] if row.card_sealed else "",
+            row.amount_fen,
+        )
+        for row in sorted(session.book.money, key=lambda row: UPLOAD_ORDER.get(row.kind, ONLINE))
+    ]
 
 
 def _close(session: Session, *, balanced: bool) -> Outcome:
-    book, totals = session.book, session.book.totals.domestic
+    book, totals = session.book, session.book.together
     summary = ClosedBatch(
         batch=book.batch,
         debit_fen=totals.debit_fen,
@@ -128,7 +146,8 @@ def _close(session: Session, *, balanced: bool) -> Outcome:
     session.journal.compact()
     zh, en = ("对账平", "balanced") if balanced else ("对账不平，已上送", "not balanced, uploaded")
     net = yuan(book.net_fen)
-    return done(
+    chinese, english = totals_slip(summary, book.net_fen, session.settings)
+    told = done(
         "settle",
         f"批次{book.batch}已结算（{zh}）净额{net}元",
         f"batch {book.batch} is settled ({en}), net {net} yuan",
@@ -140,3 +159,4 @@ def _close(session: Session, *, balanced: bool) -> Outcome:
         credit_count=str(totals.credit_count),
         net_fen=str(book.net_fen),
     )
+    return replace(told, receipt_zh=chinese, receipt_en=english)

@@ -1,27 +1,47 @@
 """Asks for working keys, and ends the session (CUP 3.2, 5.2, 7.10).
 
-Rules owned here: keys are loaded all or none, before the book says that the terminal is signed on; the host's batch is
-adopted while ours holds no money; firmware on trial is confirmed by a sign-on that worked.
+Rules owned here: TABLE ALGORITHMS; keys are asked for that the model and its firmware can use, and loaded all or none,
+before the book says that the terminal is signed on; the host's batch is adopted while ours holds no money; firmware on
+trial is confirmed by a sign-on that worked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from firmware_sim.boot import Outcome as Boot
+from firmware_sim.errors import SecureModuleError
+from firmware_sim.key_slots import Algorithm
 from firmware_sim.secure_module import KeyState
 from protocol.errors import DecodeError, KeyLoadError
 from protocol.fields import F
-from protocol.private import Control, pack_sequence_number, pack_tags
+from protocol.private import Control, pack_sequence_number
 from terminal.book import FIRST_BATCH
 from terminal.explain import explain
 from terminal.outcome import Outcome, done, local
 from terminal.records import SignedOff, SignedOn, UpdateStaged
 from terminal.session import Reply, Session, Silence, refused, silent
 
+# 60.3 -> the algorithm of the keys that it asks for (CUP 5.2)
+ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
+    {
+        "001": Algorithm.DES,
+        "003": Algorithm.TDES,
+        "004": Algorithm.TDES,
+        "005": Algorithm.SM4,
+        "006": Algorithm.SM4,
+    }
+)
+_NO_SIGN_ON: Final = {KeyState.NONE: "terminal.no_master_key", KeyState.TAMPERED: "terminal.tampered"}
+
 
 async def sign_in(session: Session) -> Outcome:
     """Sign on; the outcome carries the host's remedy where it refuses."""
-    if session.board.secure_module.key_state is KeyState.NONE:
-        return local("sign_in", "terminal.no_master_key")
+    network = session.profile.network or session.settings.network
+    if refusal := _without_keys(session, network):
+        return local("sign_in", refusal)
     session.sign_on_failed = True
     session.show("签到中", "signing on")
     if not await session.connect():
@@ -30,16 +50,20 @@ async def sign_in(session: Session) -> Outcome:
         "sign_in",
         {F.PAYLOAD: pack_sequence_number(session.board.serial_number)},
         stan=session.take_stan(),
-        network=session.settings.network,
+        network=network,
     )
     if isinstance(answer, Silence):
         return silent("sign_in", answer)
     if not answer.response.approved:
         return await explain(session, refused("sign_in", answer))
     try:
-        session.board.secure_module.load_working_keys(answer.message.octets(F.PAYLOAD))
+        session.board.secure_module.load_working_keys(answer.message.octets(F.PAYLOAD), ALGORITHMS[network])
     except KeyLoadError as error:
         return local("sign_in", "terminal.bad_keys", fault=error.message)
+    except SecureModuleError as error:
+        if error.code != "algorithm":
+            raise
+        return local("sign_in", "terminal.no_algorithm", fault=error.message)
     session.journal.append(SignedOn(batch=_batch(session, answer)))
     session.sign_on_again = session.sign_on_failed = False
     session.has_signed_on = True
@@ -61,6 +85,18 @@ async def sign_off(session: Session) -> Outcome:
     session.journal.append(SignedOff())
     session.board.secure_module.erase_working_keys()
     return done("sign_off", "已签退", "signed off")
+
+
+def _without_keys(session: Session, network: str) -> str:
+    """Why this device cannot sign on with the keys of ``network`` (60.3), a reason of LOCAL; empty where it can."""
+    module = session.board.secure_module
+    if module.key_state in _NO_SIGN_ON:
+        return _NO_SIGN_ON[module.key_state]
+    if module.is_locked:
+        return "terminal.keys_locked"
+    if ALGORITHMS[network] not in session.board.model.algorithms:
+        return "terminal.no_algorithm"
+    return "" if session.profile.sm4 or ALGORITHMS[network] is not Algorithm.SM4 else "terminal.no_sm4"
 
 
 def _batch(session: Session, reply: Reply) -> str:
@@ -86,6 +122,10 @@ async def _settle_firmware(session: Session) -> None:
         session.journal.append(UpdateStaged(version=""))  # the power went before it was staged
         return
     result = b"confirmed" if board.running.version == staged else b"reverted"
-    answer = await session.ask("firmware_report", {F.PAYLOAD: pack_tags([("VN", staged.encode()), ("RS", result)])})
-    if isinstance(answer, Reply) and answer.response.approved:
+    told = not session.profile.extensions  # by its own version in field 59; it knows no report
+    if not told:
+        tags = session.pack([("VN", staged.encode()), ("RS", result)])
+        answer = await session.ask("firmware_report", {F.PAYLOAD: tags})
+        told = isinstance(answer, Reply) and answer.response.approved
+    if told:
         session.journal.append(UpdateStaged(version=""))

@@ -1,38 +1,61 @@
-"""Asks for what undoes a sale: void, refund, reversal; and lets a supervisor drop a reversal (CUP 7.19, decision 2)."""
+"""Asks for what undoes a sale: void, refund, reversal; and lets a supervisor drop a reversal (CUP 7.19, decision 2).
+
+Rules owned here: TABLE VOIDS, what a void may be about and which kind it is then.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
-from protocol.describe import mask_pan
 from terminal.flows.entry import ask_amount, ask_card, ask_digits
-from terminal.flows.purchase import entry_mode
+from terminal.flows.purchase import card_columns, entry_mode
 from terminal.flows.resolve import resolve
 from terminal.flows.transact import make_ready, transact
-from terminal.money import seal_card, undo_fields
+from terminal.money import fields_of
 from terminal.outcome import Outcome, done, local
 from terminal.records import Moved
 from terminal.session import Session
-from terminal.transaction import TRANSITIONS, Event, Transaction
+from terminal.transaction import TRANSITIONS, UNKNOWN_NUMBER, Event, Transaction
 
 NO_CARD: Final = "002"
-UNKNOWN: Final = "000000"
+
+# flow -> kind of the original -> kind of its void
+VOIDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "void": {
+            **dict.fromkeys(("sale", "qr_sale", "offline_sale", "offline_adjustment", "tip_adjustment"), "sale_void"),
+            "moto_sale": "moto_sale_void",
+        },
+        "completion_void": dict.fromkeys(("completion", "completion_advice"), "completion_void"),
+    }
+)
 
 
 async def void(session: Session) -> Outcome:
     """Take back a captured sale of the open batch, whole, by its STAN."""
+    return await _void(session, "void")
+
+
+async def completion_void(session: Session) -> Outcome:
+    """Take back a completion of the open batch, whole, by its STAN; its hold ends with it."""
+    return await _void(session, "completion_void")
+
+
+async def _void(session: Session, flow: str) -> Outcome:
     stan = await ask_digits(session, "请输入原凭证号", "enter the STAN of the sale", r"[0-9]{1,6}")
     if not stan:
-        return local("void", "terminal.entry")
-    if refused := await make_ready(session, "void"):
+        return local(flow, "terminal.entry")
+    if refused := await make_ready(session, flow):
         return refused
     original = session.book.find(stan.zfill(6))
-    if original is None or original.kind != "sale":
-        return local("void", "terminal.original_not_found")
+    if original is None or original.kind not in VOIDS[flow]:
+        return local(flow, "terminal.original_not_found")
     if Event.VOID not in TRANSITIONS[original.state] or not original.rrn:
-        return local("void", "terminal.original_undone", state=original.state)
+        return local(flow, "terminal.original_undone", state=original.state)
     row = Transaction(
-        kind="sale_void",
+        kind=VOIDS[flow][original.kind],
         batch=session.book.batch,
         stan=session.book.next_stan,
         amount_fen=original.amount_fen,
@@ -44,7 +67,7 @@ async def void(session: Session) -> Outcome:
         original_rrn=original.rrn,
         original_auth_id=original.auth_id,
     )
-    return await transact(session, row, undo_fields(session, row))
+    return await transact(session, row, fields_of(session, row))
 
 
 async def refund(session: Session) -> Outcome:
@@ -52,7 +75,7 @@ async def refund(session: Session) -> Outcome:
     amount_fen = await ask_amount(session)
     if not amount_fen:
         return local("refund", "terminal.amount")
-    card = await ask_card(session)
+    card = await ask_card(session, amount_fen)
     rrn = await ask_digits(session, "请输入原参考号", "enter the reference number of the sale", r"[0-9A-Z]{12}")
     date = await ask_digits(session, "请输入原交易日期MMDD", "enter the date of the sale, MMDD", r"[0-9]{4}")
     if not rrn or not date:
@@ -65,14 +88,13 @@ async def refund(session: Session) -> Outcome:
         stan=session.book.next_stan,
         amount_fen=amount_fen,
         entry_mode=entry_mode(card, with_pin=False),
-        card=mask_pan(card.pan),
-        card_sealed=seal_card(session, card),
-        original_batch=UNKNOWN,
-        original_stan=UNKNOWN,
+        **card_columns(session, card),
+        original_batch=UNKNOWN_NUMBER,
+        original_stan=UNKNOWN_NUMBER,
         original_date=date,
         original_rrn=rrn,
     )
-    return await transact(session, row, undo_fields(session, row))
+    return await transact(session, row, fields_of(session, row))
 
 
 async def reverse(session: Session) -> Outcome:

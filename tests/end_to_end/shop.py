@@ -202,6 +202,17 @@ def member(number: int, model: str = "PX-E90") -> CastMember:
     )
 
 
+MONEY: Final = frozenset(
+    {
+        "sale", "refund", "qr_sale", "moto_sale", "completion", "completion_advice", "offline_sale",
+        "offline_adjustment", "tip_adjustment",
+    }
+)  # fmt: skip
+"""Kinds, and flows of the same names, that move money."""
+UNDOES: Final = frozenset({"void", "completion_void", "offline_adjustment", "tip_adjustment"})
+"""Flows whose first word is the STAN of what they take back."""
+
+
 class Till:
     """A terminal in service, and what its cashier was told: ``sold`` by STAN in fen, ``undone`` STANs.
 
@@ -233,7 +244,7 @@ class Till:
         """Play a flow; the cashier hears all that is told, also before a power cut."""
         told = self.device.terminal.told
         seen = len(told)
-        if flow == "void":
+        if flow in UNDOES:
             self.in_doubt.add(words[0])
         try:
             return await self.device.terminal.do(flow, *words)
@@ -261,12 +272,12 @@ class Till:
         return found
 
     async def captured(self) -> Mapping[str, int]:
-        """The host's captured sales and refunds, fen by STAN, over all batches."""
+        """The host's captured rows that count, fen by STAN, over all batches."""
         terminal_id = self.device.member.terminal_id
 
         def look(books: Books) -> dict[str, int]:
             rows = books.rows("transactions", terminal_id=terminal_id, state="captured")
-            return {row["stan"]: row["amount_fen"] for row in rows if row["kind"] in ("sale", "refund")}
+            return {row["stan"]: row["amount_fen"] for row in rows if row["kind"] in MONEY}
 
         found: dict[str, int] = await self.world.read(look)
         return found
@@ -284,13 +295,23 @@ class Till:
         assert await self.broken_promises() == []
 
     def _hear(self, outcome: Outcome, words: tuple[str, ...]) -> None:
-        if outcome.flow == "void":
+        if outcome.flow in UNDOES:
+            original = self._original(outcome) or words[0]
             if outcome.result != "unknown":
-                self.in_doubt.discard(words[0])
+                self.in_doubt.discard(original)
             if outcome.result == "approved":
-                del self.sold[words[0]]
-                self.undone.add(words[0])
-        elif outcome.flow in ("sale", "refund") and outcome.result == "approved":
+                del self.sold[original]
+                self.undone.add(original)
+        if outcome.flow == "upload":
+            if not outcome.is_good:
+                del self.sold[outcome.stan]
+                self.undone.add(outcome.stan)
+        elif outcome.flow in MONEY and outcome.result == "approved":
             self.sold[outcome.stan] = outcome.amount_fen
         elif outcome.stan and outcome.result in ("refused", "done"):
             self.undone.add(outcome.stan)
+
+    def _original(self, outcome: Outcome) -> str:
+        """What an outcome is about, which may be told while another flow runs."""
+        row = self.device.terminal.book.find(outcome.stan)
+        return row.original_stan if row else ""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from firmware_sim.board import Hardware
-from firmware_sim.cards import TEST_CARDS
+from firmware_sim.cards import TEST_CARDS, EntryMode
 from firmware_sim.errors import ChipError, ChipInUse, DeviceError, SecureModuleError
-from firmware_sim.power import Phase, PowerLost
+from firmware_sim.models import MODELS
+from firmware_sim.power import Cause, PowerLost, cuts
 from firmware_sim.secure_module import KeyState
 from protocol.errors import SignatureError
 
@@ -39,7 +41,7 @@ async def test_a_cut_takes_the_program_and_leaves_the_device(hardware: Hardware)
     again = hardware.power_on()
     assert again.nvram.records() == (b"pending",)
     assert again.secure_module.key_state is KeyState.TMK
-    assert await again.card_reader.read_card(0) is TEST_CARDS["credit"]
+    assert (await again.card_reader.read_card(0)).entry_mode is EntryMode.CHIP
     assert [screen.en for screen in again.display.shown] == ["processing"]
     with pytest.raises(DeviceError, match="nobody pressed"):
         await again.keypad.read(0.01)
@@ -50,17 +52,18 @@ async def test_a_cut_takes_the_program_and_leaves_the_device(hardware: Hardware)
 def test_every_cut_of_the_first_start(make_hardware: Callable[..., Hardware]) -> None:
     """A device unplugged while it is unpacked would be dead on arrival."""
     dry = make_hardware()
-    dry.power_on()
-    assert dry.power.operations > 3
-    for operation in range(1, dry.power.operations + 1):
-        for phase in Phase:
-            hardware = make_hardware()
-            hardware.power.cut_at(operation, phase)
-            with pytest.raises(PowerLost):
-                hardware.power_on()
-            board = hardware.power_on()
-            assert (board.running.version, board.nvram.records()) == ("2.1.0", ())
-            assert board.secure_module.unseal(board.secure_module.seal(b"x")) == b"x"
+    with dry.power.watched() as points:
+        dry.power_on()
+    assert len(points) > 3
+    for number, phase in cuts(points):
+        hardware = make_hardware()
+        hardware.power.cut_at(number, phase, cause=Cause.BROWN_OUT)
+        with pytest.raises(PowerLost):
+            hardware.power_on()
+        board = hardware.power_on()
+        assert board.power.last_cut is Cause.BROWN_OUT
+        assert (board.running.version, board.nvram.records()) == ("2.1.0", ())
+        assert board.secure_module.unseal(board.secure_module.seal(b"x")) == b"x"
 
 
 def test_a_device_in_a_directory_outlives_the_process(make_hardware: Callable[..., Hardware], tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ def test_directories_that_are_no_device(make_hardware: Callable[..., Hardware], 
     directory = tmp_path / "device"
     make_hardware(directory=directory).close()
     (directory / "fuse.key").write_bytes(b"short")
-    with pytest.raises(ChipError, match="not a fuse key"):
+    with pytest.raises(ChipError, match="not a fuse of"):
         make_hardware(directory=directory)
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -140,5 +143,40 @@ def test_nothing_secret_in_the_repr(hardware: Hardware) -> None:
     board = hardware.power_on()
     board.card_reader.present(TEST_CARDS["credit"])
     shown = repr(hardware) + repr(board) + repr(hardware.chips)
-    assert repr(hardware.chips.fuse_key) not in shown
+    assert repr(hardware.chips.fuse.key) not in shown
     assert TEST_CARDS["credit"].pan not in shown
+
+
+def test_a_model_with_a_battery_outlives_the_plug(
+    make_hardware: Callable[..., Hardware], make_image: Callable[..., bytes]
+) -> None:
+    """The courier's device would go dark when it is taken off its cradle, the counter's would not."""
+    for name, has_battery in (("PX-E90", True), ("PX-S80", False)):
+        model = MODELS[name]
+        hardware = make_hardware(model=model, factory_image=make_image(model.factory_firmware, model=name))
+        hardware.power_on()
+        hardware.power.plug()
+        hardware.power.unplug()
+        assert (model.battery, hardware.power.is_on) == (has_battery, has_battery)
+
+
+def test_the_crystal_outlives_the_power(hardware: Hardware) -> None:
+    """A clock that was set wrong would be right after every power cut."""
+    board = hardware.power_on()
+    before = board.clock.now()
+    hardware.crystal.step(timedelta(hours=1))
+    hardware.cut_power()
+    assert hardware.power_on().clock.now() == before + timedelta(hours=1)
+
+
+def test_a_sector_that_fails_is_told_by_the_board_fault(hardware: Hardware) -> None:
+    """The fault would be armed and the memory never ask."""
+    board = hardware.power_on()
+    hardware.faults.arm("journal.erase_fails")
+    board.nvram.rewrite([b"kept"])
+    hardware.cut_power()
+    hardware.faults.arm("journal.erase_fails")
+    again = hardware.power_on()
+    assert (again.nvram.is_worn, again.nvram.records()) == (True, (b"kept",))
+    hardware.cut_power()
+    assert not hardware.power_on().nvram.is_worn

@@ -11,7 +11,7 @@ from firmware_sim import line as line_file
 from firmware_sim.errors import LineDown, LineSilent
 from firmware_sim.faults import Faults, Hold
 from firmware_sim.line import Direction, Line
-from firmware_sim.power import Power, PowerLost
+from firmware_sim.power import Cause, Phase, Power, PowerLost
 from protocol.framing import EOT, Framer, Len2Framer, StxFramer, Timers
 from protocol.transport import Endpoint, serve
 
@@ -253,6 +253,55 @@ async def test_a_cut_at_the_moment_of_sending_sends_nothing(bench: Bench, power:
     assert bench.host.seen == []
 
 
+@pytest.mark.parametrize(("phase", "seen"), [(Phase.BEFORE, []), (Phase.AFTER, [REQUEST])])
+async def test_a_planned_cut_falls_before_or_after_the_sending(
+    bench: Bench, power: Power, phase: Phase, seen: list[bytes]
+) -> None:
+    """A plug pulled before the host knows and one pulled after it knows could not be told apart."""
+    with power.watched() as points:
+        await bench.ask()
+    assert points == ["line.send"]
+    bench.host.seen.clear()
+    power.cut_at(1, phase)
+    with pytest.raises(PowerLost):
+        await bench.ask()
+    await settle()
+    assert bench.host.seen == seen
+    assert bench.host.is_lost
+
+
+async def test_a_brown_out_fault_restarts_the_device(bench: Bench, power: Power) -> None:
+    """A weak supply would look like a plug that was pulled."""
+    bench.faults.arm("power.brown_out")
+    with pytest.raises(PowerLost):
+        await bench.ask()
+    await settle()
+    assert (bench.host.seen, power.last_cut, bench.faults.fired["power.brown_out"]) == ([], Cause.BROWN_OUT, 1)
+
+
+async def test_no_signal_fault(bench: Bench) -> None:
+    """A cellar without a signal would look like a host that is down."""
+    working = [bench.line.is_working]
+    bench.faults.arm("line.no_signal")
+    with pytest.raises(LineDown, match="no signal"):
+        await bench.ask()
+    working.append(bench.line.is_working)
+    assert await bench.ask() == REPLY
+    assert [*working, bench.line.is_working] == [True, False, True]
+    assert bench.faults.fired["line.no_signal"] == 1
+
+
+async def test_a_line_that_breaks_fault(bench: Bench) -> None:
+    """A request that arrived would be taken for one that was never sent."""
+    bench.faults.arm("line.breaks")
+    with pytest.raises(LineDown, match="the line broke"):
+        await bench.ask()
+    await settle()
+    assert (bench.host.seen, bench.host.is_lost) == ([REQUEST], True)
+    assert await bench.ask() == REPLY
+    assert bench.faults.fired["line.breaks"] == 1
+
+
 async def test_a_reply_released_after_a_cut_reaches_nobody(bench: Bench, power: Power) -> None:
     """The recovered terminal would take the reply of its former life for an answer."""
     hold = Hold()
@@ -285,3 +334,21 @@ async def test_a_dead_line_does_nothing(bench: Bench, power: Power) -> None:
     for wait in (bench.line.open(), bench.line.send(REQUEST), bench.line.receive(0.01)):
         with pytest.raises(PowerLost):
             await wait
+
+
+@pytest.mark.parametrize(
+    ("url", "links", "needed"),
+    [
+        ("tcp://127.0.0.1:9", {"serial"}, "tcp"),
+        ("serial:///dev/null", {"tcp", "tls"}, "bluetooth or serial"),
+        ("pty:", {"tcp"}, "bluetooth or serial"),
+    ],
+)
+async def test_a_model_is_not_connected_by_what_it_does_not_have(
+    power: Power, url: str, links: set[str], needed: str
+) -> None:
+    """A device with a serial plug alone would be tested over a network that it will never see."""
+    line = Line(power, Faults(), url, lambda *_: None, links=frozenset(links))
+    with pytest.raises(LineDown, match=f"this model has no {needed} for .*its links: "):
+        await line.open(1)
+    assert not line.is_open

@@ -10,7 +10,7 @@ import pytest
 from host.case import Case, Request, Snapshot
 from host.gates import GATES, RENMINBI, Gate, Stage, first_refusal
 from host.keys import KeyDesk, MacCheck
-from host.lifecycle import ABSENT, ALL_KINDS, DRAIN, FINISHING, NEW_BUSINESS, UNREGISTERED, State
+from host.lifecycle import ABSENT, ALL_KINDS, DRAIN, FINISHING, NEW_BUSINESS, PERMITS, UNREGISTERED, State
 from host.policy import Policy
 from host.records import DeviceModel, Hold, Merchant, Terminal, Transaction, TransactionState
 from protocol.elements import Value
@@ -43,6 +43,7 @@ PRECEDENCE: Final = """
 | model                               | 58   | model.unknown            | a catalogued model  |
 | model                               | 58   | model.retired            | a current model     |
 | firmware                            | 58   | firmware.too_old         | new firmware        |
+| parameters                          | 77   | terminal.parameters_old  | what is published   |
 | not activated                       | 58   | terminal.not_activated   | activation          |
 | STAN used                           | 94   | request.key_reused       | a new STAN          |
 """
@@ -74,7 +75,9 @@ class World:
 
     def repair(self, what: str) -> None:
         """Mend one thing and leave all the others wrong."""
-        known = Terminal("S1", "PX", "M1", "10000001", State.SUBMITTED, why="old", batch="000007", replaced_by="S2")
+        known = Terminal(
+            "S1", "PX", "M1", "10000001", State.SUBMITTED, why="old", batch="000007", replaced_by="S2", due="1"
+        )
         other = replace(known, serial_number="S9", state=State.ACTIVATED)
         merchant = Merchant("M2")
         terminal = self.terminal
@@ -116,6 +119,7 @@ class World:
                 "a sign-on": {"signed_on": True, "working_keys": b"sealed"},
                 "no stop": {"state": State.RETIRING},
                 "new firmware": {"firmware": "2.0.0"},
+                "what is published": {"due": "3"},
                 "activation": {"activated_at": 1},
             }
             self.change(**changes[what])
@@ -133,7 +137,7 @@ class World:
         )
         request = Request(KINDS[kind], message, Control("25", self.batch), DeviceInfo(), b"")
         snapshot = replace(self.snapshot, terminal=self.terminal, tenant=self.tenant)
-        return Case(request, snapshot, self.mac, Policy(), KEYS, START)
+        return Case(request, snapshot, self.mac, Policy(parameters_required=True), KEYS, START)
 
 
 def test_the_gates_refuse_in_the_order_of_the_table() -> None:
@@ -194,14 +198,15 @@ def test_a_state_lets_through_what_it_permits(state: State, kind: str) -> None:
     refused = first_refusal(world.case(kind), GATES)
     if kind == "why":
         expected = ""
-    elif state in UNREGISTERED:
+    elif state in UNREGISTERED and kind not in PERMITS[state]:
         expected = "terminal.not_registered"
     elif state in ABSENT:
         expected = "" if kind in FINISHING else f"terminal.{state}"
     elif state is State.STOPPED and kind in NEW_BUSINESS:
         expected = "terminal.stopped"
     else:
-        expected = "terminal.not_activated" if kind == "refund" else ""
+        needs_activation = kind in ("refund", "preauth", "additional_preauth")
+        expected = "terminal.not_activated" if needs_activation else ""
     assert (refused.reason if refused else "") == expected
 
 
@@ -211,7 +216,7 @@ def test_new_business_in_another_currency_is_refused(active: Wire, kind: str) ->
     sold = active.sell(5_000)
     fields: dict[int, Value] = {F.CURRENCY: "840"}
     if kind != "sale":
-        fields |= {F.RRN: sold.rrn, F.ORIGINAL: str(Original(sold.batch, sold.stan, "0301"))}
+        fields |= {F.RRN: sold.rrn, F.AUTH_ID: "000001", F.ORIGINAL: str(Original(sold.batch, sold.stan, "0301"))}
     reply = active.send(active.build(kind, active.money(5_000, DEBIT, active.stan()) | fields))
     assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("12", "currency.unsupported")
     assert len(active.lab.rows("transactions", batch=active.batch)) == 1

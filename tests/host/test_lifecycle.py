@@ -14,6 +14,7 @@ from host.lifecycle import (
     HOLDS,
     IN_SERVICE,
     PERMITS,
+    REGISTERING,
     TRANSITIONS,
     UNREGISTERED,
     Event,
@@ -66,11 +67,11 @@ def test_every_state_has_a_row_and_the_last_ones_are_empty() -> None:
 
 def test_permits_agree_with_the_groups_of_states() -> None:
     """A state would be refused by one rule and let through by another."""
-    assert {state for state in State if not PERMITS[state]} == UNREGISTERED
+    assert {state for state in State if PERMITS[state] <= REGISTERING} == UNREGISTERED
     assert {state for state in State if PERMITS[state] == FINISHING} == ABSENT
     assert {state for state in State if PERMITS[state] > DRAIN} == IN_SERVICE
     assert PERMITS[State.ACTIVATED] == ALL_KINDS
-    assert ALL_KINDS - PERMITS[State.REGISTERED] == {"refund"}
+    assert ALL_KINDS - PERMITS[State.REGISTERED] == {"refund", "preauth", "additional_preauth"}
 
 
 def test_holds_have_a_rank_of_their_own_each() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import host
 from host.lifecycle import ABSENT, HOLDS
-from host.refusals import REFUSALS, Refusal, Refused
+from host.refusals import ISSUER_CODES, REFUSALS, Refusal, Refused
 from host.reply import refusal_text
 from protocol.codec import seal, unseal
 from protocol.fields import F
@@ -32,6 +32,7 @@ WORDS = {
     "turnover": "99.99",
     "limit": "50000.00",
     "rest": "12.34",
+    "least": "100.00",
     "got": "7",
     "due": "8",
 }
@@ -46,8 +47,10 @@ def source() -> str:
 def named_reasons() -> set[str]:
     """Every reason that code names, spelled out or by its parts."""
     called = set(re.findall(r"(?:Refused|refuse)\(\s*\"([a-z_.]+)\"", source()))
-    chosen = set(re.findall(r"(?:\"|refusal=\")((?:transaction|request|card)\.[a-z_]+)\"", source()))
-    return called | chosen | {f"terminal.{state}" for state in ABSENT} | {f"hold.{reason}" for reason in HOLDS}
+    chosen = set(re.findall(r"(?:\"|refusal=\")((?:transaction|request|card|qr)\.[a-z_]+)\"", source()))
+    forced = {f"issuer.{code.lower()}" for code in ISSUER_CODES if not RESPONSES[code].approved}
+    made = {f"terminal.{state}" for state in ABSENT} | {f"hold.{reason}" for reason in HOLDS}
+    return called | chosen | made | forced
 
 
 def test_every_reason_in_the_code_is_a_row_and_every_row_is_named() -> None:

@@ -18,9 +18,11 @@ from host.admin.acts import perform
 from host.policy import Policy
 from host.store.database import Store, open_store
 from protocol.codec import Unsealed, seal, unseal
-from protocol.crypto.keys import WorkingKeys, unpack_working_keys
-from protocol.crypto.mac import cup_ecb_mac
-from protocol.crypto.pinblock import encrypt_pin_block
+from protocol.crypto.cipher import SM4
+from protocol.crypto.key import MacKey
+from protocol.crypto.keys import KEY_CIPHERS, WorkingKeys, unpack_working_keys
+from protocol.crypto.mac import cup_ecb_mac, cup_sm4_mac
+from protocol.crypto.pinblock import PIN_FORMATS, encrypt_pin_block
 from protocol.elements import Value
 from protocol.fields import F
 from protocol.image import version_digits
@@ -40,6 +42,7 @@ from protocol.private import (
     pack_upload,
     unpack_tags,
 )
+from protocol.private.security import pack_security, pack_sm4_pin
 
 DEBIT, CREDIT, FOREIGN = "6200000100000004", "6200000200000003", "6200000900000006"
 POOR, STOLEN, EXPIRED, STRANGER = "6200000300000002", "6200000400000001", "6200000500000000", "6299999900000001"
@@ -135,6 +138,7 @@ class Wire:
         self.batch, self.numbers = "000001", count(1)
         self.tmk = self.host_public_key = b""
         self.keys: WorkingKeys | None = None
+        self.network = "003"
 
     # the paper life
 
@@ -205,7 +209,13 @@ class Wire:
 
     def make_mac(self, data: bytes) -> bytes:
         """Field 64 under the terminal's key, or under none where it has not signed on."""
-        return cup_ecb_mac(self.keys.mak if self.keys else bytes(16), data)
+        make = cup_sm4_mac if self.has_sm4 else cup_ecb_mac
+        return make(self.keys.mak if self.keys else MacKey(bytes(16)), data)
+
+    @property
+    def has_sm4(self) -> bool:
+        """Are its keys those of SM4?"""
+        return KEY_CIPHERS[self.network] is SM4
 
     def sale(self, amount_fen: int, pan: str = DEBIT, *, stan: str = "", pin: str = "", **options: Any) -> bytes:
         """A sale."""
@@ -222,7 +232,11 @@ class Wire:
         }
         if pan:
             fields |= {F.PAN: pan, F.TRACK2: f"{pan}D30122010000000000000"}
-        if pin and self.keys:
+        if pin and self.keys and self.has_sm4:
+            block = PIN_FORMATS["sm4"].encrypt(self.keys.pik, pin, pan, bytes)
+            security = pack_security("sm4", with_pin=True, encrypts_tracks=False)
+            fields |= {F.PIN_CAPTURE: "12", F.SECURITY: security, F.PRIVATE57: pack_sm4_pin(block)}
+        elif pin and self.keys:
             block = encrypt_pin_block(self.keys.pik, pin, pan)
             fields |= {F.PIN_CAPTURE: "12", F.SECURITY: "2600000000000000", F.PIN_BLOCK: block}
         return fields
@@ -310,7 +324,8 @@ class Wire:
         """Sign on and load the keys and the batch of the reply."""
         reply = self.send(self.sign_in(network))
         assert reply.text(F.RESPONSE_CODE) == "00", RefusalText.parse(reply.text(F.TEXT)).reason
-        self.keys = unpack_working_keys(self.tmk, reply.octets(F.PAYLOAD))
+        self.network = network
+        self.keys = unpack_working_keys(self.tmk, reply.octets(F.PAYLOAD), KEY_CIPHERS[network])
         self.batch = Control.parse(reply.text(F.CONTROL)).batch
         return reply
 
@@ -342,9 +357,20 @@ class Wire:
 
 def totals_of(rows: Iterable[dict[str, Any]]) -> Totals:
     """Totals by hand, from (kind, amount_fen, foreign_card) alone."""
+    others = (
+        "refund",
+        "sale_void",
+        "moto_sale_void",
+        "completion_void",
+        "preauth",
+        "additional_preauth",
+        "preauth_void",
+    )
 
     def group(*, foreign: bool) -> GroupTotals:
-        debit = [row["amount_fen"] for row in rows if row["kind"] == "sale" and bool(row["foreign_card"]) is foreign]
+        debit = [
+            row["amount_fen"] for row in rows if row["kind"] not in others and bool(row["foreign_card"]) is foreign
+        ]
         credit = [row["amount_fen"] for row in rows if row["kind"] == "refund" and bool(row["foreign_card"]) is foreign]
         return GroupTotals(sum(debit), len(debit), sum(credit), len(credit))
 

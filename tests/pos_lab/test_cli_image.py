@@ -1,4 +1,4 @@
-"""``poslab image``: files in, files out, one line or one document."""
+"""``poslab image``: files in, files out, one line or one document; signatures and firmware."""
 
 from __future__ import annotations
 
@@ -102,3 +102,59 @@ def test_a_file_that_cannot_be_written_is_the_environment() -> None:
     """A full disk would look like a wrong image."""
     assert poslab("image", "encode", "-", "--out", "/dev/full", given=RAW)[0] == 3
     assert "Example" in poslab("image", "encode", "--help")[1]
+
+
+def test_firmware_is_built_and_shown(tmp_path: Path) -> None:
+    """A tester could not make the old firmware that the gate is to refuse."""
+    file = tmp_path / "old.plf"
+    words = ("--profile", "gives_up_reversals", "--expires", "2027-01-31", "--security-counter", 7, "--json")
+    status, out, err = poslab("image", "build", "PX-E90", "2.2.0", "--out", file, *words)
+    assert (status, err) == (0, "")
+    built = json.loads(out)
+    assert (built["ok"], built["file"], built["bytes"]) == (True, str(file), file.stat().st_size)
+    status, out, _ = poslab("image", "show", file, "--json")
+    shown = json.loads(out)
+    assert (status, shown["ok"], shown["refused"]) == (0, True, None)
+    assert (shown["model"], shown["version"], shown["security_counter"]) == ("PX-E90", "2.2.0", 7)
+    assert (shown["profile"], shown["expires"]) == ("gives_up_reversals", "2027-01-31")
+    assert "forgets a reversal" in shown["behaviour"]
+    assert "expires          2027-01-31" in poslab("image", "show", file)[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--minimum-loader", "9"], "loader"),
+        (["--nvram-kib", "9999"], "memory"),
+        (["--journal-format", "9"], "journal_format"),
+    ],
+)
+def test_firmware_that_its_model_cannot_run_is_the_verdict_failed(
+    tmp_path: Path, options: list[str], code: str
+) -> None:
+    """An image would be published to ten thousand devices that refuse it."""
+    file = tmp_path / "new.plf"
+    assert poslab("image", "build", "PX-E90", "2.2.0", "--out", file, *options)[0] == 0
+    status, out, _ = poslab("image", "show", file, "--json")
+    assert (status, json.loads(out)["refused"]) == (1, code)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["build", "PX-E9O", "2.2.0"], "did you mean 'PX-E90'"),
+        (["build", "PX-E90", "2.2"], "no version"),
+        (["build", "PX-E90", "2.2.0", "--profile", "old_protocoll"], "did you mean 'old_protocol'"),
+        (["show", "FILE"], "not a firmware image"),
+    ],
+)
+def test_firmware_that_there_is_not(tmp_path: Path, words: list[str], says: str) -> None:
+    """A typing mistake would end in a traceback, or in an image for nobody."""
+    file, out_file = tmp_path / "other", tmp_path / "out"
+    file.write_bytes(RAW * 9)
+    given = [str(file) if word == "FILE" else word for word in words]
+    out_option = ["--out", str(out_file)] if words[0] == "build" else []
+    status, out, err = poslab("image", *given, *out_option)
+    assert (status, out) == (2, "")
+    assert says in err
+    assert not out_file.exists()

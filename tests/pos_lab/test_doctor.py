@@ -27,6 +27,7 @@ from protocol.elements import Base, Element, ElementError, Packed, Prefix, bitma
 from protocol.fields import FIELDS, F
 from protocol.framing import Len2Framer, StxFramer, lrc
 from protocol.message import Message
+from protocol.private import DeviceInfo
 from tests.protocol.samples import DEBIT_PAN, ECHO, SALE, SALE_REPLY, SAMPLES, SIGN_IN_REPLY, UPLOAD, leaks
 from tests.vectors import shared_vectors
 
@@ -368,6 +369,34 @@ def test_working_keys_are_explained(field62: bytes, code: str, name: str) -> Non
     (finding,) = (each for case in examine(raw, keys=Keys(tmk=TMK)) for each in case.findings)
     assert (finding.code, finding.field) == (code, 62)
     assert name in finding.name
+
+
+def _of_old_firmware(message: Message) -> Message:
+    """The same from a terminal whose program writes lengths of two digits."""
+    device = DeviceInfo("PL000001", "01020003", "E100").pack(width=2)
+    return message.with_fields({F.DEVICE: device})
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (_of_old_firmware(SALE), 59),
+        (Message("0800", {41: "10000001", 42: "898100000000001", 60: "00000001930", 62: b"VN052.2.0"}), 62),
+    ],
+)
+def test_tags_with_lengths_of_two_digits_are_called_by_their_name(message: Message, field: int) -> None:
+    """The host refuses every message of such a terminal, and the shop would be told to check its line."""
+    raw = len2(seal(message, (lambda _: b"00000000") if message.mti == "0200" else None))
+    (case,) = examine(raw)
+    (finding,) = case.findings
+    assert (finding.code, finding.field, case.verdict) == ("tag_length", field, Verdict.FINDINGS)
+    assert "2 digits, not 3" in finding.text("en")
+    assert "firmware" in finding.cure("en")
+    assert raw[finding.at : finding.at + 2] in (b"A2", b"VN")
+    status, out = poslab(raw.hex())
+    assert (status, "2 digits, not 3" in out) == (1, True)
+    told = CliRunner().invoke(cli.app, ["decode", raw.hex(), "--lang", "en"]).stdout
+    assert "tag lengths: 2 digits, not 3" in told
 
 
 @pytest.mark.parametrize("code", SYMPTOMS)

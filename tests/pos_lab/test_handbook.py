@@ -10,19 +10,24 @@ from typing import Any
 
 import pytest
 
+from firmware_sim.admission import STAGE_RULES
+from firmware_sim.boot import BOOT
 from firmware_sim.cards import TEST_CARDS
 from firmware_sim.faults import FAULT_POINTS
+from firmware_sim.key_memory import FAIL_COUNTERS
+from firmware_sim.key_slots import KEY_SLOTS
 from firmware_sim.models import MODELS
+from firmware_sim.profiles import PROFILES
 from host.admin.acts import ACTS
-from host.admin.registration import FIELD_RULES
 from host.fees import FEES
 from host.gates import GATES
-from host.issuer import ISSUERS
+from host.issuer import ISSUERS, MAGIC_AMOUNTS
 from host.lifecycle import HOLDS, PERMITS
 from host.lifecycle import TRANSITIONS as LIFE
 from host.policy import Policy
 from host.postings import POSTINGS
 from host.refusals import REFUSALS
+from host.registration import FIELD_RULES
 from host.transactions import SIGNS
 from host.transactions import TRANSITIONS as HOST_BOOK
 from pos_lab.cli import COMMANDS
@@ -36,6 +41,8 @@ from pos_lab.scenario.steps import STEPS
 from pos_lab.vendor import VENDOR_PUBLIC_KEY
 from pos_lab.world import Over
 from protocol.checks import luhn_ok
+from protocol.crypto.keys import KEY_LAYOUTS
+from protocol.diagnosis import SECTIONS
 from protocol.fields import FIELDS
 from protocol.framing import FRAMINGS
 from protocol.header import REQUIREMENTS
@@ -45,6 +52,7 @@ from protocol.transport.endpoint import FORMS, OPTIONS
 from terminal.flows import FLOWS
 from terminal.outcome import LOCAL
 from terminal.settings import Settings
+from terminal.tamper import ALARMS, MODULE_REFUSALS
 from terminal.transaction import TRANSITIONS as TERMINAL_BOOK
 
 ROOT = REFERENCE.parents[1]
@@ -66,8 +74,10 @@ ROWS: dict[str, Iterable[object]] = {
     "flows": FLOWS,
     "settings": Settings.model_fields,
     "models": MODELS,
-    "cards": [*TEST_CARDS, *(issuer.prefix for issuer in ISSUERS)],
+    "firmware": [*PROFILES, *(rule.code for rule in STAGE_RULES), *SECTIONS, *(first for first, _ in BOOT)],
+    "cards": [*TEST_CARDS, *(issuer.prefix for issuer in ISSUERS), *(f"{fen:02d}" for fen in MAGIC_AMOUNTS)],
     "faults": FAULT_POINTS,
+    "keys": [*KEY_SLOTS, *KEY_LAYOUTS, *FAIL_COUNTERS, *(alarm.name for alarm in ALARMS), *MODULE_REFUSALS],
     "words": [*Document.model_fields, *CastMember.model_fields],
 }
 """Page -> what must stand first in one of its rows."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.crypto.cipher import AES, CIPHERS, CONTEXTS_HELD, DES, SM4, TDES, BlockCipher, expand
+from protocol.crypto.cipher import AES, CIPHERS, CONTEXTS_HELD, DES, SM4, TDES, BlockCipher, expand, forget
 from protocol.crypto.cryptogram import application_cryptogram, arpc_1, arpc_2, card_key, session_key
 from protocol.crypto.key import KEY_TYPES, Key, KeyUse, MacKey, PinKey
 from protocol.crypto.keys import unwrap_key, wrap_key
@@ -165,3 +165,14 @@ def test_equal_bytes_of_another_use_open_no_held_context() -> None:
     MAC_ALGORITHMS["cup-ecb"].make(MacKey(raw), b"data")
     with pytest.raises(KeyLoadError):
         MAC_ALGORITHMS["cup-ecb"].make(PinKey(raw), b"data")
+
+
+def test_what_is_forgotten_is_made_anew() -> None:
+    """An opened device would keep its keys in the contexts of its ciphers."""
+    for cipher in CIPHERS.values():
+        key = bytes(range(cipher.key_lengths_bytes[0]))
+        before = cipher.encryptor(key)
+        cipher.decryptor(key)
+        forget()
+        assert cipher.encryptor.cache_info().currsize == cipher.decryptor.cache_info().currsize == 0
+        assert cipher.encryptor(key) is not before

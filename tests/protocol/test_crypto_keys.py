@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from protocol.crypto import keys
 from protocol.crypto.cipher import SM4, TDES
 from protocol.crypto.key import KEY_TYPES, KeyUse, MacKey, MasterKey, PinKey, TrackKey
-from protocol.crypto.keys import KEY_LAYOUTS, LAYOUTS, TYPED, WorkingKeys
+from protocol.crypto.keys import KEY_CIPHERS, KEY_LAYOUTS, LAYOUTS, TYPED, WorkingKeys
 from protocol.errors import KeyLoadError
 from tests.vectors import shared_vector
 
@@ -87,20 +87,23 @@ def test_shared_sign_on_reply() -> None:
     assert keys.unpack_working_keys(TMK, field62) == WorkingKeys(PIK, MAK, TDK)
 
 
-@pytest.mark.parametrize(("network", "lengths"), [("001", (8, 8, 0)), ("003", (16, 16, 0)), ("004", (16, 16, 16))])
+@pytest.mark.parametrize(
+    ("network", "lengths"),
+    [("001", (8, 8, 0)), ("003", (16, 16, 0)), ("004", (16, 16, 16)), ("005", (16, 16, 0)), ("006", (16, 16, 16))],
+)
 def test_made_keys(network: str, lengths: tuple[int, int, int]) -> None:
     """A host would issue half-length MAC keys, or keys that a strict terminal refuses for their parity."""
     working = made(network)
     held = (working.pik, working.mak, working.tdk or b"")
     assert tuple(len(key) for key in held) == lengths
-    assert all(byte.bit_count() % 2 for key in held for byte in key)
+    assert all(byte.bit_count() % 2 for key in held for byte in key) is (KEY_CIPHERS[network] is TDES)
     assert made(network, seed=2) != working
 
 
 def test_unknown_network_code() -> None:
     """A sign-on of a kind we do not know would get keys of a length that its terminal cannot load."""
     with pytest.raises(KeyLoadError):
-        made("006")
+        made("002")
 
 
 @given(
@@ -111,12 +114,12 @@ def test_unknown_network_code() -> None:
 )
 def test_round_trip(network: str, seed: int, single: bool, tmk: bytes) -> None:
     """Terminal and host would hold different keys after a sign-on that both think went well."""
-    working = made(network, seed)
-    if single:
-        working = WorkingKeys(working.pik, working.mak[:8], working.tdk)
-    field62 = keys.pack_working_keys(tmk, working)
-    assert len(field62) == {"001": 24, "003": 40, "004": 60}[network]
-    assert keys.unpack_working_keys(tmk, field62) == working
+    working, cipher = made(network, seed), KEY_CIPHERS[network]
+    if single and cipher is TDES:
+        working = WorkingKeys(working.pik, MacKey(working.mak[:8]), working.tdk)
+    field62 = keys.pack_working_keys(tmk, working, cipher)
+    assert len(field62) == {"001": 24, "003": 40, "004": 60, "005": 40, "006": 60}[network]
+    assert keys.unpack_working_keys(tmk, field62, cipher) == working
 
 
 @pytest.mark.parametrize("length", [0, 1, 23, 25, 39, 41, 55, 57, 59, 61, 74, 76, 83, 85, 99, 101, 104, 125])

@@ -19,14 +19,21 @@ from protocol.image import build_image, open_image, parse_version, version_digit
 PRIVATE = bytes(range(32))
 PUBLIC = signing.public_key(PRIVATE)
 PAYLOAD = b"firmware" * 4
-FIELDS: dict[str, Any] = {"model": "E100", "version": "1.2.0", "security_counter": 3, "payload": PAYLOAD}
-BUILT = build_image(**FIELDS, private_key=PRIVATE)
-MANIFEST: dict[str, Any] = {
+FIELDS: dict[str, Any] = {
     "model": "E100",
+    "version": "1.2.0",
     "security_counter": 3,
+    "payload": PAYLOAD,
+    "minimum_loader": 2,
+    "expires_at": 1_800_000_000,
+    "journal_format": 2,
+    "nvram_kib": 256,
+    "profile": "no_sm4",
+}
+BUILT = build_image(**FIELDS, private_key=PRIVATE)
+MANIFEST: dict[str, Any] = {name: value for name, value in FIELDS.items() if name != "payload"} | {
     "sha256": hashlib.sha256(PAYLOAD).hexdigest(),
     "size": len(PAYLOAD),
-    "version": "1.2.0",
 }
 
 
@@ -67,7 +74,16 @@ def test_round_trip(model: str, version: tuple[int, int, int], security_counter:
     opened = open_image(built, PUBLIC, model=model)
     assert opened.payload == payload
     assert opened.manifest == image.Manifest(
-        model, dotted, security_counter, len(payload), hashlib.sha256(payload).hexdigest()
+        model=model,
+        version=dotted,
+        security_counter=security_counter,
+        size=len(payload),
+        sha256=hashlib.sha256(payload).hexdigest(),
+        minimum_loader=1,
+        expires_at=image.NEVER,
+        journal_format=1,
+        nvram_kib=1,
+        profile="current",
     )
 
 
@@ -93,6 +109,7 @@ def test_other_model_and_other_maker() -> None:
     """A terminal would install the firmware of another machine and never start again."""
     assert refused(BUILT, model="E200") == "other_model"
     assert refused(build_image(**FIELDS, private_key=bytes(32))) == "signature"
+    assert open_image(BUILT, PUBLIC, model=None).manifest.model == "E100"
 
 
 def test_payload_of_another_image() -> None:
@@ -118,6 +135,17 @@ def test_payload_of_another_image() -> None:
         {"sha256": "0"},
         {"sha256": MANIFEST["sha256"].upper()},
         {"extra": 1},
+        {"version": "2147483648.0.0"},
+        {"minimum_loader": 0},
+        {"minimum_loader": 2**16},
+        {"expires_at": -1},
+        {"expires_at": 2**32},
+        {"expires_at": "2027-01-31"},
+        {"journal_format": 0},
+        {"nvram_kib": 0},
+        {"profile": ""},
+        {"profile": "Old"},
+        {"profile": "x" * 33},
     ],
 )
 def test_signed_but_no_manifest(change: dict[str, Any]) -> None:
@@ -141,6 +169,9 @@ def test_missing_key_refused() -> None:
         {"security_counter": -1},
         {"security_counter": 2**32},
         {"payload": b""},
+        {"minimum_loader": 0},
+        {"expires_at": 2**32},
+        {"profile": "no such profile"},
     ],
 )
 def test_what_no_image_carries(change: dict[str, Any]) -> None:

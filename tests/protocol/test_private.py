@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -23,6 +24,7 @@ from protocol.private import (
     Totals,
     UploadItem,
     keys_digest,
+    order_number,
     pack_sequence_number,
     pack_tags,
     pack_upload,
@@ -37,7 +39,7 @@ from protocol.private import (
     unpack_upload,
 )
 from protocol.private.receipt import read_receipt
-from protocol.private.tags import unpack_binary_tags, unpack_foreign_tags
+from protocol.private.tags import tag_width, unpack_binary_tags
 from tests.protocol.samples import CREDIT_PAN, DEBIT_PAN, leaks
 
 ITEMS = [UploadItem("00", "000007", DEBIT_PAN, 6000), UploadItem("01", "000008", CREDIT_PAN, 1)]
@@ -125,7 +127,7 @@ def test_tags_come_back(tags: dict[str, bytes]) -> None:
     [
         b"Z",
         b"ZH",
-        b"ZH00",
+        b"ZH0",
         b"ZH005abcd",
         b"ZH-01a",
         b"ZH 01a",
@@ -230,11 +232,28 @@ def test_a_tip_is_twelve_digits() -> None:
 
 def test_foreign_tags_have_two_or_three_digits_of_length() -> None:
     """The terminal of one acquirer would be understood and that of its neighbour refused."""
-    assert unpack_foreign_tags(b"A1003abcB2000", field=59) == {"A1": b"abc", "B2": b""}
-    assert unpack_foreign_tags(b"A103abcB200", field=59) == {"A1": b"abc", "B2": b""}
+    for raw, width in ((b"A1003abcB2000", 3), (b"A103abcB200", 2)):
+        assert tag_width(raw, field=59) == width
+        assert unpack_tags(raw, field=59, width=width) == {"A1": b"abc", "B2": b""}
     with pytest.raises(DecodeError) as caught:
-        unpack_foreign_tags(b"A199abc", field=59)
+        tag_width(b"A199abc", field=59)
     assert (caught.value.field, caught.value.code) == (59, "tags")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: unpack_tags(pack_tags([("VN", b"2.2.0"), ("OF", b"0")], width=2), field=59),
+        lambda: unpack_tags(pack_tags([("VN", b"2.2.0"), ("OF", b"0")]), field=59, width=2),
+        lambda: DeviceInfo.parse(DeviceInfo("PL000001", "01020003", "E100").pack(width=2)),
+        lambda: read_tags(DeviceInfo("PL000001", "01020003", "E100").pack(width=2), field=59),
+    ],
+)
+def test_lengths_of_another_width_are_called_by_their_name(read: Callable[[], object]) -> None:
+    """Everybody would look for a garbled line, and nobody at the terminal's program."""
+    with pytest.raises(DecodeError, match=r"tag lengths: (2 digits, not 3|3 digits, not 2)") as caught:
+        read()
+    assert (caught.value.field, caught.value.code) == (59, "tag_length")
 
 
 @pytest.mark.parametrize("raw", [b"\x01", b"\x01\x05abc", b"\x01\x00\x01\x00"])
@@ -324,3 +343,30 @@ def test_digits_never_do_harm(digits: str) -> None:
     for parse in (Control.parse, Original.parse, Totals.parse, unpack_upload):
         with suppress(DecodeError):
             parse(digits)
+
+
+def test_a_customers_code_travels_with_the_device_and_is_not_printed() -> None:
+    """A log would hold a code that still pays, or the host not know who scanned it."""
+    told = DeviceInfo("S1", "02010000", "PX", "6200123456789012345")
+    assert bytes(told).endswith(b"A30196200123456789012345")
+    assert DeviceInfo.parse(bytes(told)) == told
+    assert DeviceInfo.parse(b"A30196200123456789012345") == DeviceInfo(payment_code="6200123456789012345")
+    assert "62001" not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("raw", "order"),
+    [
+        (b"A4020" + b"7" * 20, "7" * 20),
+        (b"A2003020A4003ABC", "ABC"),
+        (b"A4000", ""),
+        (b"A4002\xff\xff", ""),
+        (b"A4040" + b"7" * 40, ""),
+        (b"A4020short", ""),
+        (b"", ""),
+        (b"junk", ""),
+    ],
+)
+def test_an_order_number_is_found_or_not(raw: bytes, order: str) -> None:
+    """A foreign host's field 59 would stop a sale that was approved."""
+    assert order_number(raw) == order

@@ -28,25 +28,43 @@ _names = count()
 
 
 def make_image(
-    version: str, payload: bytes = b"program" * 300, security_counter: int = 1, model: str = "PX-E90"
+    version: str,
+    payload: bytes = b"program" * 300,
+    security_counter: int = 1,
+    model: str = "PX-E90",
+    **stated: Any,
 ) -> bytes:
-    """Firmware that the vendor signed."""
+    """Firmware that the vendor signed; ``stated`` are further fields of its manifest."""
     return build_image(
-        model=model, version=version, security_counter=security_counter, payload=payload, private_key=VENDOR_KEY
+        model=model,
+        version=version,
+        security_counter=security_counter,
+        payload=payload,
+        private_key=VENDOR_KEY,
+        **stated,
     )
 
 
 class Bench:
     """``host`` and ``hardware`` outlive power cuts; ``terminal`` is the application of this epoch."""
 
-    def __init__(self, host: FakeHost, url: str, model: str = "PX-E90", **settings: Any) -> None:
+    def __init__(
+        self,
+        host: FakeHost,
+        url: str,
+        model: str = "PX-E90",
+        profile: str = "current",
+        *,
+        with_keys: bool = True,
+        **settings: Any,
+    ) -> None:
         numbers = count()
         self.host = host
         self.now = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
         self.hardware = Hardware.make(
             MODELS[model],
             SERIAL_NUMBER,
-            factory_image=make_image("2.1.0", model=model),
+            factory_image=make_image("2.1.0", model=model, profile=profile),
             vendor_public_key=signing.public_key(VENDOR_KEY),
             url=url,
             now=lambda: self.now,
@@ -60,7 +78,8 @@ class Bench:
         }
         self.settings = Settings(**(bench | settings))
         self.terminal = Terminal(self.hardware, self.settings)
-        self.terminal.board.secure_module.inject_tmk(TMK, HOST_PUBLIC_KEY)
+        if with_keys:
+            self.terminal.board.secure_module.inject_tmk(TMK, HOST_PUBLIC_KEY)
 
     async def do(self, name: str, *words: str) -> Outcome:
         return await self.terminal.do(name, *words)

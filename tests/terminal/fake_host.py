@@ -30,6 +30,11 @@ TMK = bytes(range(16))
 SIGNING_KEY = b"S" * 32
 HOST_PUBLIC_KEY = signing.public_key(SIGNING_KEY)
 BALANCED = "1"
+BALANCE_FEN = 12_345
+DEBITS = (
+    "sale", "qr_sale", "moto_sale", "completion", "completion_advice", "offline_sale", "offline_adjustment",
+    "tip_adjustment",
+)  # fmt: skip
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Row:
     amount_fen: int
     state: str
     original: Key | None = None
+    auth_id: str = ""
 
 
 @dataclass
@@ -84,8 +90,14 @@ class FakeHost:
     after: list[Rule] = field(default_factory=list)
     commands: dict[int, bytes] = field(default_factory=dict)
     acknowledged: dict[int, str] = field(default_factory=dict)
+    read: dict[int, int] = field(default_factory=dict)
+    """Counter of a notice -> when it was read."""
+    pauses: list[str] = field(default_factory=list)
+    forms: list[dict[str, str]] = field(default_factory=list)
+    standing: str = "delivered"
     reports: list[tuple[str, str]] = field(default_factory=list)
     image: bytes = b""
+    signatures: dict[Key, bytes] = field(default_factory=dict)
     offered: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     asks: list[Message] = field(default_factory=list)
@@ -101,11 +113,11 @@ class FakeHost:
         return [message for name, message in self.requests if name == kind]
 
     def captured(self) -> set[tuple[Key, int]]:
-        """Sales and refunds that stand."""
+        """What counts and stands."""
         return {
             (key, row.amount_fen)
             for key, row in self.book.items()
-            if row.state == "captured" and row.kind in ("sale", "refund")
+            if row.state == "captured" and row.kind in (*DEBITS, "refund")
         }
 
     def command(self, kind: str, body: dict[str, str], serial_number: str, **changes: Any) -> bytes:
@@ -183,6 +195,7 @@ class FakeHost:
         """Nothing to do."""
 
     _status_upload = _echo
+    _script_result = _echo
 
     def _sale(self, reply: Answer, key: Key) -> None:
         if key in self.book:
@@ -190,42 +203,74 @@ class FakeHost:
             return
         self._capture(reply, key, None)
 
+    _preauth = _additional_preauth = _qr_sale = _moto_sale = _offline_sale = _completion = _completion_advice = _sale
+
+    def _balance(self, reply: Answer, key: Key) -> None:
+        reply.fields[F.ADDITIONAL_AMOUNT] = f"1002156C{BALANCE_FEN:012d}"
+
     def _refund(self, reply: Answer, key: Key) -> None:
         self._capture(reply, key, None)
 
+    def _preauth_void(self, reply: Answer, key: Key) -> None:
+        auth_id = reply.request.text(F.AUTH_ID)
+        held = [at for at, row in self.book.items() if (row.kind, row.auth_id) == ("preauth", auth_id)]
+        self._take_back(reply, key, held[0] if held else Key("", ""), "voided")
+
     def _sale_void(self, reply: Answer, key: Key) -> None:
         original = Original.parse(reply.request.text(F.ORIGINAL))
-        at = Key(original.batch, original.stan)
+        self._take_back(reply, key, Key(original.batch, original.stan), "voided")
+
+    _moto_sale_void = _completion_void = _sale_void
+
+    def _tip_adjustment(self, reply: Answer, key: Key) -> None:
+        original = Original.parse(reply.request.text(F.ORIGINAL))
+        self._take_back(reply, key, Key(original.batch, original.stan), "adjusted")
+
+    _offline_adjustment = _tip_adjustment
+
+    def _take_back(self, reply: Answer, key: Key, at: Key, state: str) -> None:
         if self.book.get(at, Row("", 0, "")).state != "captured":
             reply.refuse("25", "original.not_found")
             return
-        self.book[at].state = "voided"
+        self.book[at].state = state
         self._capture(reply, key, at)
 
     def _capture(self, reply: Answer, key: Key, original: Key | None) -> None:
         self.number += 1
-        self.book[key] = Row(reply.kind, int(reply.request.text(F.AMOUNT)), "captured", original)
+        auth_id = f"{self.number:06d}"
+        self.book[key] = Row(reply.kind, int(reply.request.text(F.AMOUNT)), "captured", original, auth_id)
         reply.fields[F.RRN] = f"{self.number:012d}"
-        reply.fields[F.AUTH_ID] = f"{self.number:06d}"
+        reply.fields[F.AUTH_ID] = auth_id
+        if reply.kind == "qr_sale":
+            reply.fields[F.DEVICE] = pack_tags([("A4", f"{self.number:020d}".encode())])
 
     def _sale_reversal(self, reply: Answer, key: Key) -> None:
-        row = self.book.setdefault(key, Row("sale", int(reply.request.text(F.AMOUNT)), "tombstone"))
+        kind = reply.kind.removesuffix("_reversal")
+        row = self.book.setdefault(key, Row(kind, int(reply.request.text(F.AMOUNT)), "tombstone"))
         if row.state == "captured":
             row.state = "reversed"
             if row.original:
                 self.book[row.original].state = "captured"
 
-    _sale_void_reversal = _sale_reversal
+    _sale_void_reversal = _preauth_reversal = _additional_preauth_reversal = _preauth_void_reversal = _sale_reversal
+    _completion_reversal = _completion_void_reversal = _qr_sale_reversal = _moto_sale_reversal = _sale_reversal
+    _moto_sale_void_reversal = _sale_reversal
+
+    def _signature_upload(self, reply: Answer, key: Key) -> None:
+        request = reply.request
+        assert self.book[key].amount_fen == int(request.text(F.AMOUNT))
+        assert key not in self.signatures
+        self.signatures[key] = request.octets(F.PAYLOAD)
 
     def _settlement(self, reply: Answer, key: Key) -> None:
         theirs = Totals.parse(reply.request.text(F.TOTALS)).domestic
-        ours = {kind: [0, 0] for kind in ("sale", "refund")}
+        ours = {is_debit: [0, 0] for is_debit in (True, False)}
         for at, amount_fen in self.captured():
             if at.batch == key.batch:
-                ours[self.book[at].kind][0] += amount_fen
-                ours[self.book[at].kind][1] += 1
+                ours[self.book[at].kind in DEBITS][0] += amount_fen
+                ours[self.book[at].kind in DEBITS][1] += 1
         told = [[theirs.debit_fen, theirs.debit_count], [theirs.credit_fen, theirs.credit_count]]
-        agree = told == [ours["sale"], ours["refund"]]
+        agree = told == [ours[True], ours[False]]
         result = BALANCED if agree else "2"
         group = reply.request.text(F.TOTALS)[:30]
         reply.fields[F.TOTALS] = f"{group}{result}{'0' * 30}{BALANCED}"
@@ -257,9 +302,26 @@ class FakeHost:
     def _command_ack(self, reply: Answer, key: Key) -> None:
         tags = unpack_tags(reply.request.octets(F.PAYLOAD), field=F.PAYLOAD)
         counter = int(tags["CN"])
+        if tags["RS"] == b"read":
+            assert counter in self.acknowledged
+            self.read[counter] = int(tags["RT"])
+            return
         self.acknowledged[counter] = tags["RS"].decode()
         self.commands.pop(counter, None)
         reply.requirement = "E" if self.commands else "0"
+
+    def _pause(self, reply: Answer, key: Key) -> None:
+        self.pauses.append(unpack_tags(reply.request.octets(F.PAYLOAD), field=F.PAYLOAD)["PA"].decode())
+
+    def _registration(self, reply: Answer, key: Key) -> None:
+        if payload := reply.request.octets(F.PAYLOAD):
+            tags = unpack_tags(payload, field=F.PAYLOAD)
+            self.forms.append({tag: value.decode("gb18030") for tag, value in tags.items()})
+            self.standing = "submitted"
+        told = [("ST", self.standing.encode())]
+        if self.standing == "rejected":
+            told += [("RZ", "地址".encode("gb18030")), ("RE", b"the address")]
+        reply.fields[F.PAYLOAD] = pack_tags(told)
 
     def _firmware_query(self, reply: Answer, key: Key) -> None:
         if self.offered:

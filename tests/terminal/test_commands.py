@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from firmware_sim.power import Phase
+from firmware_sim.power import cuts
+from protocol.command import COMMAND_KINDS
+from protocol.diagnosis import SECTIONS, read_diagnosis
 from protocol.fields import F
-from protocol.private import pack_tags
-from tests.terminal.bench import SERIAL_NUMBER, Bench, bench_at, once, swallow
+from protocol.private import pack_tags, unpack_tags
+from terminal.flows.commands import OBEYED
+from terminal.flows.diagnose import COLLECTED, diagnose
+from tests.terminal.bench import SERIAL_NUMBER, Bench, bench_at, make_image, once, swallow
 from tests.terminal.fake_host import Answer, FakeHost
+from tests.terminal.test_firmware import offer
 
 NOTICE = {
     "title_zh": "停用通知",
@@ -143,17 +149,20 @@ async def test_a_command_whose_time_has_not_come_is_kept(bench: Bench, spoil: Ca
     assert bench.host.acknowledged == {1: "update.hash"}
 
 
-@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
-async def test_a_cut_at_every_write_of_a_command(phase: Phase) -> None:
+async def test_a_cut_at_every_point_of_a_command() -> None:
     """A replay after a power cut would take effect twice, or the notice be lost (C2)."""
-    for operation in range(1, 8):
+    async with bench_at(FakeHost()) as bench:
+        await bench.do("sign_in")
+        bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+        with bench.hardware.power.watched() as points:
+            await bench.do("commands")
+    for number, phase in cuts(points):
         async with bench_at(FakeHost()) as bench:
             await bench.do("sign_in")
             bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
-            bench.hardware.power.cut_at(operation, phase)
-            await bench.do_or_die("commands")
+            bench.hardware.power.cut_at(number, phase)
+            assert await bench.do_or_die("commands") is None
             bench.restart()
-            bench.hardware.power.cut_at(10_000, phase)
             assert (await bench.do("commands")).result == "done"
             assert (bench.terminal.book.counter, len(bench.terminal.book.notices)) == (1, 1)
             assert list(bench.host.acknowledged) == [1]
@@ -217,8 +226,154 @@ async def test_unknown_requirements_are_left_alone(bench: Bench) -> None:
     """A host with more wishes than the terminal knows would stop it."""
 
     def wish(answer: Answer) -> None:
-        answer.requirement = "7"
+        answer.requirement = "F"
 
     bench.host.after.append(wish)
     assert (await bench.sell()).result == "approved"
     assert len(bench.host.requests) == 2
+
+
+async def test_a_device_is_diagnosed_from_afar(bench: Bench) -> None:
+    """Somebody would have to drive to the shop to find that the battery is empty."""
+    await bench.do("sign_in")
+    bench.hardware.faults.fired["reader.torn"] = 3
+    bench.hardware.power.unplug()
+    bench.hardware.power.drain(90)
+    bench.host.enqueue("diagnose", {}, SERIAL_NUMBER)
+    assert (await bench.do("commands")).result == "done"
+    assert [told.flow for told in bench.terminal.told][1:] == ["diagnose", "commands"]
+    assert bench.terminal.told[1].detail["faults"] == "battery low"
+    tags = unpack_tags(bench.host.asked("command_ack")[0].octets(F.PAYLOAD), field=F.PAYLOAD)
+    assert (tags["CN"], tags["RS"]) == (b"1", b"done")
+    diagnosis = read_diagnosis(tags)
+    assert diagnosis.keys() == {section.name for section in SECTIONS.values()}
+    assert (diagnosis["self_test"]["battery"], diagnosis["self_test"]["memory"]) == ("low", "good")
+    assert diagnosis["firmware"] == {"version": "2.1.0", "boot": "normal", "trial": "no"}
+    assert diagnosis["power"] == {"battery_percent": "10", "plugged": "no", "restarts": "0", "last_cut": "mains"}
+    assert diagnosis["wear"].keys() == {"journal", "keys", "slots", "slot_record"}
+    assert diagnosis["fail_counters"]["bad_mac"] == "0"
+    assert diagnosis["faults"] == {"reader.torn": "3"}
+
+
+async def test_what_was_refused_is_in_the_diagnosis(bench: Bench) -> None:
+    """Nobody would see that somebody tries to install firmware of his own."""
+    offer(bench.host, make_image("2.0.0"), "2.0.0")
+    for _ in range(2):
+        assert (await bench.do("update")).reason == "update.not_newer"
+    assert diagnose(bench.terminal.board)["firmware"]["refused.not_newer"] == "2"
+    assert [event.what for event in bench.terminal.book.events] == ["update refused"] * 2
+
+
+async def test_a_diagnosis_whose_answer_is_lost_is_told_as_the_device_is_then(bench: Bench) -> None:
+    """The desk would look at a device that was repaired since."""
+    bench.host.enqueue("diagnose", {}, SERIAL_NUMBER)
+    bench.host.after.append(once("command_ack", swallow))
+    assert (await bench.do("commands")).result == "unknown"
+    bench.hardware.faults.fired["printer.jam"] = 1
+    bench.restart()
+    assert (await bench.do("commands")).result == "done"
+    first, second = (
+        read_diagnosis(unpack_tags(message.octets(F.PAYLOAD), field=F.PAYLOAD))
+        for message in bench.host.asked("command_ack")
+    )
+    assert ("faults" in first, second["faults"], second["power"]["restarts"]) == (False, {"printer.jam": "1"}, "1")
+
+
+def test_every_section_is_collected_and_every_kind_of_command_obeyed() -> None:
+    """A device would accept an order of its host and not know what to do."""
+    assert COLLECTED.keys() == {section.name for section in SECTIONS.values()}
+    assert OBEYED.keys() == COMMAND_KINDS.keys()
+
+
+ANNOUNCEMENT = {name: NOTICE[name] for name in ("title_zh", "title_en", "text_zh", "text_en")}
+
+
+async def test_the_host_learns_when_a_notice_was_read(bench: Bench) -> None:
+    """Nobody could prove that the merchant was warned (N10)."""
+    await bench.do("sign_in")
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    await bench.do("commands")
+    assert bench.host.read == {}
+    at = bench.terminal.session.now_s
+    await bench.do("notices")
+    assert bench.host.read == {1: bench.terminal.book.notices[0].read_at}
+    assert at <= bench.host.read[1] <= at + 5
+    await bench.do("notices")
+    assert len(bench.host.asked("command_ack")) == 2
+
+
+async def test_reading_is_told_until_the_host_knows(bench: Bench) -> None:
+    """A lost reply would leave the merchant unwarned on paper."""
+    await bench.do("sign_in")
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    await bench.do("commands")
+    bench.host.after.append(once("command_ack", swallow))
+    await bench.do("notices")
+    assert not bench.terminal.book.notices[0].read_told
+    read_at = bench.terminal.book.notices[0].read_at
+    bench.now += timedelta(hours=1)
+    bench.restart()
+    await bench.do("sign_in")
+    assert bench.terminal.book.notices[0].read_told
+    assert bench.host.read == {1: read_at}
+
+
+async def test_an_announcement_waits_for_enter(bench: Bench) -> None:
+    """A new rule would be known to nobody at the till (U11)."""
+    await bench.do("sign_in")
+    for _ in range(2):
+        bench.host.enqueue("announcement", ANNOUNCEMENT, SERIAL_NUMBER)
+    assert (await bench.sell()).result == "approved"
+    assert [notice.must_confirm for notice in bench.terminal.book.notices] == [True, True]
+    await bench.do("notices")
+    bench.restart()
+    refused = await bench.sell()
+    assert (refused.result, refused.reason) == ("refused", "terminal.announcement_unread")
+    assert (await bench.do("offline_sale", "10.00", "credit")).reason == "terminal.announcement_unread"
+    bench.terminal.board.keypad.cancel()
+    assert (await bench.terminal.run("acknowledge")).reason == "terminal.cancelled"
+    assert (await bench.terminal.run("acknowledge")).reason == "terminal.entry_timeout"
+    assert (await bench.do("acknowledge")).detail == {"counter": "1", "left": "1"}
+    assert (await bench.sell()).reason == "terminal.announcement_unread"
+    assert (await bench.do("acknowledge")).detail == {"counter": "2", "left": "0"}
+    assert (await bench.do("acknowledge")).detail == {"left": "0"}
+    assert (await bench.sell()).result == "approved"
+    assert set(bench.host.read) == {1, 2}
+
+
+async def test_what_drains_does_not_wait_for_an_announcement(bench: Bench) -> None:
+    """A shop could not settle in the evening because nobody had read the news."""
+    await bench.do("sign_in")
+    bench.host.enqueue("announcement", ANNOUNCEMENT, SERIAL_NUMBER)
+    await bench.sell()
+    assert (await bench.do("settle")).result == "done"
+    assert (await bench.do("reverse")).result == "done"
+
+
+@pytest.mark.parametrize(("kind", "flow"), [("notice", "notices"), ("announcement", "acknowledge")])
+async def test_a_cut_while_somebody_reads(kind: str, flow: str) -> None:
+    """A power cut would leave a notice unread for ever, or a shop that cannot confirm."""
+    body = NOTICE if kind == "notice" else ANNOUNCEMENT
+
+    async def begin(bench: Bench) -> None:
+        await bench.do("sign_in")
+        bench.host.enqueue(kind, body, SERIAL_NUMBER)
+        await bench.do("commands")
+
+    async with bench_at(FakeHost()) as bench:
+        await begin(bench)
+        with bench.hardware.power.watched() as points:
+            await bench.do(flow)
+    assert {"journal.program", "line.send"} <= set(points)
+    for number, phase in cuts(points):
+        async with bench_at(FakeHost()) as bench:
+            await begin(bench)
+            bench.hardware.power.cut_at(number, phase)
+            await bench.do_or_die(flow)
+            if bench.hardware.power.is_on:
+                bench.restart()
+            await bench.do(flow)
+            await bench.do("sign_in")
+            [notice] = bench.terminal.book.notices
+            assert notice.read_told
+            assert bench.host.read == {1: notice.read_at}

@@ -6,8 +6,9 @@ import hashlib
 
 import pytest
 
-from firmware_sim.power import Phase, PowerLost
+from firmware_sim.power import PowerLost, cuts
 from protocol.fields import F
+from protocol.private import pack_tags
 from tests.terminal.bench import SERIAL_NUMBER, Bench, bench_at, make_image, once, swallow
 from tests.terminal.fake_host import Answer, FakeHost
 
@@ -55,7 +56,9 @@ async def test_firmware_that_does_not_work_goes_back(bench: Bench) -> None:
     """Bad firmware would turn the terminal into a brick."""
     offer(bench.host)
     await bench.do("update")
-    bench.restart()
+    for _ in range(3):
+        bench.restart()
+        assert bench.terminal.board.running.version == "2.2.0"
     bench.restart()
     assert bench.terminal.board.running.version == "2.1.0"
     await bench.do("sign_in")
@@ -134,6 +137,55 @@ async def test_no_offer_and_a_senseless_one(bench: Bench) -> None:
     assert (await bench.do("update")).code == "96"
 
 
+@pytest.mark.parametrize(
+    ("announced", "reason"), [(-1, "update.too_large"), (1, "terminal.bad_reply"), (-900, "update.too_large")]
+)
+async def test_an_image_of_another_size_than_announced(bench: Bench, announced: int, reason: str) -> None:
+    """A host that never stops sending would fill the memory of the terminal, one that stops early hold it for ever."""
+    offer(bench.host)
+    bench.host.offered["SZ"] = str(len(IMAGE) + announced)
+    assert (await bench.do("update")).reason == reason
+    bench.restart()
+    assert (bench.terminal.board.running.version, bench.terminal.book.staged) == ("2.1.0", "")
+
+
+async def test_a_chunk_that_comes_for_another_place(bench: Bench) -> None:
+    """A reply of yesterday would be written over the middle of the image."""
+    offer(bench.host)
+    repeated = pack_tags([("OF", b"0"), ("DA", IMAGE[:900])])
+    bench.host.after.append(
+        lambda answer: answer.fields.update({F.PAYLOAD: repeated}) if answer.kind == "firmware_chunk" else None
+    )
+    assert (await bench.do("update")).reason == "terminal.bad_reply"
+    assert bench.terminal.board.update.download is not None
+    assert bench.terminal.board.update.download.offset == 900
+
+
+async def test_a_command_to_update_waits_for_the_charger(bench: Bench) -> None:
+    """The order would be used up on a device that could not obey it (T16)."""
+    power = bench.hardware.power
+    power.unplug()
+    power.drain(90)
+    bench.host.enqueue("update_firmware", offer(bench.host), SERIAL_NUMBER)
+    assert (await bench.do("commands")).reason == "update.battery_low"
+    assert not bench.host.acknowledged
+    power.plug()
+    assert (await bench.do("commands")).result == "done"
+    assert bench.host.acknowledged == {1: "staged"}
+
+
+async def test_firmware_with_another_journal_waits_for_the_settlement(bench: Bench) -> None:
+    """New firmware would find a batch in its memory that it cannot read (F4)."""
+    await bench.sell()
+    body = offer(bench.host, make_image("2.2.0", journal_format=2))
+    bench.host.enqueue("update_firmware", body, SERIAL_NUMBER)
+    assert (await bench.do("commands")).reason == "update.batch_open"
+    assert (await bench.do("settle")).result == "done"
+    assert bench.host.acknowledged == {1: "staged"}
+    assert len(bench.host.asked("firmware_chunk")) == 3
+    assert bench.terminal.reboot_due
+
+
 async def _bring_up_to_date(bench: Bench) -> None:
     """As a cashier would, who switches on again whatever goes dark."""
     for _ in range(6):
@@ -150,15 +202,13 @@ async def _commanded(bench: Bench) -> None:
     bench.host.enqueue("update_firmware", offer(bench.host, make_image("2.2.0", b"p" * 900)), SERIAL_NUMBER)
 
 
-@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
-async def test_a_cut_at_every_write_of_an_update(phase: Phase) -> None:
+async def test_a_cut_at_every_point_of_an_update() -> None:
     """A power cut in the update would leave a brick, or a terminal that never updates."""
     async with bench_at(FakeHost()) as bench:
         await _commanded(bench)
-        before = bench.hardware.power.operations
-        await _bring_up_to_date(bench)
-        writes = bench.hardware.power.operations - before
-    for operation in range(1, writes + 1):
+        with bench.hardware.power.watched() as points:
+            await _bring_up_to_date(bench)
+    for operation, phase in cuts(points):
         async with bench_at(FakeHost()) as bench:
             await _commanded(bench)
             bench.hardware.power.cut_at(operation, phase)

@@ -1,4 +1,4 @@
-"""The power goes at every write of a sale, a reversal, a void, a refund and a settlement, in every phase."""
+"""The power goes at every point of a sale, a reversal, a void, a refund and a settlement: before, within, after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from firmware_sim.cards import TEST_CARDS
-from firmware_sim.power import Phase, PowerLost
+from firmware_sim.power import Phase, PowerLost, cuts
 from protocol.fields import F
 from terminal.records import fold, read
 from terminal.recovery import recover
@@ -15,6 +15,7 @@ from tests.terminal.bench import Bench, bench_at, once, swallow
 from tests.terminal.fake_host import Answer, FakeHost
 
 PIN = "918273645091"
+PAYMENT_CODE = "6200123456789012345"
 Play = Callable[[Bench], Awaitable[object]]
 
 
@@ -76,6 +77,50 @@ async def _unbalanced(bench: Bench) -> None:
     await bench.do_or_die("settle")
 
 
+async def _hold(bench: Bench) -> None:
+    await bench.do_or_die("preauth", "60.00", "credit", PIN)
+
+
+async def _completed(bench: Bench) -> None:
+    await _hold(bench)
+    await _about_hold("completion")(bench)
+
+
+def _about_hold(kind: str, *, lose: bool = False) -> Play:
+    """What follows the hold that stands."""
+
+    async def play(bench: Bench) -> None:
+        if lose:
+            bench.host.after.append(once(kind, swallow))
+        held = next(row for row in bench.terminal.book.rows.values() if row.kind == "preauth")
+        pin = [PIN] if kind == "additional_preauth" else []
+        await bench.do_or_die(kind, "60.00", "credit", held.auth_id, held.date, *pin)
+
+    return play
+
+
+async def _offline_sales(bench: Bench) -> None:
+    await bench.do_or_die("offline_sale", "50.00", "credit")
+    await bench.do_or_die("offline_sale", "20.00", "credit_second")
+
+
+def _losing(kind: str, *words: str) -> Play:
+    """A flow, while the first reply to a kind is lost."""
+
+    async def play(bench: Bench) -> None:
+        bench.host.after.append(once(kind, swallow))
+        await bench.do_or_die(*words)
+
+    return play
+
+
+def _doing(*words: str) -> Play:
+    async def play(bench: Bench) -> None:
+        await bench.do_or_die(*words)
+
+    return play
+
+
 PLAYS: dict[str, Play] = {
     "approved": _approved,
     "lost reply": _lost,
@@ -88,33 +133,65 @@ PLAYS: dict[str, Play] = {
     "settlement": _settlement,
     "lost settlement": _lost_settlement,
     "unbalanced": _unbalanced,
+    "hold": _hold,
+    "lost hold": _losing("preauth", "preauth", "60.00", "credit", PIN),
+    **{
+        f"{what}{kind}": _about_hold(kind, lose=bool(what))
+        for kind in ("additional_preauth", "preauth_void", "completion", "completion_advice")
+        for what in ("", "lost ")
+    },
+    "completion void": _doing("completion_void", "000004"),
+    "lost completion void": _losing("completion_void", "completion_void", "000004"),
+    "offline sales": _offline_sales,
+    "upload": _doing("reverse"),
+    "lost upload": _losing("offline_sale", "reverse"),
+    "upload and settlement": _doing("settle"),
+    "offline adjustment": _doing("offline_adjustment", "000003", "49.00"),
+    "lost offline adjustment": _losing("offline_adjustment", "offline_adjustment", "000003", "49.00"),
+    "tip": _doing("tip_adjustment", "000002", "11.00"),
+    "lost tip": _losing("tip_adjustment", "tip_adjustment", "000002", "11.00"),
+    "scan": _doing("qr_sale", "60.00", PAYMENT_CODE),
+    "lost scan": _losing("qr_sale", "qr_sale", "60.00", PAYMENT_CODE),
+    "balance": _doing("balance", "credit", PIN),
 }
+PREPARED: dict[str, Play] = {
+    **{
+        name: _hold
+        for name in PLAYS
+        if name.split()[-1] in ("additional_preauth", "preauth_void", "completion", "completion_advice")
+    },
+    **dict.fromkeys(("completion void", "lost completion void"), _completed),
+    **{name: _offline_sales for name in PLAYS if "upload" in name or "adjustment" in name},
+}
+"""What has happened before the power is at risk."""
 
 
-async def _begin(bench: Bench) -> None:
+async def _begin(bench: Bench, name: str = "") -> None:
     await bench.do("sign_in")
     assert (await bench.sell("10.00", "credit", PIN)).result == "approved"
+    if name in PREPARED:
+        await PREPARED[name](bench)
 
 
-async def _writes(play: Play) -> int:
+async def _points(name: str) -> list[str]:
     async with bench_at(FakeHost()) as bench:
-        await _begin(bench)
-        before = bench.hardware.power.operations
-        await play(bench)
-        return bench.hardware.power.operations - before
+        await _begin(bench, name)
+        with bench.hardware.power.watched() as points:
+            await PLAYS[name](bench)
+        return points
 
 
-@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
 @pytest.mark.parametrize("name", PLAYS)
-async def test_a_cut_at_every_write(name: str, phase: Phase) -> None:
+async def test_a_cut_at_every_point(name: str) -> None:
     """One power cut in a thousand would cost the shop or the customer the price of a sale."""
     play = PLAYS[name]
-    writes = await _writes(play)
-    assert writes > 0
-    for operation in range(1, writes + 1):
+    points = await _points(name)
+    assert {"journal.program", "journal.barrier"} <= set(points)
+    assert ("line.send" in points) is (name != "offline sales")
+    for number, phase in cuts(points):
         async with bench_at(FakeHost()) as bench:
-            await _begin(bench)
-            bench.hardware.power.cut_at(operation, phase)
+            await _begin(bench, name)
+            bench.hardware.power.cut_at(number, phase)
             await play(bench)
             bench.host.after.clear()
             bench.host.before.clear()
@@ -122,7 +199,7 @@ async def test_a_cut_at_every_write(name: str, phase: Phase) -> None:
                 bench.restart()
             await _check_recovery(bench)
             await _quiesce(bench)
-            where = f"{name}, write {operation}, {phase}"
+            where = f"{name}, {phase.value} {points[number - 1]}, point {number}"
             assert bench.is_resolved(), where
             batch = bench.terminal.book.batch
             assert bench.captured() == {row for row in bench.host.captured() if row[0].batch == batch}, where
@@ -161,25 +238,34 @@ def _no_card_data(bench: Bench) -> None:
     assert PIN.encode() not in image
 
 
-@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
-@pytest.mark.parametrize("torn", [False, True], ids=["clean", "torn"])
-async def test_a_cut_in_the_recovery(phase: Phase, torn: bool) -> None:
+async def _interrupted(bench: Bench, *, torn: int) -> None:
+    """A sale is cut off: at its point ``torn``, in the middle of a record, or, with 0, as the host answers."""
+    await _begin(bench)
+    if torn:
+        bench.hardware.power.cut_at(torn, Phase.TORN)
+    else:
+        bench.host.after.append(once("sale", lambda answer: bench.hardware.cut_power()))
+    with pytest.raises(PowerLost):
+        await bench.terminal.do("sale", "60.00", "debit", PIN)
+
+
+@pytest.mark.parametrize("is_torn", [False, True], ids=["clean", "torn"])
+async def test_a_cut_in_the_recovery(is_torn: bool) -> None:
     """A shop with a bad socket would lose the reversal in the second power cut."""
-    for operation in range(1, 6):
+    points = await _points("approved")
+    torn = points.index("journal.program", points.index("line.send")) + 1 if is_torn else 0
+    async with bench_at(FakeHost()) as bench:
+        await _interrupted(bench, torn=torn)
+        with bench.hardware.power.watched() as recovery:
+            bench.restart()
+    assert len(recovery) > 1
+    for number, phase in cuts(recovery):
         async with bench_at(FakeHost()) as bench:
-            await _begin(bench)
-            if torn:
-                bench.hardware.power.cut_at(2, Phase.TORN)
-            else:
-                bench.host.after.append(once("sale", lambda answer: bench.hardware.cut_power()))
+            await _interrupted(bench, torn=torn)
+            bench.hardware.power.cut_at(number, phase)
             with pytest.raises(PowerLost):
-                await bench.terminal.do("sale", "60.00", "debit", PIN)
-            bench.hardware.power.cut_at(operation, phase)
-            try:
                 bench.restart()
-            except PowerLost:
-                bench.restart()
-            bench.hardware.power.cut_at(10_000, phase)
+            bench.restart()
             assert bench.states()["000003"] == "must_reverse"
             await _check_recovery(bench)
             await _quiesce(bench)
@@ -202,7 +288,7 @@ async def test_stans_are_never_used_twice(bench: Bench) -> None:
     await _begin(bench)
     used: list[str] = []
     for operation in (1, 2, 1, 2, 1):
-        bench.hardware.power.cut_at(operation, Phase.AFTER)
+        bench.hardware.power.cut_at(operation, Phase.AFTER, of="barrier")
         await bench.do_or_die("sale", "1.00", "debit")
         await _quiesce(bench)
     used = [message.text(F.STAN) for kind, message in bench.host.requests if kind in ("sale", "sign_in")]

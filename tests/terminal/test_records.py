@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from terminal.book import Accepted, Book, ClosedBatch, Happening
+from terminal.book import Accepted, Book, ClosedBatch, Form, Happening, Operator
 from terminal.errors import JournalUnreadable, TransitionRefused
 from terminal.records import (
     BatchClosed,
@@ -17,10 +17,17 @@ from terminal.records import (
     CommandAccepted,
     CommandAcknowledged,
     CommandDone,
+    FormKept,
     Happened,
     Moved,
+    NoticeConfirmed,
+    NoticeReadTold,
     NoticesRead,
     Opened,
+    OperatorKept,
+    OperatorRemoved,
+    PauseSet,
+    PauseTold,
     Record,
     ReversalTried,
     SettlementAnswered,
@@ -38,10 +45,17 @@ from terminal.recovery import recover
 from terminal.transaction import Event, State, Transaction
 
 NOTICE = dict.fromkeys(("title_zh", "title_en", "text_zh", "text_en", "reason", "stop_at"), "文")
-OUTCOMES = {
-    "sale": (Event.APPROVE, Event.DECLINE, Event.DOUBT),
-    "refund": (Event.APPROVE, Event.DECLINE, Event.CLEAR),
+ADVICES = ("refund", "completion_advice", "tip_adjustment", "offline_adjustment")
+OUTCOMES = dict.fromkeys(ADVICES, (Event.APPROVE, Event.DECLINE, Event.CLEAR))
+UNDOES = {
+    "sale_void": ("sale",),
+    "completion_void": ("completion", "completion_advice"),
+    "preauth_void": ("preauth",),
+    "tip_adjustment": ("sale",),
+    "offline_adjustment": ("offline_sale",),
 }
+COUNTS = {"sale": 1, "completion": 1, "completion_advice": 1, "offline_sale": 1, "refund": -1}
+COUNTS |= {"tip_adjustment": 1, "offline_adjustment": 1}
 
 
 class LifeOfATerminal(RuleBasedStateMachine):
@@ -56,7 +70,10 @@ class LifeOfATerminal(RuleBasedStateMachine):
         self.records.append(record)
         self.book = fold([record], self.book)
 
-    @rule(kind=st.sampled_from(["sale", "refund"]), amount_fen=st.integers(1, 10**10 - 1))
+    @rule(
+        kind=st.sampled_from(["sale", "refund", "preauth", "completion", "completion_advice"]),
+        amount_fen=st.integers(1, 10**10 - 1),
+    )
     def open(self, kind: str, amount_fen: int) -> None:
         row = Transaction(
             kind=kind, batch=self.book.batch, stan=self.book.next_stan, amount_fen=amount_fen, entry_mode="071"
@@ -68,7 +85,7 @@ class LifeOfATerminal(RuleBasedStateMachine):
     def answered(self, data: st.DataObject) -> None:
         row = data.draw(st.sampled_from([row for row in self.book.rows.values() if row.state is State.PENDING]))
         event = data.draw(st.sampled_from(OUTCOMES.get(row.kind, (Event.APPROVE, Event.DECLINE, Event.DOUBT))))
-        if row.kind == "sale_void" and event is Event.APPROVE:
+        if row.kind in UNDOES and event is Event.APPROVE:
             original = self.book.find(row.original_stan)
             if original is None or original.state is not State.CAPTURED:
                 event = Event.DECLINE
@@ -81,15 +98,30 @@ class LifeOfATerminal(RuleBasedStateMachine):
         self.write(ReversalTried(batch=row.batch, stan=row.stan))
         self.write(Moved(batch=row.batch, stan=row.stan, event=event))
 
-    @precondition(lambda self: any(row.kind == "sale" for row in self.book.money))
-    @rule()
-    def void(self) -> None:
-        sale = next(row for row in self.book.money if row.kind == "sale")
+    @rule(kind=st.sampled_from(sorted(UNDOES)))
+    def undo(self, kind: str) -> None:
+        rows = self.book.rows.values()
+        original = next((row for row in rows if row.state is State.CAPTURED and row.kind in UNDOES[kind]), None)
+        if original:
+            row = Transaction(
+                kind=kind, batch=self.book.batch, stan=self.book.next_stan, amount_fen=original.amount_fen + 1,
+                entry_mode="002", original_batch=original.batch, original_stan=original.stan,
+            )  # fmt: skip
+            self.write(Opened(row=row))
+
+    @rule(amount_fen=st.integers(1, 20_000))
+    def sell_offline(self, amount_fen: int) -> None:
         row = Transaction(
-            kind="sale_void", batch=self.book.batch, stan=self.book.next_stan, amount_fen=sale.amount_fen,
-            entry_mode="002", original_batch=sale.batch, original_stan=sale.stan,
+            kind="offline_sale", batch=self.book.batch, stan=self.book.next_stan, amount_fen=amount_fen,
+            entry_mode="052", state=State.OFFLINE, original_batch="000000", original_stan="000000",
         )  # fmt: skip
         self.write(Opened(row=row))
+
+    @precondition(lambda self: any(row.state is State.OFFLINE for row in self.book.rows.values()))
+    @rule(event=st.sampled_from([Event.APPROVE, Event.DECLINE, Event.CLEAR]))
+    def uploaded(self, event: Event) -> None:
+        row = next(row for row in self.book.rows.values() if row.state is State.OFFLINE)
+        self.write(Moved(batch=row.batch, stan=row.stan, event=event, rrn="0" * 12))
 
     @precondition(lambda self: not self.book.unresolved)
     @rule(balanced=st.booleans())
@@ -126,7 +158,13 @@ class LifeOfATerminal(RuleBasedStateMachine):
 
     @rule(record=st.sampled_from([
         SignedOff(), UpdateStaged(version="2.2.0"), UpdateStaged(version=""), ClockSet(offset_s=-7),
-        NoticesRead(counter=1), Happened(event=Happening(at=1, what="命令", detail="replayed")),
+        NoticesRead(counter=1, at=1), NoticeConfirmed(counter=1, at=2),
+        NoticeReadTold(counter=1), PauseSet(on=True), PauseSet(on=False), PauseTold(on=True),
+        OperatorRemoved(number="01"),
+        OperatorKept(operator=Operator(number="00", salt="00", digest="00")),
+        OperatorKept(operator=Operator(number="01", salt="01", digest="01", must_change=True)),
+        FormKept(form=Form(name="店", contact="王", telephone="1", address="路")), FormKept(form=None),
+        Happened(event=Happening(at=1, what="命令", detail="replayed")),
     ]))  # fmt: skip
     def little_things(self, record: Record) -> None:
         self.write(record)
@@ -141,7 +179,7 @@ class LifeOfATerminal(RuleBasedStateMachine):
         for move in recover(self.book):
             self.write(move)
         assert recover(self.book) == []
-        assert all(row.state is not State.PENDING or row.kind == "refund" for row in self.book.rows.values())
+        assert all(row.state is not State.PENDING or row.kind in ADVICES for row in self.book.rows.values())
 
     @rule()
     def compact(self) -> None:
@@ -154,7 +192,7 @@ class LifeOfATerminal(RuleBasedStateMachine):
     @invariant()
     def totals_are_the_captured_rows(self) -> None:
         captured = [row for row in self.book.rows.values() if row.state is State.CAPTURED]
-        net = sum({"sale": 1, "refund": -1}.get(row.kind, 0) * row.amount_fen for row in captured)
+        net = sum(COUNTS.get(row.kind, 0) * row.amount_fen for row in captured)
         assert self.book.net_fen == net
 
 

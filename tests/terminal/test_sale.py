@@ -27,24 +27,25 @@ async def test_a_sale_signs_on_captures_and_prints(bench: Bench) -> None:
 
 async def test_the_request_has_the_fields_of_the_clause(bench: Bench) -> None:
     """A real acquirer would answer 30 to every sale."""
-    await bench.sell()
+    await bench.sell(card="debit_second")
     request = bench.host.asked("sale")[0]
     expected = {
-        F.PAN: "6200000100000004",
+        F.PAN: "6200000100000012",
         F.PROCESSING_CODE: "000000",
         F.AMOUNT: "000000006000",
-        F.ENTRY_MODE: "071",
+        F.ENTRY_MODE: "051",
+        F.PAN_SEQUENCE: "001",
         F.CONDITION_CODE: "00",
         F.PIN_CAPTURE: "12",
         F.CURRENCY: "156",
-        F.SECURITY: "2600000000000000",
+        F.SECURITY: "2610000000000000",
         F.CONTROL: "220000010006",
         F.TEXT: "01 ",
     }
     assert {number: request.text(number) for number in expected} == expected
     assert DeviceInfo.parse(request.octets(F.DEVICE)) == DeviceInfo("PXE9000000001", "02010000", "PX-E90")
     assert bench.host.keys is not None
-    assert decrypt_pin_block(bench.host.keys.pik, request.octets(F.PIN_BLOCK), "6200000100000004") == "123456"
+    assert decrypt_pin_block(bench.host.keys.pik, request.octets(F.PIN_BLOCK), "6200000100000012") == "123456"
     assert (request.header.version if request.header else "") == "32"
 
 
@@ -55,7 +56,7 @@ async def test_without_a_pin(bench: Bench, card: str, entry_mode: str) -> None:
     """A card without PIN would be refused for a PIN block that is none."""
     await bench.do("sale", "1.00", card)
     request = bench.host.asked("sale")[0]
-    assert (request.text(F.ENTRY_MODE), request.text(F.SECURITY)) == (entry_mode, "0600000000000000")
+    assert (request.text(F.ENTRY_MODE), request.text(F.SECURITY)) == (entry_mode, "0610000000000000")
     assert not request.has(F.PIN_BLOCK)
     assert not request.has(F.PIN_CAPTURE)
 

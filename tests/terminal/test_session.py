@@ -167,7 +167,7 @@ async def test_without_a_master_key() -> None:
     """A device from the box would send a sale that nobody can check."""
     async with bench_at(FakeHost()) as bench:
         bench.hardware.cut_power()
-        bench.hardware.chips.keys.write(0, bytes(bench.hardware.chips.keys.size_bytes))
+        bench.hardware.chips.keys.blank()
         bench.restart()
         assert (await bench.sell()).reason == "terminal.no_master_key"
         assert bench.host.requests == []
@@ -188,7 +188,7 @@ async def test_a_sign_on_reply_without_batch(bench: Bench) -> None:
     assert bench.terminal.book.batch == "000001"
 
 
-@pytest.mark.parametrize("words", [(), ("1.00",), ("1.00", "debit", "1234", "more")])
+@pytest.mark.parametrize("words", [(), ("1.00",), ("1.00", "debit", "1234", "wave", "more")])
 async def test_too_few_or_too_many_words(bench: Bench, words: tuple[str, ...]) -> None:
     """A typing error at the command line would hang, or sell something else."""
     if words:

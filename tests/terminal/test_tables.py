@@ -41,6 +41,7 @@ def test_final_states_are_final() -> None:
         State.DECLINED,
         State.REVERSED,
         State.VOIDED,
+        State.ADJUSTED,
         State.CLEARED,
     ]
 
@@ -121,7 +122,7 @@ def test_no_slip_before_the_capture() -> None:
     [
         {"terminal_id": "1"},
         {"reply_timeout_s": 0},
-        {"network": "005"},
+        {"network": "002"},
         {"journal_limit": 0},
         {"journal_limit": 1000},
         {"colour": "red"},

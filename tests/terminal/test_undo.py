@@ -227,7 +227,7 @@ async def test_a_device_that_lost_its_keys_can_still_reverse(bench: Bench) -> No
     bench.host.after.append(once("sale", swallow))
     await bench.sell()
     bench.hardware.cut_power()
-    bench.hardware.chips.keys.write(0, bytes(bench.hardware.chips.keys.size_bytes))
+    bench.hardware.chips.keys.blank()
     bench.restart()
     assert (await bench.sell()).reason == "terminal.reversal_pending"
     bench.terminal.board.secure_module.inject_tmk(TMK, HOST_PUBLIC_KEY)

@@ -8,6 +8,7 @@ from typing import Final
 
 from pos_lab.scenario.model import CHAPTER, StepSpec, Text
 from pos_lab.scenario.steps.act_steps import ACT_STEPS
+from pos_lab.scenario.steps.money_steps import MONEY_STEPS
 from pos_lab.scenario.steps.stage import Stage, Told
 from pos_lab.scenario.steps.terminal_steps import TERMINAL_STEPS
 
@@ -23,6 +24,7 @@ STEPS: Final[Mapping[str, StepSpec]] = MappingProxyType(
             StepSpec(CHAPTER, Text, None, "Open a chapter of the story.", _chapter),
             *ACT_STEPS,
             *TERMINAL_STEPS,
+            *MONEY_STEPS,
         )
     }
 )

@@ -3,10 +3,12 @@ serial number."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from firmware_sim.models import MODELS
+from host.downloads import ASKED_BESIDES
 from host.errors import AdminError
 from host.lifecycle import CHINESE_STATES, HOLDS, State
 from pos_lab.scenario.model import (
@@ -26,6 +28,7 @@ from pos_lab.scenario.model import (
 from pos_lab.scenario.steps.stage import Stage, Told
 from pos_lab.scenario.story import Fact
 from pos_lab.vendor import make_image
+from protocol.downloads import DOWNLOADS
 from protocol.money import yuan
 
 Words = Annotated[str, Shape(r"[^\x00-\x1f]{1,80}", "one line of text")]
@@ -86,6 +89,22 @@ class OfVersion(ScenarioModel):
 
     model: KnownModel
     version: FirmwareVersion
+
+
+class Published(ScenarioModel):
+    """A newer version of a download: ``values`` by code where it has codes, else the list ``items``."""
+
+    name: Annotated[str, Shape("|".join(DOWNLOADS), f"a download: {', '.join(DOWNLOADS)}")]
+    values: dict[str, str] | None = None
+    items: tuple[str, ...] = ()
+
+
+class Wish(OfTerminal):
+    """What it is asked for: a download, or to sign on, or to upload its state."""
+
+    name: Annotated[
+        str, Shape("|".join((*DOWNLOADS, *ASKED_BESIDES)), f"one of {', '.join((*DOWNLOADS, *ASKED_BESIDES))}")
+    ]
 
 
 class Replace(OfTerminal):
@@ -150,6 +169,11 @@ def _publish(stage: Stage, written: OfVersion) -> dict[str, Any]:
     return {"model": written.model, "version": written.version, "image": image}
 
 
+def _publish_table(stage: Stage, written: Published) -> dict[str, Any]:
+    content = list(written.items) if written.values is None else written.values
+    return {"name": written.name, "content": json.dumps(content).encode()}
+
+
 def _payout(stage: Stage, written: OfTerminal) -> dict[str, Any]:
     return {"merchant_id": stage.world.devices[written.terminal].member.merchant_id}
 
@@ -196,6 +220,16 @@ def _tell_plan(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, ob
 def _tell_firmware(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
     said = " ".join(str(result.get(key, "")) for key in ("model", "version", "min_firmware")).strip()
     return Text(zh=said, en=said), {}
+
+
+def _tell_table(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    row = DOWNLOADS[result["name"]]
+    zh, en = f"{row.chinese}第{result['version']}版", f"{row.english}, version {result['version']}"
+    return Text(zh=zh, en=en), {}
+
+
+def _tell_wish(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    return Text(zh=f"处理要求 {result['due']}", en=f"processing requirements {result['due']}"), {}
 
 
 def _tell_replaced(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
@@ -267,6 +301,8 @@ ACT_STEPS: Final = (
     _step("replace", Replace, "Let a new device take over from an old one.", _replace, _tell_replaced),
     _step("publish_firmware", OfVersion, "Offer a firmware image.", _publish, _tell_firmware),
     _step("require_firmware", OfVersion, "Refuse older firmware.", _as_written, _tell_firmware),
+    _step("publish_parameters", Published, "Publish a newer version of a download.", _publish_table, _tell_table),
+    _step("ask_for", Wish, "Ask a terminal by the header of its next reply.", tell=_tell_wish),
     _step("payout", OfTerminal, "Pay the merchant's settled batches.", _payout, _tell_payout),
     _step("accounts", Nothing, "Sum up every account.", _as_written, _tell_accounts),
     StepSpec("advance", Advance, None, "Let time pass for the host and every device.", _advance),

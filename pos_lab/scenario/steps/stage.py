@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 from pos_lab.scenario.model import Step, Text
 from pos_lab.scenario.story import Fact
@@ -26,9 +27,13 @@ class Told:
 
 @dataclass(slots=True)
 class Stage:
-    """The world, the sales that steps gave a name with ``as``, the facts for the report, and how to play a step."""
+    """The world, the sales that steps gave a name with ``as``, the facts for the report, and how to play a step.
+
+    ``numbers`` makes the codes of customers differ.
+    """
 
     world: World
     play: Callable[[Step], Awaitable[object]]
     named: dict[str, Outcome] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))

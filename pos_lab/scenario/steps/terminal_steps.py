@@ -12,10 +12,12 @@ from pydantic import Field
 from firmware_sim.cards import TEST_CARDS
 from firmware_sim.faults import Hold
 from firmware_sim.power import Phase, PowerLost
+from firmware_sim.signature_pad import SIGNATURES
 from pos_lab.books import compare_books
 from pos_lab.forgery import FORGED, forge_reply, is_fetch_reply
 from pos_lab.scenario.model import (
     AmountFen,
+    BalanceFen,
     Count,
     Digits,
     FirmwareVersion,
@@ -33,12 +35,24 @@ from pos_lab.scenario.model import (
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.story import Fact
 from pos_lab.world import Device
+from protocol.downloads import DOWNLOADS
 from protocol.money import yuan
+from terminal.flows import WAYS
 from terminal.outcome import Outcome
 
-Reason = Annotated[str, Shape(r"[a-z_]+(\.[a-z_]+)?", "a reason such as terminal.stopped")]
-CardName = Annotated[str, Shape("|".join(TEST_CARDS), f"a test card: {', '.join(TEST_CARDS)}")]
+Reason = Annotated[str, Shape(r"[a-z_]+(\.[a-z0-9_]+)?", "a reason such as terminal.stopped")]
+CardName = Annotated[
+    str,
+    Shape(
+        rf"({'|'.join(TEST_CARDS)})(:({'|'.join(WAYS)})(\+({'|'.join(WAYS)}))*)?",
+        f"a test card: {', '.join(TEST_CARDS)}; and perhaps how, as in credit:swipe",
+    ),
+]
+SignatureName = Annotated[
+    str, Shape(rf"{'|'.join(SIGNATURES)}|cancel", f"a signature: {', '.join(SIGNATURES)}; or cancel")
+]
 FAULTS: Final = {"lose_request": "line.drop_request", "lose_reply": "line.drop_reply"}
+_MONEY: Final = frozenset(bytes.fromhex(mti) for mti in ("0100", "0110", "0200", "0210", "0220", "0230"))
 
 
 class AtTerminal(ScenarioModel):
@@ -47,20 +61,31 @@ class AtTerminal(ScenarioModel):
     terminal: TerminalRef
 
 
-class Purchase(AtTerminal):
-    """A sale, and what goes wrong with it.
+class Disturbed(AtTerminal):
+    """A request for money, and what goes wrong with it.
 
-    ``as`` names it for a later void or refund. ``before_reply`` happens while the host's reply is on the wire;
-    ``power_cut_at`` cuts the power at the n-th durable write from here, 1 is the first.
+    ``as`` names it for a later step. ``before_reply`` happens while the host's reply is on the wire; ``power_cut_at``
+    cuts the power at the n-th durable write from here, 1 is the first.
     """
 
     amount: AmountFen
-    card: CardName = "debit"
-    pin: Annotated[str, Digits(4, 12)] | None = None
     name: Name | None = Field(None, alias="as")
     fault: Literal["lose_request", "lose_reply"] | None = None
     before_reply: StepList = ()
     power_cut_at: Count | None = None
+
+
+class Purchase(Disturbed):
+    """What a card pays, and what goes wrong with it.
+
+    ``as`` names it for a later void or refund. ``before_reply`` happens while the host's reply is on the wire;
+    ``power_cut_at`` cuts the power at the n-th durable write from here, 1 is the first. ``signature`` is what the
+    cardholder draws on the pad, where one is needed and there is a pad.
+    """
+
+    card: CardName = "debit"
+    pin: Annotated[str, Digits(4, 12)] | None = None
+    signature: SignatureName | None = None
 
 
 class OfSale(AtTerminal):
@@ -76,6 +101,12 @@ class Refund(OfSale):
     card: CardName = "debit"
 
 
+class Download(AtTerminal):
+    """``name`` is a download such as contactless, or all."""
+
+    name: Annotated[str, Shape("|".join(("all", *DOWNLOADS)), f"all, {', '.join(DOWNLOADS)}")] = "all"
+
+
 class OutcomeExpectation(ScenarioModel):
     """What the cashier is told, and what is seen afterwards."""
 
@@ -84,8 +115,16 @@ class OutcomeExpectation(ScenarioModel):
     reason: Reason | None = None
     remedy: Flag | None = None
     balanced: Flag | None = None
+    signature: Literal["none", "free", "captured", "uploaded", "paper"] | None = None
+    balance: BalanceFen | None = None
     notice: Reason | None = None
     firmware: FirmwareVersion | None = None
+
+
+class DownloadExpectation(OutcomeExpectation):
+    """``tables`` are all that the terminal has then, in order of the alphabet."""
+
+    tables: str | None = None
 
 
 async def run_flow(stage: Stage, name: str, flow: str, *words: str) -> Told:
@@ -103,6 +142,7 @@ def tell(device: Device, outcome: Outcome, told: Sequence[Outcome]) -> Told:
         device.power_cycle()
     terminal = device.terminal
     notices = terminal.book.notices
+    row = terminal.book.find(outcome.stan)
     return Told(
         Text(zh="；".join(_said(each, "zh") for each in told), en="; ".join(_said(each, "en") for each in told)),
         outcome.is_good,
@@ -112,6 +152,8 @@ def tell(device: Device, outcome: Outcome, told: Sequence[Outcome]) -> Told:
             "reason": outcome.reason,
             "remedy": bool(outcome.remedy_zh and outcome.remedy_en),
             "balanced": outcome.detail.get("balanced") == "yes",
+            "signature": row.signature or "none" if row else "none",
+            "balance": int(outcome.detail.get("balance_fen", 0)),
             "notice": notices[-1].reason if notices else "",
             "firmware": terminal.board.running.version,
         },
@@ -126,6 +168,16 @@ def _said(outcome: Outcome, language: Language) -> str:
 
 
 async def _sale(stage: Stage, written: Purchase) -> Told:
+    return await play(stage, written, "sale", written.card, pin_of(written), written.signature or "")
+
+
+def pin_of(written: Purchase) -> str:
+    """The PIN that the cardholder enters: the card's own unless told, "" for none."""
+    return TEST_CARDS[written.card.partition(":")[0]].pin if written.pin is None else written.pin
+
+
+async def play(stage: Stage, written: Disturbed, flow: str, *words: str) -> Told:
+    """Play a flow that asks for money, with everything that shall go wrong; ``words`` follow the amount."""
     device = stage.world.devices[written.terminal]
     terminal, faults = device.terminal, device.hardware.faults
     seen = len(terminal.told)
@@ -135,9 +187,8 @@ async def _sale(stage: Stage, written: Purchase) -> Told:
     elif written.fault:
         faults.arm(FAULTS[written.fault], when=_is_money)
     if written.power_cut_at:
-        device.hardware.power.cut_at(written.power_cut_at, Phase.AFTER)
-    pin = TEST_CARDS[written.card].pin if written.pin is None else written.pin
-    selling = asyncio.ensure_future(terminal.do("sale", yuan(written.amount), written.card, pin))
+        device.hardware.power.cut_at(written.power_cut_at, Phase.AFTER, of="barrier")
+    selling = asyncio.ensure_future(terminal.do(flow, yuan(written.amount), *words))
     if hold:
         await hold.caught()
         for step in written.before_reply:
@@ -159,22 +210,23 @@ async def _sale(stage: Stage, written: Purchase) -> Told:
 
 
 def _is_money(payload: bytes) -> bool:
-    """A sale or its reply, by MTI: sign-ons on the way to it are left alone."""
-    return payload[11:13] in (b"\x02\x00", b"\x02\x10")
+    """A request for money or its reply, by MTI: sign-ons on the way to it are left alone."""
+    return payload[11:13] in _MONEY
 
 
 async def _void(stage: Stage, written: OfSale) -> Told:
-    sale = _named(stage, written.of)
+    sale = named(stage, written.of)
     return await run_flow(stage, written.terminal, "void", sale.stan)
 
 
 async def _refund(stage: Stage, written: Refund) -> Told:
-    sale = _named(stage, written.of)
+    sale = named(stage, written.of)
     words = (yuan(written.amount), written.card, sale.rrn, f"{stage.world.now():%m%d}")
     return await run_flow(stage, written.terminal, "refund", *words)
 
 
-def _named(stage: Stage, name: str) -> Outcome:
+def named(stage: Stage, name: str) -> Outcome:
+    """What got a name with ``as``; raises StepError where nothing did."""
     if name not in stage.named:
         raise StepError(f"no sale was named {name!r} before this step")
     return stage.named[name]
@@ -210,6 +262,13 @@ def _flow(flow: str, summary: str) -> StepSpec:
     return StepSpec(flow, AtTerminal, OutcomeExpectation, summary, run)
 
 
+async def _download(stage: Stage, written: Download) -> Told:
+    told = await run_flow(stage, written.terminal, "download", written.name)
+    terminal = stage.world.devices[written.terminal].terminal
+    tables = ", ".join(sorted(terminal.book.downloads))
+    return replace(told, actual={**told.actual, "tables": tables})
+
+
 async def _cut_power(stage: Stage, written: AtTerminal) -> Told:
     stage.world.devices[written.terminal].power_cycle()
     return Told(Text(zh="断电后重新开机", en="the power was cut and came back"))
@@ -224,6 +283,8 @@ TERMINAL_STEPS: Final = (
     _flow("reverse", "Resolve what is pending."),
     _flow("commands", "Fetch and carry out signed commands."),
     _flow("settle", "Settle the batch."),
+    _flow("cashier_sign_in", "Tell the host who is at the till."),
+    StepSpec("download", Download, DownloadExpectation, "Fetch parameters or tables: one, or all.", _download),
     StepSpec("sale", Purchase, OutcomeExpectation, "Sell, and let something go wrong.", _sale),
     StepSpec("void", OfSale, OutcomeExpectation, "Void a sale of this batch.", _void),
     StepSpec("refund", Refund, OutcomeExpectation, "Give money back.", _refund),

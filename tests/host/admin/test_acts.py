@@ -13,7 +13,7 @@ from host.policy import Policy
 from tests.host.wire import FORM, Lab, Wire
 
 NAMES_A_TERMINAL = [
-    "ship", "deliver", "key_card", "review", "stop", "lose", "tamper", "retire", "show",
+    "ship", "deliver", "key_card", "review", "stop", "lose", "tamper", "retire", "show", "diagnose",
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from host.errors import AdminError
 from host.policy import Policy
 from protocol.command import RemoteCommand, open_command
 from protocol.errors import SignatureError
@@ -124,6 +125,40 @@ def test_commands_are_for_the_keeper_of_the_keys(active: Wire, kind: str) -> Non
     assert active.reason(active.management(kind)) == "message.mac"
 
 
+def test_a_diagnosis_is_ordered_kept_and_shown(active: Wire) -> None:
+    """The desk would ask a device how it is and never see the answer."""
+    assert active.lab.act("diagnose", serial_number=active.serial_number)["counter"] == 1
+    assert opened(active, fetched(active)).kind == "diagnose"
+    tags = [("CN", b"1"), ("RS", b"done"), ("ST", b"memory=good battery=low"), ("PW", b"plugged=no")]
+    assert active.code(active.management("command_ack", pack_tags(tags))) == "00"
+    at = int(active.lab.now.timestamp())
+    shown = active.lab.act("show", serial_number=active.serial_number)
+    assert shown["diagnosis"] == [
+        {"section": "self_test", "at": at, "memory": "good", "battery": "low"},
+        {"section": "power", "at": at, "plugged": "no"},
+    ]
+    assert shown["commands"] == []
+    acknowledge(active, 1)
+    assert active.lab.act("show", serial_number=active.serial_number)["diagnosis"] == shown["diagnosis"]
+
+
+def test_a_diagnosis_that_is_none_is_malformed(active: Wire) -> None:
+    """A terminal could write what it likes into what the desk reads."""
+    payload = pack_tags([("CN", b"1"), ("RS", b"done"), ("ST", b"=HYPERLINK()")])
+    reply = active.send(active.management("command_ack", payload))
+    assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("30", "message.malformed")
+    assert active.lab.rows("diagnoses") == []
+
+
+def test_a_device_that_knows_no_commands_is_not_diagnosed(lab: Lab) -> None:
+    """An order that nobody can fetch would wait for ever."""
+    wire = Wire(lab, extended=False).on_counter()
+    with pytest.raises(AdminError) as refused:
+        lab.act("diagnose", serial_number=wire.serial_number)
+    assert refused.value.code == "not_extended"
+    assert lab.rows("commands") == []
+
+
 # the why query
 
 
@@ -173,3 +208,54 @@ def test_why_answers_who_is_refused_for_being_who_it_is(lab: Lab, stage: str) ->
         "replaced": "terminal.replaced",
     }
     assert wire.tags(wire.send(wire.management("why")))["RC"].decode() == expected[stage]
+
+
+TEXTS = {"title_zh": "公告", "title_en": "News", "text_zh": "请更换纸卷。", "text_en": "Change the paper roll."}
+
+
+def read(wire: Wire, counter: int, at: bytes) -> Message:
+    """Tell the host when a notice was read."""
+    tags = [("CN", str(counter).encode()), ("RS", b"read"), ("RT", at)]
+    return wire.send(wire.management("command_ack", pack_tags(tags)))
+
+
+def notices(wire: Wire) -> list[tuple[str, str, int | None]]:
+    """What the desk sees of them."""
+    shown = wire.lab.act("show", serial_number=wire.serial_number)["notices"]
+    return [(row["kind"], row["state"], row["read_at"]) for row in shown]
+
+
+def test_an_announcement_is_delivered_stored_and_read(active: Wire) -> None:
+    """The acquirer could not show that the merchant knew (N10, U11)."""
+    assert active.lab.act("announce", **TEXTS)["told"] == [active.serial_number]
+    assert notices(active) == [("announcement", "waiting", None)]
+    command = opened(active, fetched(active))
+    assert (command.kind, command.body) == ("announcement", TEXTS)
+    assert notices(active) == [("announcement", "delivered", None)]
+    acknowledge(active, 1)
+    assert notices(active) == [("announcement", "acknowledged", None)]
+    for _ in range(2):
+        assert read(active, 1, b"1772359200").text(F.RESPONSE_CODE) == "00"
+    assert notices(active) == [("announcement", "acknowledged", 1_772_359_200)]
+    assert fetched(active) == b""
+
+
+@pytest.mark.parametrize("at", [b"", b"soon", b"-1", b"12345678901"])
+def test_an_instant_that_is_none(active: Wire, at: bytes) -> None:
+    """A notice would count as read at no time at all."""
+    active.lab.act("announce", **TEXTS)
+    acknowledge(active, 1)
+    assert refusal(read(active, 1, at)).reason == "message.malformed"
+    assert notices(active)[0][2] is None
+
+
+def test_who_is_told(lab: Lab) -> None:
+    """News for one shop would stop the sales of all others."""
+    first, second = Wire(lab).on_counter(), Wire(lab, "PXE90-0002", "10000002", extended=False).on_counter()
+    fetched(first)  # under its MAC, by which the host learns what it knows
+    assert lab.act("announce", **TEXTS, serial_number=second.serial_number)["told"] == []
+    assert lab.act("announce", **TEXTS, model=first.model)["told"] == [first.serial_number]
+    for wrong in ({"serial_number": "NOBODY"}, {"model": "PX-0"}, {"text_en": "x" * 900}, {"title_zh": "a\nb"}):
+        with pytest.raises(AdminError):
+            lab.act("announce", **(TEXTS | wrong))
+    assert len(lab.rows("commands")) == 1

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from firmware_sim.cards import TEST_CARDS
+from firmware_sim.chip_card import CDOL_1, ChipCard, ChipMemory
 from protocol.codec import unseal
 from protocol.elements import Value
 from protocol.fields import F
+from protocol.tlv import Node, decode, encode, value_of, walk
 from tests.host.wire import CREDIT, DEBIT, EXPIRED, POOR, STOLEN, STRANGER, Wire, refusal
 
 
@@ -60,6 +63,102 @@ def test_a_pin_for_something_that_is_no_card_number_is_an_answer(active: Wire, p
     if pan:
         fields[F.TRACK2] = f"{pan}D3012"
     assert active.reason(active.build("sale", fields)) == "card.unknown"
+
+
+LOST, PIN_LOCKED, MAGIC = (TEST_CARDS[name].pan for name in ("lost", "pin_locked", "magic"))
+
+
+@pytest.mark.parametrize(
+    ("pan", "amount_fen", "code", "reason"),
+    [
+        (LOST, 100, "41", "card.lost"),
+        (PIN_LOCKED, 100, "38", "card.pin_locked"),
+        (MAGIC, 1051, "51", "issuer.51"),
+        (MAGIC, 1068, "68", "issuer.68"),
+        (MAGIC, 1011, "11", ""),
+        (MAGIC, 1000, "00", ""),
+        (TEST_CARDS["forced_a2"].pan, 100, "A2", ""),
+        (TEST_CARDS["forced_a7"].pan, 100, "A7", "issuer.a7"),
+    ],
+)
+def test_answers_that_are_forced(active: Wire, pan: str, amount_fen: int, code: str, reason: str) -> None:
+    """A tester could not provoke the answer that a merchant asks about."""
+    reply = active.send(active.sale(amount_fen, pan))
+    assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == (code, reason)
+    row = active.lab.rows("transactions", batch=active.batch)[0]
+    assert (row["code"], row["state"]) == (code, "captured" if not reason else "declined")
+    assert active.lab.violations() == []
+
+
+def test_three_wrong_pins_lock_one_card(active: Wire) -> None:
+    """A thief could try all PINs, or lock the card of somebody else."""
+    wrong = [active.reason(active.sale(100, DEBIT, pin="654321")) for _ in range(2)]
+    active.sell(100, pin="123456")
+    wrong += [active.reason(active.sale(100, DEBIT, pin="654321")) for _ in range(3)]
+    assert wrong == ["card.wrong_pin"] * 4 + ["card.pin_locked"]
+    assert active.reason(active.sale(100, DEBIT, pin="123456")) == "card.pin_locked"
+    active.lab.reopen()
+    assert active.reason(active.sale(100, DEBIT, pin="123456")) == "card.pin_locked"
+    active.sell(100, CREDIT, pin="123456")
+
+
+def test_a_repeated_wrong_pin_counts_once(active: Wire) -> None:
+    """A bad line would lock the card of an honest customer."""
+    payload = active.sale(100, DEBIT, pin="654321")
+    for _ in range(5):
+        assert active.reason(payload) == "card.wrong_pin"
+    active.sell(100, DEBIT, pin="123456")
+
+
+def chip_sale(active: Wire, name: str = "credit", told_fen: int = 6000, **changes: bytes) -> dict[int, Value]:
+    """The fields of a sale for 60.00 yuan by a chip that agreed to ``told_fen``."""
+    card = TEST_CARDS[name]
+    chip = ChipCard(card, ChipMemory(), tapped=False)
+    objects = {tag: bytes(length) for tag, length in CDOL_1} | {0x9F02: bytes.fromhex(f"{told_fen:012d}")}
+    answers = chip.start(b"") + chip.request(b"".join(objects[tag] for tag, _ in CDOL_1))
+    objects |= {node.tag: node.octets for node in walk(decode(answers)) if not node.children}
+    objects |= {int(tag, 16): value for tag, value in changes.items()}
+    fields = active.money(6000, card.pan, active.stan())
+    return fields | {F.PAN_SEQUENCE: "001", F.ICC: encode(Node(tag, value) for tag, value in objects.items())}
+
+
+def test_a_chip_gets_its_issuers_proof(active: Wire) -> None:
+    """No chip would agree to what the host approved."""
+    reply = active.send(active.build("sale", chip_sale(active)))
+    assert reply.text(F.RESPONSE_CODE) == "00"
+    told = decode(reply.octets(F.ICC))
+    assert [node.tag for node in told] == [0x9F36, 0x91]
+    assert value_of(told, 0x91)[8:] == b"00"
+    refused = active.send(active.build("sale", chip_sale(active, "lost")))
+    assert value_of(decode(refused.octets(F.ICC)), 0x91)[8:] == b"41"
+
+
+@pytest.mark.parametrize(
+    ("name", "told_fen", "changes"),
+    [
+        ("counterfeit", 6000, {}),
+        ("credit", 100, {}),
+        ("credit", 6000, {"9F26": bytes(8)}),
+        ("credit", 6000, {"9F37": b"abcd"}),
+        ("credit", 6000, {"9F27": b"\x40"}),
+    ],
+    ids=["copied chip", "another amount", "no cryptogram", "another number", "no request"],
+)
+def test_a_cryptogram_that_proves_nothing_is_refused(
+    active: Wire, name: str, told_fen: int, changes: dict[str, bytes]
+) -> None:
+    """A copied card would pay."""
+    reply = active.send(active.build("sale", chip_sale(active, name, told_fen, **changes)))
+    assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("A7", "card.cryptogram")
+    assert not reply.has(F.ICC)
+    assert active.lab.rows("transactions", batch=active.batch)[0]["state"] == "declined"
+
+
+@pytest.mark.parametrize("chip", [b"\x9f", b"\x9f\x36\x80", bytes(9), encode([Node(0x95, bytes(5))])])
+def test_chip_data_that_is_none_is_malformed(active: Wire, chip: bytes) -> None:
+    """One broken card would be answered as a failure of the host."""
+    assert active.code(active.build("sale", chip_sale(active) | {F.ICC: chip})) == "30"
+    assert active.lab.rows("transactions", batch=active.batch) == []
 
 
 def test_the_track_alone_is_a_card(active: Wire) -> None:

@@ -7,16 +7,20 @@ from collections.abc import Callable
 import pytest
 
 from protocol.codec import unseal
-from protocol.crypto.keys import KEY_LAYOUTS, unpack_working_keys
+from protocol.crypto.keys import KEY_CIPHERS, KEY_LAYOUTS, unpack_working_keys
 from protocol.fields import F
 from protocol.header import Header, Tpdu
 from protocol.message import Message
 from protocol.private import Control
-from tests.host.wire import Lab, Wire, refusal
+from protocol.private.security import pack_security, pack_sm4_pin
+from tests.host.wire import DEBIT, Lab, Wire, refusal
 from tests.vectors import shared_vectors
 
 
-@pytest.mark.parametrize(("network", "lengths"), [("001", (8, 8, 0)), ("003", (16, 16, 0)), ("004", (16, 16, 16))])
+@pytest.mark.parametrize(
+    ("network", "lengths"),
+    [("001", (8, 8, 0)), ("003", (16, 16, 0)), ("004", (16, 16, 16)), ("005", (16, 16, 0)), ("006", (16, 16, 16))],
+)
 def test_a_sign_on_gives_the_keys_that_it_asks_for(lab: Lab, network: str, lengths: tuple[int, int, int]) -> None:
     """A terminal of an older make could not work."""
     wire = Wire(lab).register()
@@ -24,6 +28,24 @@ def test_a_sign_on_gives_the_keys_that_it_asks_for(lab: Lab, network: str, lengt
     assert wire.keys is not None
     assert (len(wire.keys.pik), len(wire.keys.mak), len(wire.keys.tdk or b"")) == lengths
     wire.sell(100, pin="123456")
+    assert wire.reason(wire.sale(100, pin="654321")) == "card.wrong_pin"
+
+
+def test_keys_of_two_ciphers_count_until_the_first_good_frame(wire: Wire) -> None:
+    """A terminal whose sign-on for SM4 was lost would be refused with the 3DES keys that it still has."""
+    wire.send(wire.sign_in("006"))
+    wire.sell(100, pin="123456")
+    wire.sign_on("006")
+    wire.sell(100, pin="123456")
+
+
+def test_a_wide_pin_block_under_3des_is_no_pin_block(wire: Wire) -> None:
+    """A PIN that nobody can read would be taken for none, and the sale be approved."""
+    fields = wire.money(100, DEBIT, wire.stan(), pin="123456")
+    del fields[F.PIN_BLOCK]
+    security = pack_security("sm4", with_pin=True, encrypts_tracks=False)
+    fields |= {F.SECURITY: security, F.PRIVATE57: pack_sm4_pin(bytes(16))}
+    assert wire.reason(wire.build("sale", fields)) == "card.pin_block"
 
 
 def test_a_sign_on_tells_the_batch(active: Wire) -> None:
@@ -142,5 +164,6 @@ def test_real_sign_ons_are_refused_while_unknown_and_get_keys_once_registered(la
         lab.act("register", tmk=tmk, **till)
         reply = lab.reply(payload)
         assert (reply.mti, reply.text(F.RESPONSE_CODE)) == ("0810", "00"), vector["id"]
-        unpack_working_keys(bytes.fromhex(tmk), reply.octets(F.PAYLOAD))
+        cipher = KEY_CIPHERS[asked.text(F.CONTROL)[8:11]]
+        unpack_working_keys(bytes.fromhex(tmk), reply.octets(F.PAYLOAD), cipher)
     assert count == 5

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from host.handlers.undo import CHINESE
 from host.policy import Policy
 from host.records import TransactionState
 from host.transactions import TRANSITIONS, Undo, step
@@ -30,6 +31,8 @@ LEGAL = {
     ("captured", "void"): "voided",
     ("captured", "reverse"): "reversed",
     ("voided", "reverse the void"): "captured",
+    ("captured", "adjust"): "adjusted",
+    ("captured", "expire"): "expired",
 }
 
 
@@ -39,6 +42,7 @@ def test_a_row_is_undone_only_as_the_table_says(state: TransactionState, undo: U
     """A reversed sale would be captured again by a late void."""
     assert step(state, undo) == LEGAL.get((str(state), str(undo)))
     assert set(TRANSITIONS) == set(TransactionState)
+    assert (state in CHINESE) is not bool(TRANSITIONS[state].get(Undo.VOID))
 
 
 # reversals

@@ -1,0 +1,36 @@
+"""Answers to a merchant who pauses a terminal, or resumes (product U8): the hold "merchant" beside all others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.case import Case
+from host.decision import Decision, Insert, Update, Write
+from host.retirement import audit
+from protocol.errors import DecodeError
+from protocol.fields import F
+from protocol.private import text_tag, unpack_tags
+
+REASON: Final = "merchant"
+_ACTOR: Final = "device"
+_PAUSES: Final = {"1": True, "0": False}
+
+
+def pause(case: Case) -> Decision:
+    """Put the hold on or take it off, once. Raises DecodeError where tag PA is neither 1 nor 0."""
+    said = text_tag(unpack_tags(case.request.message.octets(F.PAYLOAD), field=F.PAYLOAD), "PA")
+    if said not in _PAUSES:
+        raise DecodeError("tag PA is neither 1 nor 0", field=F.PAYLOAD, code="tags")
+    serial_number = case.terminal.serial_number
+    held = [hold for hold in case.snapshot.holds if hold.reason == REASON]
+    writes: list[Write] = []
+    if _PAUSES[said] and not held:
+        row = {"serial_number": serial_number, "reason": REASON, "note": "", "actor": _ACTOR, "since": case.at}
+        writes = [Insert("holds", row), audit(_ACTOR, serial_number, "hold", REASON, case.at)]
+    elif held and not _PAUSES[said]:
+        released = {"released_at": case.at, "released_by": _ACTOR}
+        writes = [
+            *(Update("holds", {"number": hold.number}, released) for hold in held),
+            audit(_ACTOR, serial_number, "release", REASON, case.at),
+        ]
+    return Decision(writes=tuple(writes), remember=False)

@@ -1,0 +1,83 @@
+"""Answers to the merchant's form handed in at the device, and to the question how it stands (product R2, R7, R8).
+
+Rules owned here: a terminal has one form that waits for its review, however often it is handed in; the same form again
+changes nothing, a corrected one takes its place; what is registered takes none. The rates are those posted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from host.case import Case
+from host.decision import Decision, Insert, Update, Write
+from host.lifecycle import UNREGISTERED, Event, State, step
+from host.records import Merchant
+from host.registration import broken_rules
+from host.retirement import audit, move
+from protocol.errors import DecodeError
+from protocol.fields import F
+from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
+
+ENTRY_MAX: Final = 80
+
+# tag of field 62 -> field of the form
+TAGS: Final[Mapping[str, str]] = MappingProxyType({"NA": "name", "CO": "contact", "TE": "telephone", "AD": "address"})
+_ACTOR: Final = "device"
+
+
+def registration(case: Case) -> Decision:
+    """File the form, if one came, and tell how it stands: tag ST, and RZ and RE for why it was rejected.
+
+    Raises DecodeError for a form that is not whole, or whose entries are no lines of text.
+    """
+    payload = case.request.message.octets(F.PAYLOAD)
+    form = _read(unpack_tags(payload, field=F.PAYLOAD)) if payload else None
+    writes = _file(case, form) if form and case.terminal.state in UNREGISTERED else []
+    state = step(case.terminal.state, Event.SUBMIT) if form else None
+    return Decision(
+        fields={F.PAYLOAD: pack_tags(_standing(case, state or case.terminal.state))},
+        writes=tuple(writes),
+        remember=False,
+    )
+
+
+def _read(tags: Mapping[str, bytes]) -> dict[str, str]:
+    form = {field: text_tag(tags, tag) for tag, field in TAGS.items()}
+    for tag, field in TAGS.items():
+        if not form[field] or len(form[field]) > ENTRY_MAX or not form[field].isprintable():
+            raise DecodeError(f"tag {tag} is no line of text", field=F.PAYLOAD, code="tags")
+    return form
+
+
+def _file(case: Case, form: dict[str, str]) -> list[Write]:
+    terminal, forms = case.terminal, case.snapshot.forms
+    if terminal.state is State.SUBMITTED:
+        waiting = forms[-1]
+        if all(waiting[field] == text for field, text in form.items()):
+            return []
+        line = audit(_ACTOR, terminal.serial_number, "form", "corrected before its review", case.at)
+        return [Update("registrations", {"number": waiting["number"]}, {**form, "at": case.at}), line]
+    posted = Merchant(terminal.merchant_id)
+    row = {
+        **form,
+        "serial_number": terminal.serial_number,
+        "merchant_id": terminal.merchant_id,
+        "credit_bp": posted.credit_bp,
+        "debit_bp": posted.debit_bp,
+        "debit_cap_fen": posted.debit_cap_fen,
+        "at": case.at,
+    }
+    return [Insert("registrations", row), *move(terminal, Event.SUBMIT, actor=_ACTOR, at=case.at)]
+
+
+def _standing(case: Case, state: State) -> list[tuple[str, bytes]]:
+    if state not in UNREGISTERED:
+        return [("ST", b"registered")]
+    tags = [("ST", state.encode("ascii"))]
+    if state is State.REJECTED:
+        broken = broken_rules(case.snapshot.forms[-1])
+        told = {"RZ": "；".join(rule.chinese for rule in broken), "RE": "; ".join(rule.english for rule in broken)}
+        tags += [(tag, text.encode(TEXT_CHARSET)) for tag, text in told.items()]
+    return tags

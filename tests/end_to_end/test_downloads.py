@@ -1,0 +1,86 @@
+"""Downloads with terminal and host in one process: what is published reaches the till, whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.power import Phase, PowerLost
+from host.downloads import CONTENTS
+from pos_lab.scenario.policy import WrittenPolicy
+from pos_lab.world import Over, World, world
+from protocol.downloads import DOWNLOADS, Form
+from tests.end_to_end.shop import Till
+
+BINS = [f"62{number:04d}" for number in range(200)]
+
+
+@pytest.fixture
+async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
+    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=12) as built:
+        yield built
+
+
+@pytest.fixture
+async def till(lab: World) -> Till:
+    return await Till.open(lab, 1)
+
+
+async def publish(lab: World, name: str, content: object) -> None:
+    await lab.act("publish_parameters", name=name, content=json.dumps(content).encode())
+
+
+async def due(lab: World) -> str:
+    rows = await lab.read(lambda books: books.rows("terminals"))
+    return str(rows[0]["due"])
+
+
+async def test_all_that_the_host_has_reaches_the_till(till: Till) -> None:
+    """One side would write what the other cannot read."""
+    assert (await till.do("download", "all")).result == "done"
+    book = till.device.terminal.book
+    for name, content in CONTENTS.items():
+        items = book.downloads[name].items
+        if name == "parameters":
+            assert items.pop("22") == "Lab Shop"
+        found = dict(items) if isinstance(content, dict) else list(items)
+        if DOWNLOADS[name].form is Form.LISTED:
+            found = list(items.values())
+        assert found == content, name
+    settings = till.device.terminal.session.settings
+    assert settings.merchant_name == "Lab Shop"
+
+
+async def test_what_is_published_is_fetched_when_the_till_is_idle(lab: World, till: Till) -> None:
+    """A limit would be lowered at the acquirer's and nowhere else."""
+    assert (await till.do("sale", "60.00", "debit:tap")).result == "approved"
+    await publish(lab, "contactless", {"FF8058": "000000001000"})
+    await publish(lab, "no_pin_bins", BINS)
+    assert await due(lab) == "9B"
+    assert (await till.do("sale", "60.00", "debit:tap")).result == "approved"
+    assert await due(lab) == ""
+    assert list(till.device.terminal.book.downloads["no_pin_bins"].items) == BINS
+    assert (await till.do("sale", "60.00", "debit:tap")).reason == "terminal.pin_required"
+    assert (await till.do("settle")).detail["balanced"] == "yes"
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+async def test_a_cut_while_it_is_fetched(lab: World, till: Till, number: int) -> None:
+    """The host would take a till for up to date that lost its table."""
+    await till.do("sign_in")
+    await publish(lab, "bin_blacklist", BINS)
+    till.device.hardware.power.cut_at(number, Phase.AFTER, of="line.send")
+    try:
+        await till.do("echo")
+    except PowerLost:
+        till.device.power_cycle()
+    till.device.hardware.power.spare()
+    kept = "bin_blacklist" in till.device.terminal.book.downloads
+    assert kept or await due(lab) == "7"
+    assert (await till.do("echo")).result == "done"
+    assert await due(lab) == ""
+    assert list(till.device.terminal.book.downloads["bin_blacklist"].items) == BINS

@@ -1,0 +1,77 @@
+"""The merchant's own pause, as the host keeps it: one hold beside all others, under a MAC only."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.private import pack_tags
+from tests.host.wire import DEBIT, Wire
+
+
+def told(wire: Wire, said: bytes, **options: object) -> str:
+    """The reason for which the host does not take it; empty where it does."""
+    return wire.reason(wire.management("pause", pack_tags([("PA", said)]), **options))
+
+
+def test_a_pause_holds_and_a_resume_releases(active: Wire) -> None:
+    """The shop is closed, and its stolen terminal sells; or it is open, and the host refuses."""
+    assert told(active, b"1") == ""
+    assert active.reason(active.sale(100)) == "hold.merchant"
+    assert active.code(active.management("echo")) == "00"
+    assert told(active, b"0") == ""
+    active.sell(100)
+    [row] = active.lab.rows("holds")
+    assert (row["reason"], row["actor"], row["released_by"]) == ("merchant", "device", "device")
+    acts = [(row["actor"], row["act"], row["detail"]) for row in active.lab.rows("audit")]
+    assert acts[-2:] == [("device", "hold", "merchant"), ("device", "release", "merchant")]
+
+
+def test_what_is_told_twice_counts_once(active: Wire) -> None:
+    """A lost reply would leave two holds, of which one is never lifted."""
+    for said in (b"0", b"1", b"1"):
+        assert told(active, said) == ""
+    assert active.lab.act("show", serial_number=active.serial_number)["holds"] == ["merchant"]
+    for said in (b"0", b"0"):
+        assert told(active, said) == ""
+    active.sell(100)
+    assert len(active.lab.rows("holds")) == 1
+
+
+def test_a_merchant_lifts_no_other_hold(active: Wire) -> None:
+    """A merchant suspected of fraud would press resume (U10)."""
+    active.lab.act("hold", serial_number=active.serial_number, reason="fraud")
+    assert told(active, b"1") == ""
+    assert told(active, b"0") == ""
+    assert active.reason(active.sale(100)) == "hold.fraud"
+
+
+def test_the_acquirer_may_lift_it(active: Wire) -> None:
+    """A broken device would close the shop for ever."""
+    told(active, b"1")
+    active.lab.act("release", serial_number=active.serial_number, reason="merchant")
+    active.sell(100)
+    active.lab.act("hold", serial_number=active.serial_number, reason="merchant")
+    assert told(active, b"0") == ""
+    active.sell(100)
+
+
+@pytest.mark.parametrize("said", [b"", b"2", b"11", "１".encode("gb18030")])
+def test_a_pause_that_says_nothing(active: Wire, said: bytes) -> None:
+    """A garbled message would close the shop, or open it."""
+    assert told(active, said) == "message.malformed"
+    assert active.lab.rows("holds") == []
+
+
+def test_a_pause_needs_its_mac(active: Wire) -> None:
+    """Anybody on the line could close every shop of the town."""
+    assert told(active, b"1", mac=False) == "message.malformed"
+    active.keys = None
+    assert told(active, b"1") == "message.mac"
+    assert active.lab.rows("holds") == []
+
+
+def test_a_stopped_terminal_may_still_pause(active: Wire) -> None:
+    """A terminal would go on asking, for it drains without being heard."""
+    active.lab.act("stop", serial_number=active.serial_number)
+    assert told(active, b"1") == ""
+    assert active.reason(active.sale(100, DEBIT)) == "terminal.stopped"
