@@ -10,7 +10,7 @@ from protocol.crypto.key import MasterKey, TrackKey
 from protocol.crypto.tmk_download import transport_key, unpack_public_key
 from protocol.crypto.tmk_exchange import SIGNATURE, pack_answer, pack_signed_key, unpack_answer, unpack_signed_key
 from protocol.errors import DecodeError, KeyLoadError, SignatureError
-from protocol.tlv import decode
+from protocol.tlv import Node, decode, encode
 
 HOST = b"H" * 32
 OFFERED = transport_key(rsa.generate_private_key(65537, 2048), bytes.fromhex("A000000333"), b"\x01")
@@ -56,3 +56,15 @@ def test_an_answer_for_another_transport_key_is_refused() -> None:
         unpack_answer(MasterKey(b"o" * 16), pack_answer(TRANSPORT, TMK))
     with pytest.raises(KeyLoadError, match="TDK"):
         pack_answer(TrackKey(b"t" * 16), TMK)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("length", [0, 8, 24])
+def test_a_master_key_of_another_length_is_refused_at_both_ends(length: int) -> None:
+    """Half a master key would be loaded, and every working key after it be wrong."""
+    with pytest.raises(KeyLoadError) as packing:
+        pack_answer(TRANSPORT, bytes(length))
+    nodes = decode(pack_answer(TRANSPORT, TMK))
+    cut = [Node(node.tag, bytes(length)) if len(node.octets) == len(TMK) else node for node in nodes]
+    with pytest.raises(KeyLoadError) as unpacking:
+        unpack_answer(TRANSPORT, encode(cut))
+    assert (packing.value.code, unpacking.value.code) == ("key_length", "key_length")

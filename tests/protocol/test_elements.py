@@ -34,6 +34,7 @@ from protocol.elements import (
     ll,
     lll,
 )
+from protocol.elements.error import CutShort
 from protocol.errors import DecodeError, EncodeError
 
 FIELD = 2
@@ -260,3 +261,10 @@ def test_what_decodes_encodes_to_the_same_bytes(raw: bytes, element: Element) ->
     except DecodeError:
         return
     assert wire(element, value) == raw.hex().upper()
+
+
+@pytest.mark.parametrize("base", Base)
+def test_a_length_that_is_cut_short_is_none(base: Base) -> None:
+    """A message that ends before a length would be read as if the length were 0."""
+    with pytest.raises(CutShort):
+        Prefix(base, 2).decode(b"")

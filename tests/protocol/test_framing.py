@@ -855,3 +855,15 @@ def test_stx_delivers_a_request_that_is_made_again(between: Callable[[StxFramer]
     assert framer.feed(frame) == [SALE]
     between(framer)
     assert framer.feed(frame) == [SALE]
+
+
+@pytest.mark.parametrize(
+    ("stream", "hint"),
+    [(b"GET / HTTP/1.1", "HTTP"), (bytes.fromhex("003C6000030000"), "framing"), (b"\x00\x3c\x60", "")],
+)
+def test_an_stx_line_says_what_other_bytes_look_like(stream: bytes, hint: str) -> None:
+    """An engineer who set another framing at the till would only read of noise."""
+    framer = StxFramer()
+    framer.feed(stream)
+    assert hint in framer.hint
+    assert bool(framer.hint) is bool(hint)
