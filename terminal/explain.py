@@ -9,7 +9,7 @@ from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.private import TEXT_CHARSET, text_tag
 from terminal.outcome import LOCAL, Outcome
-from terminal.session import Reply, Session
+from terminal.session import Reply, Session, Silence, refused, silent
 
 _KINDS: Final = {
     "download_master_key": "master_key",
@@ -44,3 +44,10 @@ async def explain(session: Session, outcome: Outcome) -> Outcome:
         remedy_zh=remedy_zh,
         remedy_en=remedy_en,
     )
+
+
+async def unapproved(session: Session, flow: str, answer: Reply | Silence) -> Outcome:
+    """What ``flow``, which moves no money, tells without an approval: that nobody answered, or why the host refused."""
+    if isinstance(answer, Silence):
+        return silent(flow, answer)
+    return await explain(session, refused(flow, answer))

@@ -16,10 +16,10 @@ from host import postings
 from host.case import Case
 from host.decision import Decision, Insert, refuse
 from host.handlers.purchase import record
-from host.handlers.undo import REFUNDED, move, other_card, refuse_undone
+from host.handlers.undo import move, state_after
 from host.issuer import find_issuer
 from host.records import columns
-from host.transactions import Undo, step
+from host.transactions import Undo
 from protocol.fields import F
 from protocol.money import yuan
 
@@ -33,13 +33,9 @@ def adjust(case: Case) -> Decision:
     original, request = case.snapshot.original, case.request
     if original is None or original.kind != ADJUSTABLE[request.kind.name] or original.batch != request.control.batch:
         return refuse("original.not_found")
-    state = step(original.state, Undo.ADJUST)
-    if state is None:
-        return refuse_undone(original.state)
-    if case.snapshot.refunded_fen:
-        return refuse_undone(REFUNDED)
-    if other_card(case, original):
-        return refuse("original.other_card")
+    state = state_after(case, original, Undo.ADJUST)
+    if isinstance(state, Decision):
+        return state
     least_fen = original.amount_fen if request.kind.name == "tip_adjustment" else 1
     limit_fen = original.amount_fen * (100 + case.policy.tip_percent) // 100
     if not least_fen <= request.amount_fen <= limit_fen:

@@ -49,18 +49,24 @@ def void(case: Case) -> Decision:
         return refuse("original.not_found")
     if original.amount_fen != case.request.amount_fen:
         return refuse("original.other_amount")
-    state = step(original.state, Undo.VOID)
-    if state is None:
-        return refuse_undone(original.state)
-    if case.snapshot.refunded_fen:
-        return refuse_undone(REFUNDED)
-    if other_card(case, original):
-        return refuse("original.other_card")
+    state = state_after(case, original, Undo.VOID)
+    if isinstance(state, Decision):
+        return state
     return Decision(
         fields={F.AUTH_ID: original.auth_id},
         writes=(record_undo(case, original), move(original, state), *postings.undo(original, case.at)),
         turnover_fen=-original.amount_fen,
     )
+
+
+def state_after(case: Case, original: Transaction, undo: Undo) -> TransactionState | Decision:
+    """Where ``undo`` brings a row, or the refusal: it was undone, refunded, or is another card's."""
+    state = step(original.state, undo)
+    if state is None:
+        return refuse_undone(original.state)
+    if case.snapshot.refunded_fen:
+        return refuse_undone(REFUNDED)
+    return refuse("original.other_card") if other_card(case, original) else state
 
 
 def refund(case: Case) -> Decision:

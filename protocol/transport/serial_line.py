@@ -22,6 +22,7 @@ from protocol.transport.thread_line import ThreadTransport
 P = TypeVar("P", bound=asyncio.Protocol)
 
 OPENING_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, TypeError, NotImplementedError)
+"""What pyserial raises when it opens: it says NotImplementedError where a URL's handler lacks a setting."""
 if sys.platform != "win32":
     import termios
 

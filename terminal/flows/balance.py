@@ -7,13 +7,13 @@ from protocol.fields import F
 from protocol.money import yuan
 from protocol.private import Balance
 from terminal.emv_kernel import PinRule
-from terminal.explain import explain
+from terminal.explain import unapproved
 from terminal.flows.entry import ask_card, ask_pin
 from terminal.flows.purchase import entry_mode, presented_fields
 from terminal.flows.transact import make_ready
 from terminal.money import NORMAL, RENMINBI, chip_answer
 from terminal.outcome import Outcome, done, local
-from terminal.session import Reply, Session, Silence, refused, silent
+from terminal.session import Reply, Session
 
 
 async def balance(session: Session) -> Outcome:
@@ -40,10 +40,8 @@ async def balance(session: Session) -> Outcome:
     if card.chip:
         approved = isinstance(answer, Reply) and answer.response.approved
         card.chip.complete(chip_answer(answer), approved=approved, answered=isinstance(answer, Reply))
-    if isinstance(answer, Silence):
-        return silent("balance", answer)
-    if not answer.response.approved:
-        return await explain(session, refused("balance", answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, "balance", answer)
     return _told(answer) if session.believes(answer) else local("balance", "terminal.bad_reply")
 
 

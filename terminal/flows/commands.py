@@ -17,7 +17,7 @@ from protocol.errors import DecodeError, SignatureError
 from protocol.fields import F
 from protocol.private import text_tag
 from terminal.book import Accepted, Notice
-from terminal.explain import explain
+from terminal.explain import unapproved
 from terminal.flows.diagnose import diagnose
 from terminal.flows.firmware import fetch_image
 from terminal.flows.sign_in import sign_in
@@ -76,10 +76,8 @@ async def commands(session: Session) -> Outcome:
         if stopped := await _finish_accepted(session):
             return stopped
         answer = await session.ask("command_fetch")
-        if isinstance(answer, Silence):
-            return silent("commands", answer)
-        if not answer.response.approved:
-            return await explain(session, refused("commands", answer))
+        if not isinstance(answer, Reply) or not answer.response.approved:
+            return await unapproved(session, "commands", answer)
         try:
             document = answer.tags().get("CM", b"")
         except DecodeError:

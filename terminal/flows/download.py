@@ -29,11 +29,11 @@ from protocol.private import BinPage
 from protocol.tlv import Node, decode, encode
 from terminal.book import Downloaded
 from terminal.downloads import PARSERS, changed, in_effect, made
-from terminal.explain import explain
+from terminal.explain import unapproved
 from terminal.flows.sign_in import sign_in
 from terminal.outcome import Outcome, done, local
 from terminal.records import TableDownloaded, spell
-from terminal.session import Session, Silence, refused, silent
+from terminal.session import Reply, Session
 
 FLOW: Final = "download"
 EVERYTHING: Final = "all"
@@ -175,10 +175,8 @@ async def _names(session: Session, row: Download) -> list[tuple[Node, ...]] | Ou
 async def _ask(session: Session, kind: str, payload: bytes = b"") -> bytes | Outcome:
     """Field 62 of the answer; an outcome where none came that is to be believed."""
     answer = await session.ask(kind, {F.PAYLOAD: payload} if payload else {})
-    if isinstance(answer, Silence):
-        return silent(FLOW, answer)
-    if not answer.response.approved:
-        return await explain(session, refused(FLOW, answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, FLOW, answer)
     if not session.believes(answer):
         return local(FLOW, "terminal.bad_reply")
     return answer.message.octets(F.PAYLOAD)

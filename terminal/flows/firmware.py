@@ -14,12 +14,12 @@ from protocol.errors import DecodeError, SignatureError
 from protocol.fields import F
 from protocol.image import SHA256, VERSION
 from protocol.private import text_tag
-from terminal.explain import explain
+from terminal.explain import unapproved
 from terminal.flows.resolve import resolve
 from terminal.flows.sign_in import sign_in
 from terminal.outcome import Outcome, done, local
 from terminal.records import UpdateStaged
-from terminal.session import Session, Silence, refused, silent
+from terminal.session import Reply, Session, Silence, refused, silent
 
 FLOW: Final = "update"
 
@@ -31,10 +31,8 @@ async def update(session: Session) -> Outcome:
     if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
         return outcome.of(FLOW)
     answer = await session.ask("firmware_query")
-    if isinstance(answer, Silence):
-        return silent(FLOW, answer)
-    if not answer.response.approved:
-        return await explain(session, refused(FLOW, answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, FLOW, answer)
     try:
         tags = answer.tags()
         version, size, sha256 = (text_tag(tags, tag) for tag in ("VN", "SZ", "SH"))

@@ -10,9 +10,9 @@ from typing import Final
 
 from protocol.errors import DecodeError, KeyLoadError, SignatureError
 from protocol.fields import F
-from terminal.explain import explain
+from terminal.explain import unapproved
 from terminal.outcome import Outcome, done, local
-from terminal.session import Session, Silence, refused, silent
+from terminal.session import Reply, Session
 
 FLOW: Final = "download_master_key"
 
@@ -43,8 +43,6 @@ async def download_master_key(session: Session) -> Outcome:
 async def _ask(session: Session, kind: str, payload: bytes) -> bytes | Outcome:
     """Field 62 of the answer; an outcome where none came."""
     answer = await session.ask(kind, {F.PAYLOAD: payload} if payload else {})
-    if isinstance(answer, Silence):
-        return silent(FLOW, answer)
-    if not answer.response.approved:
-        return await explain(session, refused(FLOW, answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, FLOW, answer)
     return answer.message.octets(F.PAYLOAD)

@@ -9,19 +9,17 @@ from protocol.codes import PARTS
 from protocol.fields import F
 from protocol.private import pack_parameters
 from terminal.downloads import told
-from terminal.explain import explain
+from terminal.explain import unapproved
 from terminal.flows.sign_in import sign_in
 from terminal.outcome import Outcome, done
-from terminal.session import Session, Silence, refused, silent
+from terminal.session import Reply, Session
 
 
 async def echo(session: Session) -> Outcome:
     """Test the line."""
     answer = await session.ask("echo")
-    if isinstance(answer, Silence):
-        return silent("echo", answer)
-    if not answer.response.approved:
-        return await explain(session, refused("echo", answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, "echo", answer)
     return done("echo", "线路正常", "the line works")
 
 
@@ -29,10 +27,8 @@ async def status(session: Session) -> Outcome:
     """Test and upload the state of the parts; ``detail`` tells of the terminal as well, and all ``faults``."""
     results = self_test(session.board)
     answer = await session.ask("status_upload", {F.PAYLOAD: part_states(results).encode("ascii")})
-    if isinstance(answer, Silence):
-        return silent("status", answer)
-    if not answer.response.approved:
-        return await explain(session, refused("status", answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, "status", answer)
     faults = ", ".join(f"{part} {result}" for part, result in results.items() if result != GOOD)
     return done("status", "状态已上送", "the status was uploaded", **summary(session), faults=faults)
 
@@ -41,10 +37,8 @@ async def configuration(session: Session) -> Outcome:
     """Upload the state of the parts and the parameters in force (CUP 1.9, D)."""
     payload = part_states(self_test(session.board)).encode("ascii") + pack_parameters(told(session.settings))
     answer = await session.ask("status_upload", {F.PAYLOAD: payload})
-    if isinstance(answer, Silence):
-        return silent("configuration", answer)
-    if not answer.response.approved:
-        return await explain(session, refused("configuration", answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, "configuration", answer)
     return done("configuration", "配置已上送", "the configuration was uploaded")
 
 
@@ -53,10 +47,8 @@ async def cashier_sign_in(session: Session) -> Outcome:
     if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
         return outcome.of("cashier_sign_in")
     answer = await session.ask("cashier_sign_in")
-    if isinstance(answer, Silence):
-        return silent("cashier_sign_in", answer)
-    if not answer.response.approved:
-        return await explain(session, refused("cashier_sign_in", answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, "cashier_sign_in", answer)
     operator = session.operator or session.settings.operator.strip()
     return done("cashier_sign_in", "收银员已签到", "the cashier is signed on", operator=operator)
 

@@ -14,15 +14,15 @@ from types import MappingProxyType
 from typing import Final
 
 from terminal.emv_kernel import PinRule
-from terminal.flows.entry import Presented, ask_amount, ask_card, ask_digits
+from terminal.flows.entry import Presented, ask_amount, ask_card
+from terminal.flows.original import about, ask_stan, find_original
 from terminal.flows.purchase import card_columns, entry_mode
 from terminal.flows.transact import make_ready, not_now, transact
-from terminal.flows.undo import NO_CARD
 from terminal.money import approval, fields_of
 from terminal.outcome import Outcome, local
 from terminal.records import Opened
 from terminal.session import Session
-from terminal.transaction import TRANSITIONS, UNKNOWN_NUMBER, Event, State, Transaction
+from terminal.transaction import UNKNOWN_NUMBER, Event, State, Transaction
 
 ADJUSTABLE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {"offline_adjustment": frozenset({"offline_sale"}), "tip_adjustment": frozenset({"sale"})}
@@ -72,7 +72,7 @@ async def tip_adjustment(session: Session) -> Outcome:
 
 
 async def _adjust(session: Session, kind: str) -> Outcome:
-    stan = await ask_digits(session, "请输入原凭证号", "enter the STAN of the sale", r"[0-9]{1,6}")
+    stan = await ask_stan(session)
     if not stan:
         return local(kind, "terminal.entry")
     amount_fen = await ask_amount(session)
@@ -80,26 +80,11 @@ async def _adjust(session: Session, kind: str) -> Outcome:
         return local(kind, "terminal.amount")
     if refused := await make_ready(session, kind):
         return refused
-    original = session.book.find(stan.zfill(6))
-    if original is None or original.kind not in ADJUSTABLE[kind]:
-        return local(kind, "terminal.original_not_found")
-    if Event.ADJUST not in TRANSITIONS[original.state] or not original.rrn:
-        return local(kind, "terminal.original_undone", state=original.state)
-    row = Transaction(
-        kind=kind,
-        batch=session.book.batch,
-        stan=session.book.next_stan,
-        amount_fen=amount_fen,
-        entry_mode=NO_CARD,
-        card=original.card,
-        card_sealed=original.card_sealed,
-        sequence=original.sequence,
-        original_batch=original.batch,
-        original_stan=original.stan,
-        original_date=original.date,
-        original_rrn=original.rrn,
-        original_auth_id=original.auth_id,
-    )
+    original = find_original(session, kind, stan, ADJUSTABLE[kind], Event.ADJUST)
+    if isinstance(original, Outcome):
+        return original
+    row = about(session, original, kind, amount_fen)
+    row = row.model_copy(update={"card_sealed": original.card_sealed, "sequence": original.sequence})
     return await transact(session, row, fields_of(session, row))
 
 

@@ -18,7 +18,7 @@ from protocol.kinds import KINDS
 from protocol.money import yuan
 from protocol.private import UPLOAD_ITEMS_PER_MESSAGE, Totals, UploadItem, pack_upload
 from terminal.book import ClosedBatch
-from terminal.explain import explain
+from terminal.explain import explain, unapproved
 from terminal.flows.resolve import resolve
 from terminal.flows.sign_in import sign_in
 from terminal.flows.signature import flush
@@ -110,10 +110,8 @@ async def _conclude(session: Session, *, balanced: bool) -> Outcome | None:
 
 async def _tell(session: Session, kind: str, digits: str, network: str) -> Outcome | None:
     answer = await session.ask(kind, {F.TOTALS: digits}, stan=session.take_stan(), network=network)
-    if isinstance(answer, Silence):
-        return silent("settle", answer)
-    if not answer.response.approved:
-        return await explain(session, refused("settle", answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, "settle", answer)
     return None if session.believes(answer) else local("settle", "terminal.bad_reply")
 
 

@@ -19,10 +19,10 @@ from protocol.errors import DecodeError, KeyLoadError
 from protocol.fields import F
 from protocol.private import Control, pack_sequence_number
 from terminal.book import FIRST_BATCH
-from terminal.explain import explain
+from terminal.explain import unapproved
 from terminal.outcome import Outcome, done, local
 from terminal.records import SignedOff, SignedOn, UpdateStaged
-from terminal.session import Reply, Session, Silence, refused, silent
+from terminal.session import Reply, Session
 
 # 60.3 -> the algorithm of the keys that it asks for (CUP 5.2)
 ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
@@ -52,10 +52,8 @@ async def sign_in(session: Session) -> Outcome:
         stan=session.take_stan(),
         network=network,
     )
-    if isinstance(answer, Silence):
-        return silent("sign_in", answer)
-    if not answer.response.approved:
-        return await explain(session, refused("sign_in", answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, "sign_in", answer)
     try:
         session.board.secure_module.load_working_keys(answer.message.octets(F.PAYLOAD), ALGORITHMS[network])
     except KeyLoadError as error:
@@ -76,10 +74,8 @@ async def sign_off(session: Session) -> Outcome:
     if session.book.unresolved:
         return local("sign_off", "terminal.reversal_pending")
     answer = await session.ask("sign_off", stan=session.take_stan())
-    if isinstance(answer, Silence):
-        return silent("sign_off", answer)
-    if not answer.response.approved:
-        return await explain(session, refused("sign_off", answer))
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, "sign_off", answer)
     if not session.believes(answer):
         return local("sign_off", "terminal.bad_reply")
     session.journal.append(SignedOff())

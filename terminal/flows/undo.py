@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from terminal.flows.entry import ask_amount, ask_card, ask_digits
+from terminal.flows.original import about, ask_stan, find_original
 from terminal.flows.purchase import card_columns, entry_mode
 from terminal.flows.resolve import resolve
 from terminal.flows.transact import make_ready, transact
@@ -17,9 +18,7 @@ from terminal.money import fields_of
 from terminal.outcome import Outcome, done, local
 from terminal.records import Moved
 from terminal.session import Session
-from terminal.transaction import TRANSITIONS, UNKNOWN_NUMBER, Event, Transaction
-
-NO_CARD: Final = "002"
+from terminal.transaction import UNKNOWN_NUMBER, Event, Transaction
 
 # flow -> kind of the original -> kind of its void
 VOIDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
@@ -44,29 +43,15 @@ async def completion_void(session: Session) -> Outcome:
 
 
 async def _void(session: Session, flow: str) -> Outcome:
-    stan = await ask_digits(session, "请输入原凭证号", "enter the STAN of the sale", r"[0-9]{1,6}")
+    stan = await ask_stan(session)
     if not stan:
         return local(flow, "terminal.entry")
     if refused := await make_ready(session, flow):
         return refused
-    original = session.book.find(stan.zfill(6))
-    if original is None or original.kind not in VOIDS[flow]:
-        return local(flow, "terminal.original_not_found")
-    if Event.VOID not in TRANSITIONS[original.state] or not original.rrn:
-        return local(flow, "terminal.original_undone", state=original.state)
-    row = Transaction(
-        kind=VOIDS[flow][original.kind],
-        batch=session.book.batch,
-        stan=session.book.next_stan,
-        amount_fen=original.amount_fen,
-        entry_mode=NO_CARD,
-        card=original.card,
-        original_batch=original.batch,
-        original_stan=original.stan,
-        original_date=original.date,
-        original_rrn=original.rrn,
-        original_auth_id=original.auth_id,
-    )
+    original = find_original(session, flow, stan, VOIDS[flow], Event.VOID)
+    if isinstance(original, Outcome):
+        return original
+    row = about(session, original, VOIDS[flow][original.kind], original.amount_fen)
     return await transact(session, row, fields_of(session, row))
 
 
