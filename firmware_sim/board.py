@@ -26,6 +26,7 @@ from firmware_sim.flash import Flash, FlashRecord, SlotState
 from firmware_sim.keypad import Keypad, SecureEntry
 from firmware_sim.line import Direction, Line, Traffic
 from firmware_sim.models import Model
+from firmware_sim.network import NETWORKS, Network
 from firmware_sim.nvram import Nvram
 from firmware_sim.power import Cause, Power
 from firmware_sim.printer import Printer
@@ -48,7 +49,7 @@ class Hardware:
     """What survives a power cut, and what the laboratory keeps of the device.
 
     ``now`` is aware time, ``fresh(n)`` gives n random bytes, ``url`` is the host's endpoint. ``on_traffic``,
-    ``faults``, ``shown`` and ``paper`` are the laboratory's; they may be changed and read at any time.
+    ``faults``, ``network``, ``shown`` and ``paper`` are the laboratory's; they may be changed and read at any time.
     ``chip_memories`` is what the chips of its cards remember, by name: devices may share it, as they do the cards.
     ``power`` is where the supply fails, ``crystal`` where the clock goes wrong.
     """
@@ -63,6 +64,7 @@ class Hardware:
     on_traffic: Traffic = field(default=_unheard, repr=False)
     power: Power = field(default_factory=Power)
     faults: Faults = field(default_factory=Faults)
+    network: Network = NETWORKS["direct"]
     card_slot: deque[Presented] = field(default_factory=deque)
     chip_memories: dict[str, ChipMemory] = field(default_factory=dict)
     shown: list[Shown] = field(default_factory=list, repr=False)
@@ -182,6 +184,7 @@ class Board:
             hardware.url,
             lambda direction, payload: hardware.on_traffic(direction, payload),
             links=model.links,
+            network=lambda: hardware.network,
         )
 
     def clear_entries(self) -> None:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final
 
 from firmware_sim.cards import Card, EntryMode
-from firmware_sim.chip_card import ChipCard, ChipMemory
+from firmware_sim.chip_card import ChipCard, ChipMemory, Cryptogram
 from firmware_sim.errors import CardError, DeviceError, EntryTimeout
 from firmware_sim.faults import Faults
 from firmware_sim.inbox import Inbox
@@ -127,11 +127,15 @@ class CardReader(Powered):
             self._link.part()
             self._link = None
 
+    def interrupt(self, error: DeviceError) -> None:
+        """Let who waits for a card raise ``error``."""
+        self._presented.interrupt(error)
+
     async def read_card(self, timeout_s: float | None = None) -> Reading:
         """Read the card that is presented.
 
-        Raises EntryTimeout, PowerLost, and CardError "card_unreadable" for a stripe, "chip_mute" for a chip, that
-        cannot be read.
+        Raises EntryTimeout, PowerLost, what ``interrupt`` was given, and CardError "card_unreadable" for a stripe,
+        "chip_mute" for a chip, that cannot be read.
         """
         try:
             presented = await self._presented.take(timeout_s)
@@ -182,12 +186,18 @@ class ChipLink(Powered):
         """Read the records: 70."""
         return self._answer(self._chip.records)
 
-    def request(self, data: bytes) -> bytes:
-        """Ask for the first cryptogram, over what CDOL 1 asks for: 77."""
+    def authenticate(self, data: bytes) -> bytes:
+        """Have the chip sign what its DDOL asks for: 77."""
+        return self._answer(lambda: self._chip.authenticate(data))
+
+    def request(self, data: bytes, asked: Cryptogram = Cryptogram.ARQC, *, combined: bool = False) -> bytes:
+        """Ask for the first cryptogram, over what CDOL 1 asks for, and ``combined`` with a signature: 77."""
         if self._faults.fires("reader.removed_before_online"):
             self.part()
         refuses = self._faults.fires("reader.chip_refuses")
-        return self._answer(lambda: self._chip.refuse(data) if refuses else self._chip.request(data))
+        return self._answer(
+            lambda: self._chip.refuse(data) if refuses else self._chip.request(data, asked, combined=combined)
+        )
 
     def complete(self, data: bytes, *, approved: bool) -> bytes:
         """Ask for the second cryptogram, over what CDOL 2 asks for, after the host ``approved`` or not: 77."""

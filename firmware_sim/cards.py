@@ -15,6 +15,7 @@ from typing import Final
 from protocol.crypto.cryptogram import card_key
 from protocol.crypto.key import CardKey, IssuerKey
 from protocol.crypto.keys import odd_parity
+from protocol.crypto.lab_ca import REVOKED_SERIAL
 
 _ISSUER_KEY: Final = IssuerKey(odd_parity(b"issuers of a lab"))
 """What the laboratory's issuers personalise their chips with; they have the same (``host.issuer``)."""
@@ -42,11 +43,25 @@ TAP: Final = (EntryMode.CONTACTLESS,)
 DUAL: Final = (EntryMode.CONTACTLESS, EntryMode.CHIP, EntryMode.MAGNETIC)
 
 
+class Proof(Enum):
+    """How a chip proves itself without its issuer (EMV Book 2, 5 and 6): not, by its data, by a signature of its own.
+
+    COMBINED signs together with its cryptogram.
+    """
+
+    NONE = ""
+    STATIC = "SDA"
+    DYNAMIC = "DDA"
+    COMBINED = "CDA"
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A card: ``pan`` of 16 digits, ``expiry`` YYMM, ``sequence`` 3 digits; ``ways`` to read it, the usual one first.
 
-    The chip of a card that is not ``genuine`` was copied without its key.
+    The chip of a card that is not ``genuine`` was copied without its keys; the data of one that was ``altered`` are not
+    those that its issuer signed. ``ca_index`` and ``serial``, 3 bytes, are of the certificate of its issuer, which is
+    good until ``certified_until``, YYMM, as the card's own is.
     """
 
     name: str
@@ -57,6 +72,11 @@ class Card:
     expiry: str = field(repr=False, default="3012")
     sequence: str = field(repr=False, default="001")
     genuine: bool = True
+    proof: Proof = Proof.DYNAMIC
+    altered: bool = False
+    ca_index: int = 1
+    serial: bytes = field(repr=False, default=b"\0\0\1")
+    certified_until: str = field(repr=False, default="3512")
 
     @property
     def service_code(self) -> str:
@@ -120,6 +140,14 @@ TEST_CARDS: Mapping[str, Card] = {
         Card("magic", _CREDIT, DUAL, "6200001000000003"),
         Card("scripted", _CREDIT, CHIP, "6200001100000002"),
         Card("unknown_bin", _DEBIT, STRIPE, "6299999900000001"),
+        Card("unproven", _CREDIT, CHIP, numbered("6200000200002"), proof=Proof.NONE),
+        Card("static", _CREDIT, CHIP, numbered("6200000200003"), proof=Proof.STATIC),
+        Card("combined", _CREDIT, DUAL, numbered("6200000200004"), proof=Proof.COMBINED),
+        Card("copied", _CREDIT, DUAL, numbered("6200000200005"), genuine=False, proof=Proof.COMBINED),
+        Card("altered", _CREDIT, CHIP, numbered("6200000200006"), altered=True),
+        Card("ca_expired", _CREDIT, CHIP, numbered("6200000200007"), ca_index=3),
+        Card("ca_unknown", _CREDIT, CHIP, numbered("6200000200008"), ca_index=9),
+        Card("revoked", _CREDIT, CHIP, numbered("6200000200009"), serial=REVOKED_SERIAL),
         *map(_forcing, FORCED_CODES),
     )
 }

@@ -105,6 +105,8 @@ FAULT_POINTS: Mapping[str, FaultPoint] = {
         Place.REPLY, "the terminal gets what the given function makes of the reply", _replace, callable
     ),
     "line.no_signal": _part("there is no signal, so the line cannot be opened"),
+    "line.busy": _part("the line is busy when it is dialled"),
+    "line.no_carrier": _part("nobody answers the dialled line: there is no carrier"),
     "line.breaks": _part("the connection breaks right after the request"),
     "journal.stuck_bit": _part("a cell of the journal's memory does not take what is written"),
     "journal.erase_fails": _part("a sector of the journal's memory cannot be erased any more"),

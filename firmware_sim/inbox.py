@@ -21,11 +21,17 @@ class Inbox(Powered, Generic[T]):
         super().__init__(power)
         self._items: deque[T] = deque() if items is None else items
         self._ended: Exception | None = None
+        self._interrupted: Exception | None = None
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
         """How many items wait."""
         return len(self._items)
+
+    @property
+    def first(self) -> T:
+        """The item that the next ``take`` returns; raises IndexError where none waits."""
+        return self._items[0]
 
     def put(self, item: T) -> None:
         """Add ``item``; raises PowerLost."""
@@ -38,13 +44,21 @@ class Inbox(Powered, Generic[T]):
         self._ended = error
         self._changed.set()
 
+    def interrupt(self, error: Exception) -> None:
+        """Let the ``take`` that waits, or the next one that would have to, raise ``error``, once."""
+        self._interrupted = error
+        self._changed.set()
+
     def clear(self) -> None:
         """Throw away what nobody has taken; raises PowerLost."""
         self._check()
         self._items.clear()
 
     async def take(self, timeout_s: float | None = None) -> T:
-        """Return the oldest item, waiting at most ``timeout_s`` seconds; raises TimeoutError and PowerLost."""
+        """Return the oldest item, waiting at most ``timeout_s`` seconds.
+
+        Raises TimeoutError, PowerLost, and what ``end`` and ``interrupt`` were given.
+        """
         self._check()
         self._power.on_cut(self._changed.set)
         try:
@@ -52,9 +66,12 @@ class Inbox(Powered, Generic[T]):
                 while not self._items:
                     if self._ended is not None:
                         raise self._ended
+                    if self._interrupted is not None:
+                        raise self._interrupted
                     self._changed.clear()
                     await self._changed.wait()
                     self._check()
         finally:
+            self._interrupted = None
             self._power.forget(self._changed.set)
         return self._items.popleft()

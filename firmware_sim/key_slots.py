@@ -45,6 +45,9 @@ class Operation(StrEnum):
     VERIFY_HOST = "verify what the host signed"
     SEAL = "seal card data"
     UNSEAL = "unseal card data"
+    SEAL_BACKUP = "seal a backup under a key derived for it"
+    OPEN_BACKUP = "open a backup under a key derived for it"
+    PROVE = "prove a statement under a key derived for it"
 
 
 class Algorithm(StrEnum):
@@ -67,7 +70,11 @@ class KeySlot:
 
 KEY_SLOTS: Final[Mapping[Slot, KeySlot]] = MappingProxyType(
     {
-        Slot.TMK: KeySlot("master", MasterKey, frozenset({Operation.LOAD_KEYS})),
+        Slot.TMK: KeySlot(
+            "master",
+            MasterKey,
+            frozenset({Operation.LOAD_KEYS, Operation.SEAL_BACKUP, Operation.OPEN_BACKUP, Operation.PROVE}),
+        ),
         Slot.PIK: KeySlot("PIN", PinKey, frozenset({Operation.PIN_BLOCK}), is_working=True),
         Slot.MAK: KeySlot("MAC", MacKey, frozenset({Operation.MAC, Operation.VERIFY_MAC}), is_working=True),
         Slot.TDK: KeySlot("track", TrackKey, frozenset({Operation.ENCRYPT_TRACK}), is_working=True),

@@ -3,13 +3,14 @@
 Rules owned here: a PIN goes into the secure entry, which the board wires to the keypad and the secure module and to
 nobody else; it is overwritten with zeros when it was used, cancelled or cleared, when the time is up, the pad is
 unplugged or keys flood it (TABLE PIN_FAULTS). Only the digits 0 to 9 are digits. No more is typed ahead than
-ENTRIES_AHEAD_MAX entries of ENTRY_CHARACTERS_MAX characters.
+ENTRIES_AHEAD_MAX entries of ENTRY_CHARACTERS_MAX characters. The cancel key also ends what waits for another device.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -88,7 +89,7 @@ def wipe(secret: bytearray) -> None:
 
 
 class Keypad(Powered):
-    """The keys of one power epoch. Entries may be typed ahead of the question."""
+    """The keys of one power epoch. Entries may be typed ahead of the question; ``on_key`` hears of every key."""
 
     def __init__(self, power: Power, secure_entry: SecureEntry, faults: Faults) -> None:
         super().__init__(power)
@@ -97,12 +98,34 @@ class Keypad(Powered):
         self._entries: Inbox[str | EntryFailed] = Inbox(power)
         self._pins: Inbox[int | EntryFailed] = Inbox(power)
         self._line = ""
-        self._asks_pin = False
+        self._asks_pin = self._hides = False
+        self._escape: Callable[[EntryCancelled], None] | None = None
+        self.on_key: Callable[[], None] | None = None
 
     @property
     def asks_pin(self) -> bool:
         """Whether a PIN is asked for now, so that keys belong to it."""
         return self._asks_pin
+
+    @property
+    def hides_entry(self) -> bool:
+        """Whether an entry is asked for now that nobody may read over a shoulder; a PIN is another thing."""
+        return self._hides and not self._entries
+
+    @contextmanager
+    def escaping(self, escape: Callable[[EntryCancelled], None]) -> Iterator[None]:
+        """Hand the cancel key to ``escape`` while the block waits for something else than a key.
+
+        It may have been pressed just before, as the next key; what else was typed ahead is left for later questions.
+        """
+        self._check()
+        self._escape = escape
+        try:
+            if self._entries and isinstance(ahead := self._entries.first, EntryCancelled):
+                escape(ahead)
+            yield
+        finally:
+            self._escape = None
 
     def strike(self, key: Key | str) -> None:
         """Press one key: a character of CHARACTERS or a Key; while a PIN is asked for, it belongs to the PIN.
@@ -113,6 +136,7 @@ class Keypad(Powered):
         self._check()
         if not isinstance(key, Key) and key not in CHARACTERS:
             raise DeviceError("there is no such key", hint=f"one of {' '.join(sorted(CHARACTERS))} or a Key")
+        self._touched()
         if self._asks_pin:
             self._strike_pin(key)
         elif isinstance(key, str):
@@ -161,12 +185,15 @@ class Keypad(Powered):
         self._entries.clear()
         self._line = ""
 
-    async def read(self, timeout_s: float | None = None) -> str:
-        """Return the next entry; raises EntryTimeout, EntryCancelled, PowerLost."""
+    async def read(self, timeout_s: float | None = None, *, hidden: bool = False) -> str:
+        """Return the next entry, one to be ``hidden`` or not; raises EntryTimeout, EntryCancelled, PowerLost."""
+        self._hides = hidden
         try:
             answer = await self._entries.take(timeout_s)
         except TimeoutError as error:
             raise EntryTimeout("nobody pressed a key") from error
+        finally:
+            self._hides = False
         if isinstance(answer, str):
             return answer
         raise answer
@@ -210,12 +237,21 @@ class Keypad(Powered):
         elif key in (Key.CLEAR, Key.ENTER):
             self._secure_entry.wipe()
 
+    def _touched(self) -> None:
+        if self.on_key is not None:
+            self.on_key()
+
     def _type(self, entry: str | EntryFailed) -> None:
+        self._check()
+        self._touched()
         if len(self._entries) == ENTRIES_AHEAD_MAX:
             self._end_pin("keypad.key_flood")
             self._entries.clear()
             entry = KeyFlood("keys came faster than they were taken")
-        self._entries.put(entry)
+        if self._escape is not None and isinstance(entry, EntryCancelled):
+            self._escape(entry)
+        else:
+            self._entries.put(entry)
 
     def _end_pin(self, name: str) -> None:
         """Let the entry of a PIN end as a row of PIN_FAULTS says, with nothing left of it."""

@@ -21,8 +21,9 @@ from firmware_sim.key_memory import BAD_LOADS_MAX, BAD_MACS_MAX, FAIL_COUNTERS, 
 from firmware_sim.key_slots import SUITES, Algorithm, Operation, Slot
 from firmware_sim.keypad import SecureEntry, wipe
 from firmware_sim.power import Power, Powered
-from protocol.crypto import vault
+from protocol.crypto import derived, vault
 from protocol.crypto.cipher import TDES
+from protocol.crypto.derived import Purpose
 from protocol.crypto.key import MacKey, PinKey, TrackKey
 from protocol.crypto.keys import SINGLE_BYTES, unpack_working_keys
 from protocol.crypto.track import encrypt_track
@@ -207,6 +208,24 @@ class SecureModule(Powered):
         """Return what ``seal`` was given; raises as it, and KeyLoadError "vault" on bytes of another device."""
         key, _ = self._memory.use(slot, Operation.UNSEAL)
         return vault.unseal(key, sealed, _CARD_DATA + self._owner)
+
+    def seal_backup(self, content: bytes, context: bytes, slot: Slot = Slot.TMK) -> bytes:
+        """Return ``content`` sealed for the host, the same bytes every time (``protocol.crypto.derived``).
+
+        Raises SecureModuleError "no_key", and "key_use" (counted) for another slot than that of the master key.
+        """
+        tmk, _ = self._memory.use(slot, Operation.SEAL_BACKUP)
+        return derived.seal_backup(tmk, content, context)
+
+    def open_backup(self, sealed: bytes, context: bytes, slot: Slot = Slot.TMK) -> bytes:
+        """Return what the host sealed for this device; raises as ``seal_backup``, and KeyLoadError "vault"."""
+        tmk, _ = self._memory.use(slot, Operation.OPEN_BACKUP)
+        return derived.open_backup(tmk, sealed, context)
+
+    def prove(self, purpose: Purpose, statement: bytes, slot: Slot = Slot.TMK) -> bytes:
+        """Return the 32 bytes by which this device states ``statement`` to its host; raises as ``seal_backup``."""
+        tmk, _ = self._memory.use(slot, Operation.PROVE)
+        return derived.prove(tmk, purpose, statement)
 
     def _wipe(self) -> None:
         """Overwrite what is secret and no stored key: the case was opened, or the power has gone."""

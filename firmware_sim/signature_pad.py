@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain, cycle, pairwise
 from typing import Final
 
-from firmware_sim.errors import PadError
+from firmware_sim.errors import EntryCancelled, PadError
 from firmware_sim.faults import Faults
 from firmware_sim.inbox import Inbox
 from firmware_sim.power import Power, Powered
@@ -87,6 +87,10 @@ class SignaturePad(Powered):
     def cancel(self) -> None:
         """Press cancel instead of signing."""
         self._signed.put(_cancelled())
+
+    def interrupt(self, error: EntryCancelled) -> None:
+        """Let who waits for a signature hear that the cashier pressed the cancel key."""
+        self._signed.interrupt(_cancelled())
 
     def clear(self) -> None:
         """Forget what was signed ahead."""

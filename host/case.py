@@ -20,6 +20,7 @@ from host.records import (
     Plan,
     Published,
     StoredReply,
+    Swap,
     Terminal,
     Transaction,
     TransactionState,
@@ -97,7 +98,8 @@ class Snapshot:
     ``tenant`` is the device that the terminal id belongs to, where that is not the device that speaks. ``number`` is
     unique and becomes RRN and authorisation id. ``wrong_pins`` came one after the other from the card of this request.
     ``followers`` are the rows about the ``original``, without one those about the row that is to be reversed;
-    ``code_used`` tells whether the customer's code has paid before.
+    ``code_used`` tells whether the customer's code has paid before. ``peer`` is the other device of a ``swap``, whose
+    ``batch`` and ``rows`` are then those of the till that changes hands.
     """
 
     terminal: Terminal | None = None
@@ -124,6 +126,10 @@ class Snapshot:
     last_refusal: Refused | None = None
     forms: tuple[Mapping[str, Any], ...] = ()
     signing_key: bytes = field(default=b"", repr=False)
+    swap: Swap | None = None
+    peer: Terminal | None = None
+    peer_holds: tuple[Hold, ...] = ()
+    peer_commands: tuple[PendingCommand, ...] = ()
     number: int = 0
 
     @property

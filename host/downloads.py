@@ -7,7 +7,6 @@ needs to ask which versions there are. Keys and rates are invented.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import Final
 
 from host.decision import Update
 from host.records import Published, Terminal
+from protocol.crypto.lab_ca import CA_KEYS, RID, CaKey
 from protocol.downloads import ALL, DOWNLOADS, LISTED_MAX, MORE, NOTHING, PAGES_END, Download, Form
 from protocol.emv import capk_check_value
 from protocol.errors import DecodeError, EncodeError
@@ -38,21 +38,19 @@ ASKED_BESIDES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What else a header may ask for, by the flow that does it."""
 
-_UNIONPAY: Final = bytes.fromhex("A000000333")
 
-
-def _ca_key(index: int, modulus_bytes: int) -> str:
-    """A CA public key as objects in hex; nobody has the private half of an invented modulus."""
-    modulus, exponent = hashlib.shake_256(b"lab CA key %d" % index).digest(modulus_bytes), b"\x03"
+def _ca_key(row: CaKey) -> str:
+    """A CA public key as objects in hex."""
+    key = row.private.public
     objects = {
-        0x9F06: _UNIONPAY,
-        0x9F22: bytes((index,)),
-        0xDF05: b"20351231",
+        0x9F06: RID,
+        0x9F22: bytes((row.index,)),
+        0xDF05: row.expiry.encode("ascii"),
         0xDF06: b"\x01",
         0xDF07: b"\x01",
-        0xDF02: modulus,
-        0xDF04: exponent,
-        0xDF03: capk_check_value(_UNIONPAY, index, modulus, exponent),
+        0xDF02: key.modulus,
+        0xDF04: key.exponent_bytes,
+        0xDF03: capk_check_value(RID, row.index, key.modulus, key.exponent_bytes),
     }
     return encode(Node(tag, value) for tag, value in objects.items()).hex().upper()
 
@@ -60,7 +58,7 @@ def _ca_key(index: int, modulus_bytes: int) -> str:
 def _application(suffix: str) -> str:
     """What a terminal knows of an application of UnionPay, as objects in hex (CUP 3.7)."""
     objects = {
-        0x9F06: _UNIONPAY.hex() + suffix, 0xDF01: "00", 0x9F08: "0030", 0xDF11: "D84000A800", 0xDF12: "D84004F800",
+        0x9F06: RID.hex() + suffix, 0xDF01: "00", 0x9F08: "0030", 0xDF11: "D84000A800", 0xDF12: "D84004F800",
         0xDF13: "0010000000", 0x9F1B: "00000000", 0xDF15: "00000000", 0xDF16: "99", 0xDF17: "99", 0xDF14: "9F3704",
         0xDF18: "01", 0x9F7B: "000000100000", 0xDF19: "000000100000", 0xDF20: "000000100000", 0xDF21: "000000030000",
     }  # fmt: skip
@@ -70,7 +68,7 @@ def _application(suffix: str) -> str:
 CONTENTS: Final[Mapping[str, Content]] = MappingProxyType(
     {
         "parameters": {"11": "60", "13": "3", "20": "0", "21": "0", "23": "2", "24": "1"},
-        "ca_keys": [_ca_key(1, 128), _ca_key(2, 144)],
+        "ca_keys": [_ca_key(row) for row in CA_KEYS.values() if row.published],
         "applications": [_application(suffix) for suffix in ("010101", "010102", "010103", "010106")],
         "tms_parameters": {"25": "0"},
         "bin_blacklist": [],

@@ -86,9 +86,13 @@ def _merchant(case: Case) -> Refused | None:
 
 def _bound_elsewhere(case: Case) -> Refused | None:
     terminal, request = case.snapshot.terminal, case.request
-    if terminal is None or terminal.terminal_id != request.terminal_id:
+    if terminal is None:
         return Refused("terminal.other_device")
     if request.kind.name in _MUST_NAME_DEVICE and terminal.bound and not request.serial_number:
+        return Refused("terminal.other_device")
+    if request.kind.name in _FOR_ANY_TILL:
+        return None
+    if terminal.terminal_id != request.terminal_id:
         return Refused("terminal.other_device")
     if case.snapshot.tenant and terminal.state not in ABSENT:
         return Refused("terminal.other_device")
@@ -178,12 +182,14 @@ def _used(case: Case) -> Refused | None:
 
 
 _MUST_NAME_DEVICE: Final = REGISTERING | {"sign_in"}
+_FOR_ANY_TILL: Final = frozenset({"swap_query"})
+"""Kinds by which a device asks about a till that is not its own yet, or not any more."""
 _NONE: Final[frozenset[str]] = frozenset()
 _WHY: Final = frozenset({"why"})
 RENMINBI: Final = "156"
 _NEED_SIGN_ON: Final = NEW_BUSINESS | REVERSALS | {"settlement", "batch_upload", "batch_end", "sign_off"} | {
     "command_fetch", "command_ack", "firmware_query", "firmware_chunk", "firmware_report", "script_result",
-    "signature_upload", "cashier_sign_in", "pause",
+    "signature_upload", "cashier_sign_in", "pause", "swap_report",
 } | DOWNLOAD_OF.keys()  # fmt: skip
 _IN_OPEN_BATCH: Final = NEW_BUSINESS | {"settlement"}
 _I, _P = Stage.IDENTITY, Stage.PERMISSION

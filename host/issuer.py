@@ -84,6 +84,7 @@ WALLETS: Final = (
 
 _SPELT: Final = slice(8, 12)
 _ARQC: Final = b"\x80"
+_TC: Final = b"\x40"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +140,16 @@ _BY_NUMBER: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def proves_chip(pan: str, sequence: str, amount_fen: int, chip: Iterable[Node]) -> bool:
-    """Is the cryptogram of field 55 this card's request to go online, over this amount?
+def proves_chip(pan: str, sequence: str, amount_fen: int, chip: Iterable[Node], *, offline: bool) -> bool:
+    """Is the cryptogram of field 55 this card's, over this amount: its request to go online, or its word offline?
 
     ``sequence`` is field 23, empty for none. Raises DecodeError where an object is missing or has a strange length.
     """
     objects = tuple(chip)
     key = _session_key(pan, sequence, objects)
-    asks = value_of(objects, 0x9F27) == _ARQC and value_of(objects, 0x9F02).hex() == f"{amount_fen:012d}"
-    return asks and verify_cryptogram(key, cryptogram_data(objects), value_of(objects, 0x9F26))
+    is_due = value_of(objects, 0x9F27) == (_TC if offline else _ARQC)
+    is_over = value_of(objects, 0x9F02).hex() == f"{amount_fen:012d}"
+    return is_due and is_over and verify_cryptogram(key, cryptogram_data(objects), value_of(objects, 0x9F26))
 
 
 def answer_chip(issuer: Issuer, pan: str, sequence: str, chip: Iterable[Node], code: str, *, approved: bool) -> bytes:

@@ -23,7 +23,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from host.records import Terminal
 from host.transport_key import make_transport_key
 from protocol.codec import MacMaker, Unsealed
+from protocol.crypto import derived
 from protocol.crypto.cipher import SM4, TDES, BlockCipher
+from protocol.crypto.derived import Purpose
 from protocol.crypto.key import MacKey, PinKey, TrackKey
 from protocol.crypto.keys import (
     KEY_CIPHERS,
@@ -196,6 +198,26 @@ class KeyDesk:
     def fingerprint(self, content: bytes) -> bytes:
         """Stands for a request's content, which may hold card data."""
         return hmac.new(self._master_key, b"request:" + content, hashlib.sha256).digest()
+
+    def open_backup(self, terminal: Terminal, sealed: bytes, context: bytes) -> bytes:
+        """What a device sealed for its host; raises KeyLoadError "vault" where it, or ``context``, is another."""
+        return derived.open_backup(self._tmk(terminal), sealed, context)
+
+    def seal_backup(self, terminal: Terminal, content: bytes, context: bytes) -> bytes:
+        """The same for a device, so that only it can open it; the same bytes every time."""
+        return derived.seal_backup(self._tmk(terminal), content, context)
+
+    def is_proof(self, terminal: Terminal, purpose: Purpose, statement: bytes, proof: bytes) -> bool:
+        """Did the device that has this terminal's master key state that?"""
+        return derived.is_proof(self._tmk(terminal), purpose, statement, proof)
+
+    def keep_backup(self, number: int, content: bytes) -> bytes:
+        """A backup as the store keeps it until its swap is over."""
+        return self._seal(content, f"backup:{number}")
+
+    def kept_backup(self, number: int, sealed: bytes) -> bytes:
+        """The inverse of ``keep_backup``."""
+        return unseal(self._master_key, sealed, _context(f"backup:{number}"))
 
     @cached_property
     def _rsa(self) -> RSAPrivateKey:

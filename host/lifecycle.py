@@ -112,7 +112,7 @@ ALL_KINDS: Final = frozenset(
         "moto_sale_void_reversal", "preauth", "preauth_reversal", "additional_preauth", "additional_preauth_reversal",
         "preauth_void", "preauth_void_reversal", "completion", "completion_reversal", "completion_advice",
         "completion_void", "completion_void_reversal", "offline_sale", "offline_adjustment", "tip_adjustment",
-        "signature_upload", "cashier_sign_in", "registration", "pause",
+        "signature_upload", "cashier_sign_in", "registration", "pause", "swap_query", "swap_report",
     }
     | DOWNLOAD_OF.keys()
 )  # fmt: skip
@@ -122,13 +122,13 @@ REVERSALS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].undoes)
 NEEDS_ACTIVATION: Final = frozenset({"refund", "preauth", "additional_preauth"})
 INQUIRIES: Final = frozenset({"balance"})
 NEW_BUSINESS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].moves_money) - REVERSALS | INQUIRIES
-FINISHING: Final = REVERSALS | {"batch_end"}
+FINISHING: Final = REVERSALS | {"batch_end", "swap_query"}
 """What a device that is gone may still bring to an end."""
 
 DRAIN: Final = ALL_KINDS - NEW_BUSINESS
 """What a suspended or stopped terminal may still send (product decision 5)."""
 
-REGISTERING: Final = frozenset({"registration"})
+REGISTERING: Final = frozenset({"registration", "swap_query"})
 """All that a terminal may send before it is registered."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from host.lifecycle import State
+from protocol.swap import Role, SwapState
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,30 @@ class Owed:
     terminal_id: str
     batch: str
     net_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One device giving way to another. ``sha256`` and ``size`` are of the backup as the old device sends it.
+
+    ``backup`` is what has come of it; once it is whole, its content under the host's own key.
+    """
+
+    number: int
+    serial_number: str
+    successor: str
+    state: SwapState
+    actor: str = ""
+    ordered_at: int = 0
+    changed_at: int = 0
+    sha256: str = ""
+    size: int = 0
+    backup: bytes = field(default=b"", repr=False)
+    certificate: bytes = field(default=b"", repr=False)
+
+    def role(self, serial_number: str) -> Role:
+        """Which of the two a device is."""
+        return Role.OLD if serial_number == self.serial_number else Role.NEW
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 
 from host.case import Case
 from host.decision import Decision
+from host.lifecycle import ABSENT, UNREGISTERED
 from host.records import Terminal
 from host.refusals import Refused
 from protocol.elements import Value
@@ -50,7 +51,7 @@ def requirement(case: Case, decision: Decision) -> str:
     is due. Commands that cannot be carried out yet keep nothing back: a fetch is answered with what is due.
     """
     terminal = case.snapshot.terminal
-    if terminal is None:
+    if terminal is None or terminal.state in ABSENT | UNREGISTERED:
         return NO_REQUIREMENT
     due = _due(terminal, decision)[:1]
     if not case.is_extended or (due and case.request.kind.name == "command_fetch"):

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from concurrent.futures import Future
 from typing import Final
 
 from host.acquirer import Acquirer, Answer
 from host.errors import HostError
 from host.sparing import Sparing
-from protocol.errors import FrameError, ProtocolError
+from protocol.errors import FrameError, ProtocolError, TransportError
 from protocol.framing import UNANSWERED
 from protocol.header import without_lri
 from protocol.transport import Endpoint, Listener, serve
@@ -27,7 +27,7 @@ FRAME_DEADLINE_S: Final = 30.0
 UNREADABLE_MAX: Final = 3
 REQUESTS_IN_FLIGHT: Final = 64
 CONNECTIONS: Final = 10_000
-RECONNECTING: Final = frozenset({"tcp", "memory"})
+RECONNECTING: Final = frozenset({"tcp", "tls", "memory"})
 
 
 class HostConnection(asyncio.Protocol):
@@ -217,17 +217,19 @@ class HostConnection(asyncio.Protocol):
 
 
 class Server:
-    """The host on its endpoints."""
+    """The host on its endpoints; made inside the event loop."""
 
     def __init__(self, acquirer: Acquirer) -> None:
         self._acquirer = acquirer
+        clock = asyncio.get_running_loop().time
+        self._refusals: defaultdict[str, Sparing] = defaultdict(lambda: Sparing(log.warning, clock))
         self._connections: set[HostConnection] = set()
         self._listeners: list[Listener] = []
 
     async def listen(self, url: str) -> str:
         """Serve an endpoint; returns its real URL. Raises TransportError, EndpointInUse among it."""
         endpoint = Endpoint.parse(url)
-        listener = await serve(url, lambda: HostConnection(self._acquirer, endpoint, self._connections))
+        listener = await serve(url, lambda: HostConnection(self._acquirer, endpoint, self._connections), self._refused)
         self._listeners.append(listener)
         return listener.url
 
@@ -237,3 +239,9 @@ class Server:
             await listener.close()
         for connection in tuple(self._connections):
             connection.close()
+        for refusals in self._refusals.values():
+            refusals.end()
+
+    def _refused(self, error: TransportError) -> None:
+        """A peer was not let in; each reason is told for itself, so that a scanner hides no terminal."""
+        self._refusals[error.code].tell(f"refused {error.message}")

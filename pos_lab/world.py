@@ -1,8 +1,8 @@
 """A host and its terminals, joined: the one place that wires both ends.
 
-A world runs its host in this process over memory pipes or TCP, or as a process of its own, and acts on it only as an
-administrator could. Its terminals are whole devices: hardware that outlives power cuts, and an application rebuilt from
-NVRAM at every power-on. Everything that passes on a line is recorded as it passes.
+A world runs its host in this process over memory pipes, TCP or TLS, or as a process of its own, and acts on it only as
+an administrator could. Its terminals are whole devices: hardware that outlives power cuts, and an application rebuilt
+from NVRAM at every power-on. Everything that passes on a line is recorded as it passes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, Final
+from urllib.parse import quote
 
 from firmware_sim.board import Hardware
 from firmware_sim.chip_card import ChipMemory
@@ -26,6 +27,7 @@ from firmware_sim.models import MODELS
 from host.admin.acts import perform
 from host.store.books import Books
 from host.store.database import Store, open_store
+from pos_lab.certificates import make_certificates
 from pos_lab.host_process import HostProcess
 from pos_lab.host_service import running_host
 from pos_lab.scenario.model import CastMember
@@ -36,6 +38,8 @@ from terminal.app import Terminal
 from terminal.settings import Settings
 
 REPLY_TIMEOUT_S: Final = 2.0
+ENTRY_TIMEOUT_S: Final = 1.0
+"""In a scenario people have keyed, presented and signed before they are asked: who has not, does not."""
 _names = count()
 Fresh = Callable[[int], bytes]
 
@@ -45,6 +49,7 @@ class Over(Enum):
 
     MEMORY = "memory"
     TCP = "tcp"
+    TLS = "tls"
     PROCESS = "process"
 
 
@@ -144,6 +149,7 @@ class World:
             terminal_id=member.terminal_id,
             merchant_id=member.merchant_id,
             reply_timeout_s=REPLY_TIMEOUT_S,
+            entry_timeout_s=ENTRY_TIMEOUT_S,
             manual_entry=member.manual_entry,
         )
         self.devices[name] = Device(name, member, hardware, settings)
@@ -206,6 +212,17 @@ async def _over_tcp(stack: AsyncExitStack, policy: WrittenPolicy, database: Path
     return await _in_process("tcp://127.0.0.1:0", stack, policy, database, fresh)
 
 
+async def _over_tls(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
+    """Both sides show certificates that are made for this world."""
+    folder = database.parent
+    for name, content in make_certificates(["127.0.0.1"], now=wall_clock(), days=1, fresh=fresh).items():
+        (folder / name).write_bytes(content)
+    shown = f"ca={quote(str(folder))}/ca.pem&cert={quote(str(folder))}"
+    listen = f"tls://127.0.0.1:0?{shown}/host.pem&key={quote(str(folder))}/host.key&client_certificate=yes"
+    store, url = await _in_process(listen, stack, policy, database, fresh)
+    return store, f"{url}?{shown}/terminal.pem&key={quote(str(folder))}/terminal.key"
+
+
 async def _as_process(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
     written = database.with_suffix(".policy.yaml")
     written.write_text(policy.as_yaml(), encoding="utf-8")
@@ -224,5 +241,6 @@ def _open_running(stack: AsyncExitStack, running: RunningElsewhere, fresh: Fresh
 _OPEN: Final[Mapping[Over, Callable[[AsyncExitStack, WrittenPolicy, Path, Fresh], Awaitable[tuple[Store, str]]]]] = {
     Over.MEMORY: _in_memory,
     Over.TCP: _over_tcp,
+    Over.TLS: _over_tls,
     Over.PROCESS: _as_process,
 }

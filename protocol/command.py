@@ -91,6 +91,11 @@ def open_command(
     return command
 
 
+def read_body(document: bytes) -> dict[str, str]:
+    """Return the body of a document that its reader signed itself; raises SignatureError "malformed" on others."""
+    return dict(_read(document[: -signing.SIGNATURE_BYTES]).body)
+
+
 def _read(signed: bytes) -> RemoteCommand:
     try:
         command = RemoteCommand(**read_document(signed, _FORM))

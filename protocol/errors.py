@@ -8,7 +8,8 @@
     ├── SignatureError                  a command or an image that its maker did not sign
     └── TransportError                  url: an endpoint that cannot be opened
         ├── EndpointInUse               somebody else listens there
-        └── EndpointWrong               a URL that names no endpoint
+        ├── EndpointWrong               a URL that names no endpoint
+        └── TlsFailed                   a peer that did not prove itself, or did not believe us; code says why
 
 A refusal by the host is not an error: it is a response code with a reason (``protocol.responses``, ``host.gates``).
 """
@@ -125,3 +126,9 @@ class EndpointWrong(TransportError):
     """A URL that is not written as its scheme wants it: the caller's mistake, not the environment's."""
 
     code = "endpoint"
+
+
+class TlsFailed(TransportError):
+    """A TLS connection that does not come about or is cut; ``code`` is one of ``protocol.transport.tls_fault``."""
+
+    code = "tls"

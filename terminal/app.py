@@ -31,6 +31,8 @@ from terminal.flows.sign_in import sign_in
 from terminal.flows.signature import give_up, sign, upload
 from terminal.flows.slips import hand_out, offer_reprint
 from terminal.flows.training import is_barred
+from terminal.flows.wipe import after_wipe, finish
+from terminal.idle import Idle
 from terminal.journal import Journal
 from terminal.outcome import Outcome, local
 from terminal.session import Session
@@ -116,6 +118,10 @@ class Terminal:
 
     async def _play(self, name: str, arguments: Mapping[str, str]) -> Outcome:
         flow = _flow(name)
+        with self._idle.away():
+            return await self._played(flow, name, arguments)
+
+    async def _played(self, flow: Flow, name: str, arguments: Mapping[str, str]) -> Outcome:
         if arguments:
             type_in(flow, arguments, self.board, asks_password=asks_password(self.session, name))
         at_once = self.session.settings.signature_upload == "at_once"
@@ -127,7 +133,8 @@ class Terminal:
             await sign(self.session)
             hand_out(self.session, outcome)
             self.board.clear_entries()
-            await self._carry_out_requirements(flow, outcome)
+            if not self.book.is_wiped:
+                await self._carry_out_requirements(flow, outcome)
             if outcome.reason not in NO_HOST:
                 if pause_due:
                     await tell_pause(self.session)
@@ -141,16 +148,20 @@ class Terminal:
         journal = Journal(board.nvram, signs=board.signature_pad is not None)
         board.clock.advance(timedelta(seconds=journal.book.clock_offset_s))
         self.session = Session(board, self.settings, journal, self.told)
+        if self.book.is_wiped:
+            finish(self.session)
         for row in self.book.signatures_due:
             give_up(self.session, row.key, "power_lost")  # the cardholder has left
         offer_reprint(self.session)
         alarm(self.session)
         sound(self.session)
-        self.session.show("欢迎使用", "ready")
+        self._idle = Idle(self.session)
+        self._idle.rest()
 
     async def _attempt(self, name: str, run: Callable[[Session], Awaitable[Outcome]]) -> Outcome:
         """Run a flow of this name to its end, and tell what the keys of the device have to say."""
-        outcome = after_tamper(self.session, name) or await self._ended(name, run)
+        gone = after_wipe if self.book.is_wiped else after_tamper
+        outcome = gone(self.session, name) or await self._ended(name, run)
         sound(self.session)
         return outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,7 +16,7 @@ FIRST_BATCH: Final = "000001"
 NUMBER_MAX: Final = 999_999
 CLOSED_KEPT: Final = 50
 EVENTS_KEPT: Final = 50
-ROUTINE: Final = frozenset({"log on", "log off", "wrong password"})
+ROUTINE: Final = frozenset({"log on", "log off", "wrong password", "chip not proven"})
 """Lines of the audit trail that make room first, so that nobody pushes out what counts by logging on and off."""
 NOTICES_KEPT: Final = 20
 
@@ -135,6 +135,25 @@ class Operator(Entry):
     digest: str = Field(repr=False)
     must_change: bool = False
 
+    @property
+    def has_password(self) -> bool:
+        """Not yet, where the device before had this operator: passwords do not travel."""
+        return bool(self.digest)
+
+
+class Swap(Entry):
+    """This device's part in swap ``number``, in which ``peer`` is the other device.
+
+    ``sha256`` is that of the backup, sealed as it was sent, or opened as it came; ``certificate``, hex, what a wiped
+    device has to show.
+    """
+
+    number: int
+    peer: str
+    stage: Literal["handing_over", "wiping", "wiped", "taken_over"]
+    sha256: str = ""
+    certificate: str = ""
+
 
 class Form(Entry):
     """The merchant's form; ``state`` is what the host said of it last, "" before it had it."""
@@ -166,6 +185,7 @@ class Book:
     paused: bool = False
     pause_told: bool = True
     form: Form | None = None
+    swap: Swap | None = None
     operators: Mapping[str, Operator] = field(default_factory=lambda: MappingProxyType({}))
     downloads: Mapping[str, Downloaded] = field(default_factory=lambda: MappingProxyType({}))
     rows: Mapping[Key, Transaction] = field(default_factory=lambda: MappingProxyType({}))
@@ -184,6 +204,16 @@ class Book:
     def scripts_due(self) -> tuple[Transaction, ...]:
         """Transactions with an issuer's script whose result the host does not know yet."""
         return tuple(row for row in self.rows.values() if row.script)
+
+    @property
+    def is_handing_over(self) -> bool:
+        """Does the till go to another device, so that no new business may begin here?"""
+        return self.swap is not None and self.swap.stage == "handing_over"
+
+    @property
+    def is_wiped(self) -> bool:
+        """Is everything gone but the certificate of it, or about to go?"""
+        return self.swap is not None and self.swap.stage in ("wiping", "wiped")
 
     @property
     def last_good(self) -> Transaction | None:

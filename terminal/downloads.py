@@ -2,7 +2,7 @@
 
 Rules owned here: TABLE PARSERS, how a reply becomes items; TABLES EFFECTS, which values become settings and within
 which bounds: one value that is out of them and nothing of the download counts. Without a download what is built in
-holds: the applications of UnionPay, and its BINs as table B.
+holds: the applications of UnionPay, its CA keys, and its BINs as table B.
 """
 
 from __future__ import annotations
@@ -13,24 +13,31 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from pydantic import ValidationError
 
+from protocol.crypto.lab_ca import CA_KEYS, RID
+from protocol.crypto.rsa import PublicKey
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.private import unpack_contactless, unpack_rates, unpack_status
 from protocol.tlv import decode, value_of
 from terminal.book import Book, Downloaded
+from terminal.chip_rules import RESULTS_BYTES, ActionCodes, CaPublicKey, ChipRules
 from terminal.settings import REPLY_TIMEOUT_MAX_S, Settings
 
 log = logging.getLogger("poslab.terminal")
 BUILT_IN_APPLICATIONS: Final = ("A000000333",)
 """The applications of UnionPay: every one whose name begins so."""
+BUILT_IN_CODES: Final = ActionCodes(*map(bytes.fromhex, ("D84000A800", "0010000000", "D84004F800")))
+"""The acquirer's action codes: default, denial, online."""
 BUILT_IN_BINS: Final = ("62",)
 """Table B of what may be sold without PIN (CUP 7.9)."""
 AMOUNT_MAX_FEN: Final = 9_999_999_999
+_ACTION_CODES: Final = (0xDF11, 0xDF12, 0xDF13)
 _NAME, _SELECTION, _WHOLE_NAME = 0x9F06, 0xDF01, b"\x01"
 
 
@@ -183,6 +190,40 @@ def _takes_whole_name(objects: str) -> bool:
     """The application selection indicator, DF01."""
     nodes = decode(bytes.fromhex(objects))
     return any(node.tag == _SELECTION for node in nodes) and value_of(nodes, _SELECTION) == _WHOLE_NAME
+
+
+def chip_rules(book: Book, settings: Settings) -> ChipRules:
+    """What is known of chip applications: what was downloaded, else what is built in."""
+    return ChipRules(partial(admits, book), partial(_action_codes, book), partial(_ca_key, book), settings.revoked)
+
+
+def _action_codes(book: Book, aid: bytes) -> ActionCodes:
+    """The acquirer's action codes of an application: those of the longest name on the list that it begins with."""
+    name, listed = aid.hex().upper(), book.downloads.get("applications")
+    known = sorted(filter(name.startswith, listed.items), key=len) if listed else []
+    if not listed or not known:
+        return BUILT_IN_CODES
+    objects = {node.tag: node.octets for node in decode(bytes.fromhex(listed.items[known[-1]]))}
+    built_in = (BUILT_IN_CODES.default, BUILT_IN_CODES.online, BUILT_IN_CODES.denial)
+    default, online, denial = (
+        found if len(found := objects.get(tag, b"")) == RESULTS_BYTES else other
+        for tag, other in zip(_ACTION_CODES, built_in, strict=True)
+    )
+    return ActionCodes(default, denial, online)
+
+
+def _ca_key(book: Book, rid: bytes, index: int) -> CaPublicKey | None:
+    """A CA public key by its name (EMV Book 2, 11.2); the check value of a downloaded one was checked as it came."""
+    if "ca_keys" not in book.downloads:
+        row = CA_KEYS.get(index) if rid == RID else None
+        return CaPublicKey(row.private.public, row.expiry) if row and row.published else None
+    spelt = book.downloads["ca_keys"].items.get((rid + bytes((index,))).hex().upper() if index < 256 else "")
+    if spelt is None:
+        return None
+    nodes = decode(bytes.fromhex(spelt))
+    modulus, exponent, expiry = (value_of(nodes, tag) for tag in (0xDF02, 0xDF04, 0xDF05))
+    key = PublicKey(modulus, int.from_bytes(exponent, "big"))
+    return CaPublicKey(key, expiry.decode("ascii") if expiry.isascii() and expiry.isdigit() else expiry.hex())
 
 
 def needs_no_pin(book: Book, settings: Settings, pan: str) -> bool:

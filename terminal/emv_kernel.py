@@ -1,72 +1,73 @@
 """The EMV kernel: one transaction of one chip, from the choice of its application to its second cryptogram.
 
-Rules owned here: TABLES of the data objects that go out (field 55 of a request, of a reversal, of a script result) and
-that the journal keeps: none of them tells number, track or PIN (CUP 7.3, 7.22). The card's word counts after the
-host's: what the chip does not agree to is not sold. A tap ends with its one cryptogram (qPBOC). Whatever a chip sends
-that is no data object ends the transaction.
+Rules owned here: the card's word counts after the host's: what the chip does not agree to is not sold. A tap ends with
+its one cryptogram (qPBOC). Whatever a chip sends that is no data object ends the transaction. Every chip that can is
+authenticated; one that cannot prove itself goes online, unless the action codes decline it, and is never sold to
+offline, and no chip makes more of a refusal (EMV Book 3, 9.3).
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import reduce
 from typing import Final
 
+from cryptography.hazmat.primitives.constant_time import bytes_eq
+
 from firmware_sim.card_reader import ChipLink
+from firmware_sim.cards import Proof
+from firmware_sim.chip_card import Cryptogram
 from firmware_sim.errors import CardError
-from protocol.errors import DecodeError
+from protocol.crypto.certificate import digest, open_dynamic
+from protocol.crypto.rsa import PublicKey
+from protocol.errors import DecodeError, SignatureError
 from protocol.tlv import Node, decode, decode_dol, encode, value_of, walk
+from terminal.authentication import DEFAULT_DDOL, Chip, authenticate, forged, proof_for
+from terminal.chip_objects import KEPT_TAGS, LENGTHS, REQUEST_TAGS, SCRIPT_TAGS
+from terminal.chip_rules import ISSUERS_DEFAULT, RESULTS_BYTES, ActionCodes, ChipRules, is_denied, may_stay_offline
 
 log = logging.getLogger("poslab.terminal")
 
-REQUEST_TAGS: Final = (
-    0x9F26, 0x9F27, 0x9F10, 0x9F37, 0x9F36, 0x95, 0x9A, 0x9C, 0x9F02, 0x5F2A, 0x82, 0x9F1A, 0x9F03, 0x9F33, 0x9F34,
-    0x9F35, 0x9F1E, 0x84, 0x9F09, 0x9F41,
-)  # fmt: skip
-"""Field 55 of a request."""
-REVERSAL_TAGS: Final = (0x95, 0x9F1E, 0x9F10, 0x9F36, 0xDF31)
-"""Field 55 of a reversal (CUP 7.3)."""
-SCRIPT_TAGS: Final = (0x9F33, 0x95, 0x9F37, 0x9F1E, 0x9F10, 0x9F26, 0x9F36, 0x82, 0xDF31, 0x9F1A, 0x9A)
-"""Field 55 of a script result (CUP 7.22)."""
-KEPT_TAGS: Final = (*REQUEST_TAGS, 0x50, 0xDF31)
-"""What the journal keeps, also for the slip."""
-
-TRANSACTION_TYPE: Final = b"\x00"
-APPLICATION_VERSION: Final = b"\x00\x30"
 TAP_QUALIFIERS: Final = bytes.fromhex("26000080")
-"""Tag 9F66: qPBOC and contact chips, online PIN."""
+"""Tag 9F66: qPBOC and contact chips, online PIN, fDDA."""
+_ONLINE: Final = bytes.fromhex("00800000")
 _VERIFY: Final = bytes.fromhex("00400000")
 _APPROVED: Final = b"00"
 _OFFLINE: Final = b"Z3"
 """Tag 8A where there was no answer: unable to go online."""
+_OFFLINE_APPROVED: Final = b"Y1"
+_OFFLINE_DECLINED: Final = b"Z1"
 
 _NO_VERIFICATION: Final = 0x1F
 _ONLINE_PIN: Final = 0x02
 _FAILS_WITHOUT: Final = 0x40
 """Bit of a cardholder verification rule: the next one may be tried."""
-_TC: Final = 0x40
-_ARQC: Final = 0x80
 
 # terminal verification results, tag 95: byte and bit (EMV Book 3, C5)
 _UNAUTHENTICATED: Final = (0, 0x80)
+_NO_DATA: Final = (0, 0x20)
+_UNPROVEN: Final = {Proof.STATIC: (0, 0x40), Proof.DYNAMIC: (0, 0x08), Proof.COMBINED: (0, 0x04)}
 _EXPIRED: Final = (1, 0x40)
 _PIN_ONLINE: Final = (2, 0x04)
 _OVER_FLOOR: Final = (3, 0x80)
 _SCRIPT_FAILED: Final = {0x71: (4, 0x20), 0x72: (4, 0x10)}
 
+# transaction status information, tag 9B (EMV Book 3, C6)
+_AUTHENTICATED_DATA: Final = 0x8000
+_VERIFIED_HOLDER: Final = 0x4000
+_CARD_RISK: Final = 0x2000
+_ISSUER: Final = 0x1000
+_TERMINAL_RISK: Final = 0x0800
+_SCRIPTS: Final = 0x0400
+
 TRACK2: Final = re.compile(r"(?=.{19,37}$)([0-9]{12,19})D([0-9]{4})([0-9])[0-9]([0-9])[0-9]*")
 """Number, expiry YYMM, first and third digit of the service code (ISO 7813)."""
 _DATE_AND_NUMBER: Final = re.compile(r"[0-9]{6}/[0-9]{1,2}")
-
-LENGTHS: Final = {
-    0x84: range(5, 17), 0x50: range(1, 17), 0x82: range(2, 3), 0x9F26: range(8, 9), 0x9F27: range(1, 2),
-    0x9F36: range(2, 3), 0x9F10: range(1, 33),
-}  # fmt: skip
-"""How long the objects of a chip are that go into a message, in bytes (EMV Book 3, A)."""
 
 SCRIPTS_MAX: Final = 8
 """So many scripts of one reply are run, of each template."""
@@ -97,8 +98,10 @@ class ChipTransaction:
     """One transaction with the chip behind ``link``.
 
     ``objects`` are the terminal's own, tag to value; ``verify`` tells a tap that the cardholder is to be verified;
-    ``admits`` says whether the terminal knows an application by its name. Raises PowerLost, and CardError as the link
-    does, "chip_aid" for an application that it does not know, or "chip_data" where the chip sends nonsense.
+    ``offline`` that the host will not be asked, and the amount is below the floor limit. ``fault`` is why the chip is
+    not believed, a code of ``terminal.authentication``, "" where it is, or was not asked. Raises PowerLost, and
+    CardError as the link does, "chip_aid" for an application that ``rules`` do not know, or "chip_data" where the chip
+    sends nonsense.
     """
 
     def __init__(
@@ -106,20 +109,28 @@ class ChipTransaction:
         link: ChipLink,
         objects: Mapping[int, bytes],
         *,
+        now: datetime,
         tapped: bool,
         verify: bool,
-        admits: Callable[[bytes], bool],
+        rules: ChipRules,
+        offline: bool = False,
     ) -> None:
         self._link = link
         self._tapped = tapped
-        self._objects = {0x95: bytes(5), 0x9F34: bytes((_NO_VERIFICATION, 0, 0)), **objects}
+        self._offline = offline
+        self._rules = rules
+        self.fault = ""
+        self._proof, self._is_forged = Proof.NONE, False
+        self._key: PublicKey | None = None
+        self._objects = {0x95: bytes(5), 0x9B: bytes(2), 0x9F34: bytes((_NO_VERIFICATION, 0, 0)), **objects}
         file = self._read(link.select(), 0x6F)
         self._keep(file, 0x84, 0x50)
-        if not admits(self._objects[0x84]):
+        if not rules.admits(self._objects[0x84]):
             raise CardError("the card's application is on no list", hint="use another card", code="chip_aid")
-        self._objects[0x9F66] = _either(TAP_QUALIFIERS, _VERIFY) if verify else TAP_QUALIFIERS
-        if not tapped:
-            self._mark(_UNAUTHENTICATED)
+        self._objects[0x9F66] = reduce(
+            _either, (TAP_QUALIFIERS, *([_VERIFY] if verify else []), *([] if offline else [_ONLINE]))
+        )
+        if not tapped and not offline:
             self._mark(_OVER_FLOOR)
         options = next((node.octets for node in file if node.tag == 0x9F38), b"")
         started = self._read(link.start(self._listed(options)), 0x77)
@@ -136,6 +147,8 @@ class ChipTransaction:
             raise _nonsense("no card")
         if not tapped and self.expiry < self._objects[0x9A].hex()[:4]:
             self._mark(_EXPIRED)
+        if not tapped or offline:
+            self._authenticate(now)
 
     @property
     def pin(self) -> PinRule:
@@ -149,17 +162,36 @@ class ChipTransaction:
         return PinRule.ASKED if first[0] & _FAILS_WITHOUT else PinRule.REQUIRED
 
     def request(self, stan: str, *, with_pin: bool) -> None:
-        """Get the cryptogram that goes to the host; a tap has made its own. CardError "card_refused" for an AAC."""
+        """Get the cryptogram that goes to the host; a tap has made its own.
+
+        Raises CardError "card_refused" for an AAC, the chip's or by the action codes, and "card_forged" for a
+        cryptogram that somebody else signed.
+        """
         self._objects[0x9F41] = bytes.fromhex(f"{stan:0>8}")
         if with_pin:
             self._objects[0x9F34] = bytes((_ONLINE_PIN, 0, 0))
         if not self._tapped:
             if with_pin:
                 self._mark(_PIN_ONLINE)
-            answer = self._read(self._link.request(self._listed(self._told(self._card, 0x8C))), 0x77)
-            self._keep(answer, 0x9F26, 0x9F27, 0x9F36, 0x9F10)
-        if self._objects[0x9F27][:1] != bytes((_ARQC,)):
+            self._first(Cryptogram.AAC if is_denied(self._objects[0x95], *self._codes) else Cryptogram.ARQC)
+        if self._is_forged:
+            self._decline()
+            raise CardError("the chip's signature is wrong", hint="use another card", code="card_forged")
+        if not self._made(Cryptogram.ARQC):
             raise CardError("the chip refuses", hint="use another card", code="card_refused")
+
+    def approves(self, stan: str) -> bool:
+        """Whether chip and terminal agree to a sale without the host: a TC, else an AAC is what is kept."""
+        self._objects[0x9F41] = bytes.fromhex(f"{stan:0>8}")
+        if self._tapped:
+            return self._made(Cryptogram.TC) and not self.fault
+        good = may_stay_offline(self._objects[0x95], *self._codes)
+        self._objects[0x8A] = _OFFLINE_APPROVED if good else _OFFLINE_DECLINED
+        self._first(Cryptogram.TC if good else Cryptogram.AAC)
+        if self._made(Cryptogram.ARQC) or self._is_forged:  # there is nobody to ask
+            self._decline()
+            return False
+        return self._made(Cryptogram.TC)
 
     def field_55(self, tags: Iterable[int] = REQUEST_TAGS) -> bytes:
         """The objects that there are, of ``tags`` and in their order."""
@@ -183,14 +215,102 @@ class ChipTransaction:
             agreed = False
         return Completion(agreed, self.kept, self._script_result())
 
+    @property
+    def _codes(self) -> tuple[ActionCodes, ActionCodes]:
+        """The acquirer's action codes and the issuer's."""
+        told = {node.tag: node.octets for node in self._card if len(node.octets) == RESULTS_BYTES}
+        default, denial, online = (
+            told.get(tag, value)
+            for tag, value in (
+                (0x9F0D, ISSUERS_DEFAULT.default),
+                (0x9F0E, ISSUERS_DEFAULT.denial),
+                (0x9F0F, ISSUERS_DEFAULT.online),
+            )
+        )
+        return self._rules.codes(self._objects[0x84]), ActionCodes(default, denial, online)
+
+    def _made(self, kind: Cryptogram) -> bool:
+        return self._objects[0x9F27][:1] == bytes((kind,))
+
+    def _authenticate(self, now: datetime) -> None:
+        """Let the chip prove itself as well as it and the terminal can; a tap that stays offline by fDDA."""
+        objects = {node.tag: node.octets for node in self._card}
+        profile = self._objects[0x82]
+        if self._tapped:
+            self._proof = Proof.DYNAMIC
+        else:
+            self._proof = proof_for(profile, self._objects[0x9F33])
+        if self._proof is Proof.NONE:
+            self._mark(_UNAUTHENTICATED)
+            return
+        self._did(_AUTHENTICATED_DATA)
+        chip = Chip(objects, profile, self._objects[0x84], self.pan)
+        try:
+            self._key = authenticate(chip, self._proof, self._rules, now, lambda: self._signed(objects))
+        except SignatureError as error:
+            self._distrust(error)
+
+    def _signed(self, objects: Mapping[int, bytes]) -> tuple[bytes, bytes]:
+        """Tag 9F4B of the chip, and what it was given to sign (PBOC 3.0 for a tap)."""
+        if self._tapped:
+            given = b"".join(self._objects[tag] for tag in (0x9F37, 0x9F02, 0x5F2A)) + objects.get(0x9F69, b"")
+            return objects.get(0x9F4B, b""), given
+        given = self._listed(objects.get(0x9F49, DEFAULT_DDOL))
+        return self._told(self._read(self._link.authenticate(given), 0x77), 0x9F4B), given
+
+    def _distrust(self, error: SignatureError) -> None:
+        log.warning("the chip is not believed: %s", error)
+        self.fault = error.code
+        self._mark(_UNPROVEN[self._proof])
+        if error.code == "no_data":
+            self._mark(_NO_DATA)
+
+    def _first(self, asked: Cryptogram) -> None:
+        """The first cryptogram, with the chip's signature where it is to prove itself so (EMV Book 2, 6.6)."""
+        self._did(_CARD_RISK | _TERMINAL_RISK | _VERIFIED_HOLDER)
+        combined = self._key is not None and self._proof is Proof.COMBINED
+        given = self._listed(self._told(self._card, 0x8C))
+        raw = self._link.request(given, asked, combined=combined)
+        answer = self._read(raw, 0x77)
+        self._keep(answer, 0x9F26, 0x9F27, 0x9F36, 0x9F10)
+        if asked is Cryptogram.AAC and not self._made(Cryptogram.AAC):
+            raise _nonsense("another cryptogram than the AAC that was asked for")
+        if combined and not self._made(Cryptogram.AAC):
+            try:
+                self._check_combined(answer, given)
+            except SignatureError as error:
+                self._is_forged = True
+                self._distrust(forged(error))
+
+    def _check_combined(self, answer: tuple[Node, ...], given: bytes) -> None:
+        """Is the signature over this cryptogram, and over all that the chip was asked and answered?"""
+        assert self._key is not None
+        signed = next((node.octets for node in answer if node.tag == 0x9F4B), b"")
+        dynamic = open_dynamic(self._key, signed, self._objects[0x9F37])
+        over = digest(given + encode(node for node in answer if node.tag != 0x9F4B))
+        if not bytes_eq(dynamic[1 + dynamic[0] :], self._objects[0x9F27] + self._objects[0x9F26] + over):
+            raise SignatureError("a signature of another cryptogram", code="hash")
+
+    def _decline(self) -> None:
+        """End with an AAC what the chip was ready for."""
+        self._objects |= {0x91: b"", 0x8A: _OFFLINE_DECLINED}
+        asked = self._listed(self._told(self._card, 0x8D))
+        second = self._read(self._link.complete(asked, approved=False), 0x77)
+        self._keep(second, 0x9F26, 0x9F27, 0x9F10)
+
+    def _did(self, status: int) -> None:
+        self._objects[0x9B] = (int.from_bytes(self._objects[0x9B], "big") | status).to_bytes(2, "big")
+
     def _agrees(self, told: tuple[Node, ...], *, approved: bool, answered: bool) -> bool:
         self._objects[0x91] = next((node.octets for node in told if node.tag == 0x91), b"")
         self._objects[0x8A] = (_APPROVED if approved else b"05") if answered else _OFFLINE
         self._run(told, 0x71)
+        if self._objects[0x91]:
+            self._did(_ISSUER)
         asked = self._listed(self._told(self._card, 0x8D))
         second = self._read(self._link.complete(asked, approved=approved), 0x77)
         self._keep(second, 0x9F10)
-        agreed = self._told(second, 0x9F27)[:1] == bytes((_TC,))
+        agreed = self._told(second, 0x9F27)[:1] == bytes((Cryptogram.TC,))
         if agreed:
             self._keep(second, 0x9F26, 0x9F27)
         self._run(told, 0x72)
@@ -207,6 +327,7 @@ class ChipTransaction:
                     done = _SCRIPT_FAILED_AT | min(place, 0x0F)
                     self._mark(_SCRIPT_FAILED[template])
                     break
+            self._did(_SCRIPTS)
             self._objects[0xDF31] = self._objects.get(0xDF31, b"") + bytes((done,)) + number
 
     def _obeys(self, command: bytes) -> bool:
@@ -253,39 +374,6 @@ class ChipTransaction:
         results = bytearray(self._objects[0x95])
         results[place] |= bit
         self._objects[0x95] = bytes(results)
-
-
-def terminal_objects(
-    *,
-    amount_fen: int,
-    now: datetime,
-    serial_number: str,
-    unpredictable: bytes,
-    country: str,
-    currency: str,
-    terminal_type: str,
-    capabilities: str,
-) -> dict[int, bytes]:
-    """The terminal's own data objects; ``country`` and ``currency`` are 3 digits, the others as they are set up."""
-    return {
-        0x9F02: bytes.fromhex(f"{amount_fen:012d}"),
-        0x9F03: bytes(6),
-        0x9F1A: bytes.fromhex(f"{country:0>4}"),
-        0x5F2A: bytes.fromhex(f"{currency:0>4}"),
-        0x9A: bytes.fromhex(f"{now:%y%m%d}"),
-        0x9C: TRANSACTION_TYPE,
-        0x9F37: unpredictable,
-        0x9F33: bytes.fromhex(capabilities),
-        0x9F35: bytes.fromhex(terminal_type),
-        0x9F1E: f"{serial_number:0>8}"[-8:].encode("ascii"),
-        0x9F09: APPLICATION_VERSION,
-    }
-
-
-def subset(kept: str, tags: Iterable[int]) -> bytes:
-    """The objects of ``tags``, in their order, out of what the journal keeps."""
-    objects = {node.tag: node for node in decode(bytes.fromhex(kept))}
-    return encode(objects[tag] for tag in tags if tag in objects)
 
 
 def _either(one: bytes, other: bytes) -> bytes:

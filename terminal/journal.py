@@ -72,6 +72,14 @@ class Journal:
         self._nvram.append(spelling, reserved=not isinstance(record, _ORDINARY))
         self._book = book
 
+    def forget(self, record: Record) -> None:
+        """Erase everything there ever was, and begin again with ``record``; a power cut leaves all or this one.
+
+        Raises NvramWorn where the memory cannot be erased.
+        """
+        self._nvram.rewrite([spell(record)])
+        self._book = fold([record])
+
     def compact(self) -> None:
         """Write the book anew in as few records as it takes; a power cut leaves the old ones or the new ones.
 

@@ -7,7 +7,7 @@ of the book's row, after it was captured.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -15,11 +15,12 @@ from typing import Final
 from protocol.elements import Value
 from protocol.fields import F
 from protocol.private import Original, order_number
-from terminal.emv_kernel import REVERSAL_TAGS, ChipTransaction, subset
+from terminal.chip_objects import subset
+from terminal.emv_kernel import ChipTransaction
 from terminal.outcome import Outcome, local
 from terminal.receipts import slips
 from terminal.records import Moved
-from terminal.session import Reply, Session, Silence, refused
+from terminal.session import Reply, Session, Silence, refused, silent
 from terminal.transaction import FOREIGN, NOT_COMPLETED, SILENCE, Event, Judgement, Mac, Transaction, in_doubt, judge
 
 RENMINBI: Final = "156"
@@ -86,11 +87,11 @@ def card_fields(session: Session, row: Transaction) -> dict[int, Value]:
     return {F.PAN: pan, F.EXPIRY: expiry}
 
 
-def chip_fields(row: Transaction) -> dict[int, Value]:
-    """What a reversal keeps of the chip: sequence number and part of field 55 (CUP 7.3)."""
+def chip_fields(row: Transaction, tags: Iterable[int]) -> dict[int, Value]:
+    """What the journal keeps of the chip: sequence number, and ``tags`` in field 55."""
     if not row.chip:
         return {}
-    return {F.PAN_SEQUENCE: row.sequence, F.ICC: subset(row.chip, REVERSAL_TAGS)}
+    return {F.PAN_SEQUENCE: row.sequence, F.ICC: subset(row.chip, tags)}
 
 
 def take(session: Session, row: Transaction, answer: Reply | Silence, chip: ChipTransaction | None = None) -> Outcome:
@@ -112,7 +113,7 @@ def take(session: Session, row: Transaction, answer: Reply | Silence, chip: Chip
     if judgement.event is Event.APPROVE:
         return approval(session, session.book.rows[row.key])
     if isinstance(answer, Silence):
-        outcome = replace(local(flow, "terminal.no_answer"), result="unknown")
+        outcome = replace(silent(flow, answer), result="unknown")
     elif not agreed:
         outcome = local(flow, "terminal.card_declined")
     elif judgement.event in (Event.RESEND, Event.DOUBT):

@@ -2,7 +2,8 @@
 
 Rules owned here: no operator has a password that nobody chose: the first supervisor chooses one, and a cashier's first
 log-on changes the one that the supervisor gave; of a password only its scrypt hash is kept, with a salt of its own.
-Until a supervisor is set up nobody is asked for anything, unless the settings say otherwise.
+Until a supervisor is set up nobody is asked for anything, unless the settings say otherwise; whoever logs on as
+SUPERVISOR first is the one, so a shop does so on its first day, and the audit trail says when it was.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ ROLES: Final[Mapping[str, Role]] = MappingProxyType(
             Role.ANYBODY,
         ),
         **dict.fromkeys(("reverse", "settle", "notices", "acknowledge", "register"), Role.ANYBODY),
-        **dict.fromkeys(("log_on", "log_off"), Role.ANYBODY),
+        **dict.fromkeys(("log_on", "log_off", "take_over"), Role.ANYBODY),
         **dict.fromkeys(("clear_reversal", "refund", "training", "pause", "resume", "audit"), Role.SUPERVISOR),
         **dict.fromkeys(("download", "download_master_key", "update"), Role.SUPERVISOR),
-        **dict.fromkeys(("add_operator", "remove_operator"), Role.SUPERVISOR),
+        **dict.fromkeys(("add_operator", "remove_operator", "hand_over"), Role.SUPERVISOR),
     }
 )
 
@@ -58,8 +59,8 @@ def role_of(flow: str) -> Role:
 
 
 def is_enforced(book: Book, settings: Settings) -> bool:
-    """Whether roles count: once a supervisor is set up, or always."""
-    return settings.supervisor == "always" or SUPERVISOR in book.operators
+    """Whether roles count: once a supervisor is set up, or always; nobody is left to ask at a wiped device."""
+    return not book.is_wiped and (settings.supervisor == "always" or SUPERVISOR in book.operators)
 
 
 def is_enough(flow: str, operator: str) -> bool:

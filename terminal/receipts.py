@@ -38,8 +38,10 @@ ENTRIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 """Digits 1 and 2 of field 22 -> how the card came (CUP 2.1)."""
 CHIP_LINES: Final[Mapping[int, str]] = MappingProxyType(
-    {0x84: "AID", 0x9F26: "TC", 0x95: "TVR", 0x9B: "TSI", 0x9F36: "ATC"}
+    {0x50: "APP", 0x84: "AID", 0x9F26: "AC", 0x95: "TVR", 0x9B: "TSI", 0x9F36: "ATC"}
 )
+CRYPTOGRAMS: Final[Mapping[str, str]] = MappingProxyType({"00": "AAC", "40": "TC", "80": "ARQC"})
+"""Tag 9F27 -> what the cryptogram is called."""
 
 
 class Copy(Enum):
@@ -133,8 +135,11 @@ def _shop(settings: Settings) -> tuple[Line, ...]:
 
 
 def _chip(row: Transaction) -> tuple[Line, ...]:
-    objects = {node.tag: node.octets.hex().upper() for node in decode(bytes.fromhex(row.chip))}
-    return tuple((label, label, objects.get(tag, "")) for tag, label in CHIP_LINES.items())
+    nodes = {node.tag: node.octets for node in decode(bytes.fromhex(row.chip))}
+    values = {tag: octets.hex().upper() for tag, octets in nodes.items()}
+    values[0x50] = nodes.get(0x50, b"").decode("ascii", "replace")
+    labels = {**CHIP_LINES, 0x9F26: CRYPTOGRAMS.get(values.get(0x9F27, ""), CHIP_LINES[0x9F26])}
+    return tuple((label, label, values.get(tag, "")) for tag, label in labels.items())
 
 
 def _signature(row: Transaction, settings: Settings, copy: Copy) -> Slip:

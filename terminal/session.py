@@ -34,6 +34,7 @@ from terminal.book import Book, Happening
 from terminal.clock import host_time
 from terminal.downloads import in_effect
 from terminal.journal import Journal
+from terminal.line_faults import with_fault
 from terminal.outcome import Outcome, local
 from terminal.records import ClockSet, Happened, StanTaken
 from terminal.settings import Settings
@@ -68,9 +69,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """No answer. ``sent`` tells whether the request may have reached the host."""
+    """No answer. ``sent`` tells whether the request may have reached the host, ``fault`` what the line says."""
 
     sent: bool
+    fault: str = ""
 
 
 class Session:
@@ -167,14 +169,18 @@ class Session:
         none_due = self.settings.decline_mac == "optional" or not self.profile.extensions
         return reply.mac is Mac.GOOD or (reply.mac is Mac.ABSENT and none_due)
 
-    async def connect(self) -> bool:
-        """Whether there is a line to the host now."""
+    async def connect(self) -> Silence | None:
+        """Open the line to the host; what is told where that fails.
+
+        An open line is no proof that the host takes this terminal: in TLS 1.3 it may refuse the terminal's certificate
+        when the terminal is done already. Only a reply proves that.
+        """
         try:
             await self.board.line.open(self.settings.connect_timeout_s)
         except LineError as error:
             log.warning("no line: %s", error)
-            return False
-        return True
+            return Silence(sent=False, fault=error.code)
+        return None
 
     async def ask(
         self,
@@ -199,8 +205,8 @@ class Session:
         request = self._request(kind, fields or {}, stan, control)
         has_mac = kind.has_mac or (kind.may_mac and self.can_seal and self.profile.extensions)
         payload = seal(request, self.board.secure_module.mac if has_mac else None)
-        if not await self.connect():
-            return Silence(sent=False)
+        if unreached := await self.connect():
+            return unreached
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.settings.reply_timeout_s
         self._exchange.begin(request, deadline)
@@ -219,7 +225,7 @@ class Session:
         except LineError as error:
             log.warning("%s: %s", kind.name, error)
             self.board.line.close()
-            return Silence(sent=True)
+            return Silence(sent=True, fault=error.code)
         finally:
             self._exchange.give_up()
 
@@ -320,7 +326,7 @@ def _echoed(request: Message) -> Message:
 
 def silent(flow: str, silence: Silence) -> Outcome:
     """What a flow that moves no money tells when no answer came."""
-    return local(flow, "terminal.no_answer" if silence.sent else "terminal.no_line")
+    return with_fault(local(flow, "terminal.no_answer" if silence.sent else "terminal.no_line"), silence.fault)
 
 
 def refused(flow: str, reply: Reply) -> Outcome:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from protocol.crypto.lab_ca import REVOKED
 from protocol.private import CONTACTLESS
 
 REPLY_TIMEOUT_MAX_S: Final = 99
@@ -34,6 +35,7 @@ class Settings(BaseModel):
     reply_timeout_s: float = Field(30.0, gt=0, description="how long a reply is waited for (CUP 7.15)")
     connect_timeout_s: float = Field(10.0, gt=0, description="how long the line may take to open")
     entry_timeout_s: float = Field(60.0, gt=0, description="how long a key, a card or a PIN is waited for")
+    idle_after_s: float = Field(5.0, gt=0, description="how long the end of a flow stays on the screen")
     reversal_alarm_after: int = Field(3, ge=1, description="fruitless reversals until the alarm (product decision 2)")
     journal_limit: int = Field(
         500, ge=1, le=999, description="transactions of one batch; then only settlement (CUP 7.11)"
@@ -64,6 +66,9 @@ class Settings(BaseModel):
         20_000, ge=0, description="the floor limit: the largest sale without asking the host, in fen; 0 for none"
     )
     offline_max: int = Field(10, ge=0, description="how many offline sales may wait for their upload")
+    revoked: tuple[str, ...] = Field(
+        (REVOKED,), description="certificates of issuers that were called back: RID, CA index, serial number, in hex"
+    )
     country: str = Field("156", pattern=r"^[0-9]{3}$", description="tag 9F1A, the country of the terminal")
     terminal_type: str = Field("22", pattern=r"^[0-9]{2}$", description="tag 9F35, the type of the terminal")
     terminal_capabilities: str = Field(

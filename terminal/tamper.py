@@ -78,8 +78,8 @@ def module_refusal(flow: str, error: SecureModuleError) -> Outcome:
 
 
 def sound(session: Session) -> None:
-    """Show and note every alarm that is on and that was not shown since power-on."""
-    for alarm in ALARMS:
+    """Show and note every alarm that is on and that was not shown since power-on; a wiped device has none."""
+    for alarm in () if session.book.is_wiped else ALARMS:
         if alarm.name not in session.alarmed and alarm.sounds(session.board.secure_module):
             session.alarmed.add(alarm.name)
             session.show(alarm.chinese, alarm.english)

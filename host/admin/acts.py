@@ -8,7 +8,20 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from host.acquirer import CLOCK_OFFSET
-from host.admin import clock, ending, holds, keys, lookup, money, orders, parameters, registration, service, signatures
+from host.admin import (
+    clock,
+    ending,
+    holds,
+    keys,
+    lookup,
+    money,
+    orders,
+    parameters,
+    registration,
+    service,
+    signatures,
+    swap,
+)
 from host.admin.desk import Desk, Result
 from host.decision import Insert
 from host.policy import Policy
@@ -39,6 +52,9 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
             ending.lose,
             ending.tamper,
             ending.replace,
+            swap.begin_swap,
+            swap.swaps,
+            swap.cancel_swap,
             ending.require_firmware,
             ending.publish_firmware,
             ending.add_model,

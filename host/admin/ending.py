@@ -9,8 +9,11 @@ from host.admin.desk import Desk, Result
 from host.decision import Insert, Update
 from host.errors import AdminError
 from host.handlers.commands import enqueue
-from host.lifecycle import ABSENT, HOLDS, IN_SERVICE, Event, State
-from host.records import Batch, BatchState, Plan, Terminal, columns
+from host.lifecycle import IN_SERVICE, Event, State
+from host.records import Plan, Terminal
+from host.replacement import Obstacle, closing, take_over, undrained, unfit
+from host.swap import Step, pass_on
+from host.swap import move as move_swap
 from protocol.image import parse_version
 
 DAY_S = 86_400
@@ -64,38 +67,26 @@ def retire(desk: Desk, serial_number: str) -> Result:
     """The end of a stopped terminal whose batch is settled."""
     terminal = desk.terminal(serial_number)
     _drained(desk, terminal)
-    _close_batch(desk, terminal)
+    desk.books.apply(closing(terminal, desk.at))
     return {"serial_number": serial_number, "state": desk.step(terminal, Event.RETIRE)}
 
 
 def replace(desk: Desk, serial_number: str, successor: str) -> Result:
     """A delivered device takes over terminal id, merchant, rates and activation; the old one is answered 'replaced'.
 
-    Holds that are about the merchant go with the till. A stop does not: replacing a stopped device is what a stop by
-    plan leads to, and a merchant who shall not sell is put on hold.
+    This is the short road, without a backup: for a device that is lost or damaged, or whose shop wants none. It ends a
+    swap of either device that had not come as far; one that had goes on with the successor, which gets the backup.
     """
     old, new = desk.terminal(serial_number), desk.terminal(successor)
     _drained(desk, old)
-    retired_at = desk.model(new.model).retired_at
-    if retired_at is not None:
-        raise AdminError(f"{successor} is a {new.model}, which retires itself", code="model_retired")
-    _close_batch(desk, old)
-    desk.step(old, Event.REPLACE, why=f"replaced by {successor}", replaced_by=successor, signed_on=False)
-    following = f"{int(old.batch) % 999_999 + 1:06d}"
-    state = desk.step(
-        new,
-        Event.TAKE_OVER,
-        why=f"takes over from {serial_number}",
-        merchant_id=old.merchant_id,
-        terminal_id=old.terminal_id,
-        batch=following,
-    )
-    for held in desk.books.holds(serial_number):
-        if HOLDS[held.reason].follows_till:
-            row = {"reason": held.reason, "note": held.note, "actor": held.actor, "since": held.since}
-            desk.insert("holds", serial_number=successor, **row)
-    if old.activated_at is not None:
-        state = desk.step(desk.terminal(successor), Event.ACTIVATE, activated_at=old.activated_at)
+    _unless(unfit(old, new, desk.model(new.model)))
+    for terminal in (old, new):
+        swap = desk.books.swap(terminal.serial_number)
+        if swap:
+            desk.books.apply(move_swap(swap, Step.CANCEL, actor=desk.actor, at=desk.at, backup=b""))
+            desk.books.apply(pass_on(swap, successor, actor=desk.actor, at=desk.at))
+    desk.books.apply(take_over(old, new, desk.books.holds(serial_number), actor=desk.actor, at=desk.at))
+    state = desk.terminal(successor).state
     return {"serial_number": serial_number, "successor": successor, "terminal_id": old.terminal_id, "state": state}
 
 
@@ -146,33 +137,15 @@ def _plan(desk: Desk, terminal: Terminal, plan: Plan) -> None:
     desk.books.apply(enqueue(terminal, "notice", body, signing_key=key, at=desk.at, ttl_s=desk.policy.command_ttl_s))
 
 
-def _close_batch(desk: Desk, terminal: Terminal) -> None:
-    """Close what is open, empty as it is: what a late reversal restores in it is paid or carried like the rest."""
-    if terminal.terminal_id:
-        closed = Batch(
-            terminal.terminal_id,
-            terminal.batch,
-            terminal.merchant_id,
-            BatchState.CLOSED,
-            settled_at=desk.at,
-        )
-        desk.books.write(Insert("batches", columns(closed), replace=True))
-
-
 def _drained(desk: Desk, terminal: Terminal) -> None:
     """No captured money may be left in a batch that nobody will settle (invariant W1)."""
-    if terminal.state in ABSENT:
-        return
     batch = desk.books.batch(terminal.terminal_id, terminal.batch)
-    if batch and batch.state is BatchState.UPLOADING:
-        raise AdminError(f"batch {batch.batch} of {terminal.serial_number} is being uploaded", code="batch_open")
-    left = desk.books.money_rows(terminal.terminal_id, terminal.batch)
-    if left:
-        raise AdminError(
-            f"{terminal.serial_number} has {len(left)} unsettled transactions in batch {terminal.batch}",
-            hint="settle first",
-            code="batch_open",
-        )
+    _unless(undrained(terminal, batch, desk.books.money_rows(terminal.terminal_id, terminal.batch)))
+
+
+def _unless(obstacle: Obstacle | None) -> None:
+    if obstacle:
+        raise AdminError(obstacle.message, hint=obstacle.hint, code=obstacle.code)
 
 
 def _day(at: int) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from host.admin.desk import Desk, Result
 from host.errors import AdminError
+from host.swap import PROVES_WIPE
 
 HOURS_MAX: Final = 7 * 24
 _HOUR_S: Final = 3600
@@ -24,7 +25,13 @@ def allow_download(desk: Desk, serial_number: str, hours: int = 24) -> Result:
 
 def renew_tmk(desk: Desk, serial_number: str) -> Result:
     """Make another master key for a device. Its working keys stay good until the next sign-on, which needs it."""
-    terminal = desk.terminal(serial_number)
+    terminal, swap = desk.terminal(serial_number), desk.books.swap(serial_number)
+    if swap and swap.serial_number == serial_number and swap.state in PROVES_WIPE:
+        raise AdminError(
+            f"swap {swap.number} of {serial_number} is {swap.state}: its master key has to prove the wipe",
+            hint=f"hand over on {serial_number} until it is wiped",
+            code="swap_open",
+        )
     desk.change(terminal, tmk=desk.keys.new_tmk(serial_number))
     desk.note(serial_number, "renew master key", "made")
     return {"serial_number": serial_number, "check_value": desk.keys.tmk_check_value(desk.terminal(serial_number))}

@@ -25,6 +25,7 @@ from host.handlers import (
     settle,
     sign_in,
     signature,
+    swap,
     undo,
 )
 from protocol.downloads import DOWNLOADS
@@ -78,6 +79,8 @@ HANDLERS: Final[Mapping[str, Callable[[Case], Decision]]] = MappingProxyType(
         "firmware_query": firmware.query,
         "firmware_chunk": firmware.chunk,
         "firmware_report": firmware.report,
+        "swap_query": swap.query,
+        "swap_report": swap.report,
         "rsa_key": keys.rsa_key,
         "master_key": keys.master_key,
     }

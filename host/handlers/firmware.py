@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from host.case import Case
 from host.decision import Decision, Insert
-from protocol.errors import DecodeError
 from protocol.fields import F
-from protocol.private import pack_tags, text_tag, unpack_tags
+from protocol.private import number_tag, pack_tags, text_tag, unpack_tags
 
 CHUNK_BYTES = 900
 
@@ -23,11 +22,8 @@ def query(case: Case) -> Decision:
 def chunk(case: Case) -> Decision:
     """The bytes of an image from an offset on; no bytes at its end. Raises DecodeError for an offset that is none."""
     tags = unpack_tags(case.request.message.octets(F.PAYLOAD), field=F.PAYLOAD)
-    version, offset = text_tag(tags, "VN"), text_tag(tags, "OF")
-    if not (offset.isascii() and offset.isdecimal() and len(offset) <= 9):
-        raise DecodeError("tag OF is not an offset", field=F.PAYLOAD, code="tags")
-    data = case.snapshot.read_image(version, int(offset), CHUNK_BYTES)
-    return Decision(fields={F.PAYLOAD: pack_tags([("OF", offset.encode()), ("DA", data)])}, remember=False)
+    data = case.snapshot.read_image(text_tag(tags, "VN"), number_tag(tags, "OF"), CHUNK_BYTES)
+    return Decision(fields={F.PAYLOAD: pack_tags([("OF", tags["OF"]), ("DA", data)])}, remember=False)
 
 
 def report(case: Case) -> Decision:

@@ -127,12 +127,17 @@ def _count_pins(case: Case, answer: Answer) -> tuple[Write, ...]:
 
 def _proves(case: Case, chip: tuple[Node, ...]) -> bool:
     request = case.request
-    return proves_chip(request.pan, request.message.text(F.PAN_SEQUENCE), request.amount_fen, chip)
+    sequence = request.message.text(F.PAN_SEQUENCE)
+    return proves_chip(request.pan, sequence, request.amount_fen, chip, offline=_is_offline(case))
+
+
+def _is_offline(case: Case) -> bool:
+    return case.request.kind.name == "offline_sale"
 
 
 def _chip_fields(case: Case, issuer: Issuer, chip: tuple[Node, ...], answer: Answer) -> dict[int, Value]:
-    """Field 55 for a chip that was proven: what proves the issuer to it."""
-    if not chip:
+    """Field 55 for a chip that was proven and waits for the answer: what proves the issuer to it."""
+    if not chip or _is_offline(case):
         return {}
     request, refused = case.request, answer.refused
     code, sequence = refused.code if refused else answer.code, request.message.text(F.PAN_SEQUENCE)

@@ -29,6 +29,7 @@ from host.records import (
     Plan,
     Published,
     StoredReply,
+    Swap,
     Terminal,
     Transaction,
     TransactionState,
@@ -38,12 +39,14 @@ from host.store import statements
 from host.store.prepared import Prepared, defaults, prepare
 from host.store.schema import TABLES
 from protocol.image import parse_version
+from protocol.swap import SwapState
 
 R = TypeVar("R")
 _STATES: Final[Mapping[type, type[StrEnum]]] = {
     Terminal: State,
     Transaction: TransactionState,
     Batch: BatchState,
+    Swap: SwapState,
 }
 
 
@@ -212,6 +215,10 @@ class Books:
         """The published image of the highest version."""
         releases = self._all(FirmwareRelease, statements.RELEASES, model=model)
         return max(releases, key=lambda release: parse_version(release.version), default=None)
+
+    def swap(self, serial_number: str) -> Swap | None:
+        """The latest swap in which a device is the old or the new one."""
+        return self._one(Swap, statements.SWAP, serial_number=serial_number)
 
     def due_plans(self, at: int) -> tuple[Plan, ...]:
         """Plans whose stop date has come and that were not carried out."""

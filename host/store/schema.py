@@ -118,6 +118,12 @@ Table(
     "fetches", METADATA, _text("serial_number", key=True), _text("name", key=True), _number("begun"),
     _number("fetched"), _number("at"),
 )  # fmt: skip
+Table(
+    "swaps", METADATA, _number("number", key=True), _text("serial_number"), _text("successor"), _text("state"),
+    _text("actor"), _number("ordered_at"), _number("changed_at"), _text("sha256"), _number("size"), _bytes("backup"),
+    _bytes("certificate"),
+    Index("swaps_by_old", "serial_number"), Index("swaps_by_new", "successor"),
+)  # fmt: skip
 Table("refusals", METADATA, _text("serial_number", key=True), _text("reason"), _text("words"), _number("at"))
 Table("settings", METADATA, _text("name", key=True), _text("value"))
 Table("diagnoses", METADATA, _text("serial_number", key=True), _text("sections"), _number("at"))

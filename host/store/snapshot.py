@@ -13,6 +13,7 @@ from host.transactions import ADJUSTMENTS, COMPLETIONS, VOIDS
 from protocol.downloads import DOWNLOAD_OF
 from protocol.fields import F
 from protocol.private import Original
+from protocol.swap import Role
 
 _HOLD_KINDS = frozenset({"preauth_void", "additional_preauth", *COMPLETIONS})
 """Kinds that name a pre-authorisation by its authorisation id."""
@@ -20,6 +21,7 @@ _NAMES_ORIGINAL = frozenset({*VOIDS, *ADJUSTMENTS, "script_result"}) - _HOLD_KIN
 _LEAVES_ORIGINAL = frozenset({*VOIDS, "additional_preauth"})
 """Kinds whose reversal looks at the original as well."""
 _BATCH_KINDS = frozenset({"settlement", "batch_upload", "batch_end"})
+_SWAP_KINDS = frozenset({"swap_query", "swap_report"})
 
 
 def take_snapshot(books: Books, request: Request, at: int, card_token: Callable[[str], str]) -> Snapshot:
@@ -71,6 +73,8 @@ def take_snapshot(books: Books, request: Request, at: int, card_token: Callable[
         extra["batch"] = books.batch(request.terminal_id, request.control.batch)
         extra["rows"] = books.money_rows(request.terminal_id, request.control.batch)
         extra["uploaded"] = books.uploaded(request.terminal_id, request.control.batch)
+    if name in _SWAP_KINDS:
+        extra |= _swap(books, terminal, at)
     if name == "qr_sale":
         extra["code_used"] = books.code_used(card_token(request.payer))
     extra["original"] = _original(books, request, extra.get("existing"), card_token)
@@ -92,6 +96,24 @@ def _who(books: Books, request: Request) -> tuple[Terminal | None, Terminal | No
     if terminal is None and tenant and not tenant.bound:
         return tenant, None
     return terminal, tenant
+
+
+def _swap(books: Books, terminal: Terminal, at: int) -> dict[str, Any]:
+    """The latest swap of a device, the other device of it, and what is open at the till."""
+    swap = books.swap(terminal.serial_number)
+    if swap is None:
+        return {}
+    role = swap.role(terminal.serial_number)
+    peer = books.terminal(swap.successor if role is Role.OLD else swap.serial_number)
+    old = terminal if role is Role.OLD else peer
+    found: dict[str, Any] = {"swap": swap, "peer": peer, "signing_key": books.secret("signing")}
+    if peer:
+        found["peer_holds"] = books.holds(peer.serial_number)
+        found["peer_commands"] = books.waiting_commands(peer.serial_number, at)
+    if old:
+        found["batch"] = books.batch(old.terminal_id, old.batch)
+        found["rows"] = books.money_rows(old.terminal_id, old.batch)
+    return found
 
 
 def _original(

@@ -21,7 +21,7 @@ from host.transactions import SIGNS
 _counters, _secrets, _firmware = TABLES["counters"].c, TABLES["secrets"].c, TABLES["firmware"].c
 _terminals, _transactions, _holds = TABLES["terminals"].c, TABLES["transactions"].c, TABLES["holds"].c
 _commands, _plans, _batches = TABLES["commands"].c, TABLES["plans"].c, TABLES["batches"].c
-_uploads, _postings = TABLES["uploads"].c, TABLES["postings"].c
+_uploads, _postings, _swaps = TABLES["uploads"].c, TABLES["postings"].c, TABLES["swaps"].c
 _DEBITS: Final = [kind for kind, sign in SIGNS.items() if sign == 1]
 
 
@@ -83,6 +83,12 @@ COMMANDS: Final = (
     select(TABLES["commands"])
     .where(*_is(_commands.serial_number), _commands.state != "acknowledged", _commands.expires_at > bindparam("at"))
     .order_by(_commands.counter)
+)
+SWAP: Final = (
+    select(TABLES["swaps"])
+    .where(or_(*(column == bindparam("serial_number") for column in (_swaps.serial_number, _swaps.successor))))
+    .order_by(_swaps.number.desc())
+    .limit(1)
 )
 DUE_PLANS: Final = select(TABLES["plans"]).where(_plans.done_at.is_(None), _plans.stop_at <= bindparam("at"))
 

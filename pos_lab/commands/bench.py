@@ -20,11 +20,12 @@ class Subject(StrEnum):
     CODEC = "codec"
     CRYPTO = "crypto"
     HOST = "host"
+    TLS = "tls"
 
 
 @app.command()
 def bench(
-    subjects: Annotated[list[Subject], typer.Argument(metavar="SUBJECT...", help="codec, crypto, host.")],
+    subjects: Annotated[list[Subject], typer.Argument(metavar="SUBJECT...", help="codec, crypto, host, tls.")],
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,9 +36,10 @@ def bench(
       poslab bench codec crypto
     """
     from pos_lab.bench.acquirer import host
+    from pos_lab.bench.secured import tls
     from pos_lab.bench.wire import codec, crypto
 
-    measures = {Subject.CODEC: codec, Subject.CRYPTO: crypto, Subject.HOST: host}
+    measures = {Subject.CODEC: codec, Subject.CRYPTO: crypto, Subject.HOST: host, Subject.TLS: tls}
     rows = [row for subject in subjects for row in measures[subject]()]
     if as_json:
         machine = {"python": platform.python_version(), "cores": os.cpu_count()}

@@ -1,7 +1,7 @@
 """``poslab crypto``: the calculator for MACs, check values, PIN blocks, tracks and key downloads.
 
 Rules owned here: keys and PINs that were typed are shown as they are, for this is a calculator; a check value that
-differs is the verdict "failed". What chips need is in ``crypto_chip``.
+differs is the verdict "failed". What chips need is in ``crypto_chip``, what TLS needs in ``crypto_certificates``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from pos_lab.commands import crypto_chip
+from pos_lab.commands import crypto_certificates, crypto_chip
 from pos_lab.commands.calculator import judge, named, octets, refuse, spell, tell
 from pos_lab.commands.output import JsonOption, new_app
 from pos_lab.wall_clock import fresh_bytes
@@ -302,5 +302,5 @@ def tmk(
     tell({"field62": spell(pack_public_key(public))}, as_json)
 
 
-for _command in (crypto_chip.tlv, crypto_chip.arqc, crypto_chip.capk):
+for _command in (crypto_chip.tlv, crypto_chip.arqc, crypto_chip.capk, crypto_certificates.certificates):
     app.command()(_command)

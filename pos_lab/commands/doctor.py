@@ -149,6 +149,7 @@ def doctor(
         313030303030303030303030303031 0011000000013010"
       poslab doctor capture.pcapng --mak 33333333333333333333333333333333
       poslab doctor "tcp://127.0.0.1:8583"
+      poslab doctor "tls://127.0.0.1:8583?ca=lab/ca.pem"
 
     Exit status: 0 understood, 1 understood with findings, 2 not understood.
     """

@@ -45,6 +45,8 @@ def host(
     Examples:
       poslab host
       poslab host --listen tcp://127.0.0.1:8583 --listen "serial:///dev/ttyUSB0?baud=115200" --db lab.db
+      poslab host --listen "tls://0.0.0.0:8583?cert=lab/host.pem&key=lab/host.key"
+      poslab host --listen "tls://…&client_certificate=yes&ca=lab/ca.pem"    terminals must show theirs
       poslab host --lab-clock       then: poslab admin clock advance 90d
     """
     logging.basicConfig(

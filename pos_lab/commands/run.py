@@ -14,6 +14,7 @@ import typer
 
 from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
 from pos_lab.world import Over, RunningElsewhere
+from protocol.transport import check
 
 app = new_app()
 
@@ -46,9 +47,12 @@ def run(
       poslab run scenarios/lifecycle/first_life.yaml
       poslab run scenarios/ --over process --html report.html --junit report.xml
       poslab run my_case.yaml --host tcp://127.0.0.1:8583 --db lab.db
+      poslab run my_case.yaml --host "tls://127.0.0.1:8583?ca=lab/ca.pem" --db lab.db
     """
     if bool(host) != bool(db):
         raise typer.BadParameter("--host and --db go together", param_hint="--host")
+    if host:
+        check(host)
     place = RunningElsewhere(host, db) if host else over
     play(files, over=place, only=only, seed=seed, show=show, junit=junit, html=html, as_json=as_json, lang=lang)
 

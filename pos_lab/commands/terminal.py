@@ -15,8 +15,11 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import ValidationError
 
+from firmware_sim.network import NETWORKS, Network, find_network
+from firmware_sim.profiles import PROFILES
 from pos_lab.commands.host import DEFAULT_LISTEN
 from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
+from protocol.transport import check
 from terminal.flows import FLOWS
 
 DEFAULT_CARD: Final = "debit"
@@ -35,6 +38,13 @@ def terminal(
     serial_number: Annotated[str, typer.Option(help="[default: the key card's]", show_default=False)] = "",
     model: Annotated[str, typer.Option(help="[default: the key card's]", show_default=False)] = "",
     firmware: Annotated[str, typer.Option(help="[default: the model's]", show_default=False)] = "",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help=f"How the firmware of a new device behaves: {', '.join(PROFILES)}.", show_default="the firmware's"
+        ),
+    ] = "",
+    network: Annotated[str, typer.Option(help=f"What the line goes through: {', '.join(NETWORKS)}.")] = "direct",
     terminal_id: Annotated[str, typer.Option(help="[default: the key card's]", show_default=False)] = "",
     merchant_id: Annotated[str, typer.Option(help="[default: the key card's]", show_default=False)] = "",
     state: Annotated[
@@ -79,6 +89,8 @@ def terminal(
       poslab admin key-card LK00000001 --out card.json
       poslab terminal --key-card card.json --do sign_in --do "sale 60.00" --do settle
       poslab terminal --key-card card.json --console tcp://127.0.0.1:0 --json
+      poslab terminal --key-card card.json --network gprs --do "sale 60.00"
+      poslab terminal --key-card card.json --connect "tls://127.0.0.1:8583?ca=lab/ca.pem"
       poslab terminal --key-card card.json --connect "serial:///dev/ttyUSB0?baud=115200"
     """
     from pos_lab.key_card import KeyCard
@@ -91,6 +103,7 @@ def terminal(
         check_endpoint(console, exposed=expose_console)
         if do is not None:
             raise typer.BadParameter("has no use beside --do", param_hint="--console")
+    check(connect)
     card = KeyCard.read(key_card) if key_card else None
     given = {"serial_number": serial_number, "model": model, "terminal_id": terminal_id, "merchant_id": merchant_id}
     for name, value in given.items():
@@ -104,7 +117,9 @@ def terminal(
             given,
             card,
             connect=connect,
+            network=find_network(network),
             firmware=firmware,
+            profile=profile,
             state=state or Path(f"till-{given['serial_number']}"),
             forgetful=forgetful,
             reply_timeout_s=timeout,
@@ -123,7 +138,9 @@ async def _run(
     card: Any,
     *,
     connect: str,
+    network: Network,
     firmware: str,
+    profile: str,
     state: Path,
     forgetful: bool,
     reply_timeout_s: float,
@@ -144,13 +161,14 @@ async def _run(
     hardware = Hardware.make(
         model,
         given["serial_number"],
-        factory_image=make_image(model, firmware or model.factory_firmware),
+        factory_image=make_image(model, firmware or model.factory_firmware, profile=profile),
         vendor_public_key=VENDOR_PUBLIC_KEY,
         url=connect,
         now=wall_clock,
         fresh=fresh_bytes,
         directory=None if forgetful else state,
     )
+    hardware.network = network
     try:
         try:
             settings = Settings(

@@ -128,6 +128,11 @@ class Desk:
         """Whether a PIN is asked for now."""
         return self.is_on and self.board.keypad.asks_pin
 
+    @property
+    def hides_entry(self) -> bool:
+        """Whether an entry is asked for now that nobody may read over a shoulder."""
+        return self.is_on and self.board.keypad.hides_entry
+
     @asynccontextmanager
     async def attended(self) -> AsyncIterator[asyncio.TaskGroup]:
         """Run flows beside the block, which gets their group for tasks of its own; at its end the power is cut."""

@@ -263,6 +263,7 @@ def _state(desk: Desk, value: object, _: Mapping[str, Any]) -> Document:
         book = desk.terminal.book
         state |= {
             "asks_pin": desk.asks_pin,
+            "hides_entry": desk.hides_entry,
             "firmware": desk.board.running.version,
             "batch": book.batch,
             "next_stan": book.next_stan,

@@ -8,7 +8,6 @@ plain characters. Nobody needs to read on: what is begun goes to its end.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -28,8 +27,6 @@ from terminal.flows import FLOWS
 MARKS: Final = {"approved": "✓", "done": "✓", "refused": "✗", "unknown": "?", "cancelled": "–"}
 NAMES: Final = {"pin": "PIN", "ahead": "PIN", "password": "password"}
 """What is typed unseen."""
-_PASSWORD: Final = re.compile(r"(【培训】)?请(再次)?(输入|设置)\S*密码")
-"""A screen that asks for an operator's password, which is keyed like anything else."""
 CLEAR_LINE: Final = "\r\x1b[K"
 LEAVE: Final = ("quit", "exit")
 ASK: Final = ("help", "menu")
@@ -95,7 +92,6 @@ class Shell:
         self._lines: list[str] = []
         self._glass: tuple[str, ...] = ()
         self._drawn: tuple[str, ...] = ()
-        self._chinese: tuple[str, ...] = ()
         self._due = self._is_deaf = False
         self._hidden: Literal["", "pin", "ahead", "password"] = ""
         self._prompted = ""
@@ -152,8 +148,7 @@ class Shell:
         """Enter what was typed unseen, unless the question has gone: then it would answer another one."""
         if hidden == "ahead" or (hidden == "pin" and self._desk.asks_pin):
             self._carry_out({"pin": line})
-        elif hidden == "password" and self._asks_password:
-            self._chinese = ()  # answered
+        elif hidden == "password" and self._desk.hides_entry:
             self._type(line)
         else:
             self._say(self._pick("已无人询问密码", "nobody asks for it any more"))
@@ -217,7 +212,6 @@ class Shell:
                 self._glass = self._drawn = ()
         elif what == "screen" and isinstance(lines := event[self._language], tuple):
             self._glass = lines
-            self._chinese = tuple(map(str, event["zh"])) if isinstance(event["zh"], tuple) else ()
         elif what == "error" and isinstance(error := event["error"], dict):
             self._lines.append(self._told(error))
         if not self._due:
@@ -240,7 +234,7 @@ class Shell:
         before = self._hidden
         if self._desk.asks_pin:
             self._hidden = "pin"
-        elif self._asks_password:
+        elif self._desk.hides_entry:
             self._hidden = "password"
         elif self._hidden != "ahead":
             self._hidden = ""
@@ -273,10 +267,6 @@ class Shell:
         edge = "─" * columns
         inside = (f"│{line}{' ' * max(0, columns - columns_of(line))}│" for line in map(plain, lines))
         return [f"┌{edge}┐", *inside, f"└{edge}┘"] if lines else []
-
-    @property
-    def _asks_password(self) -> bool:
-        return bool(self._desk.flow) and _PASSWORD.match("".join(self._chinese)) is not None
 
     def _help(self) -> None:
         for flow in FLOWS.values():

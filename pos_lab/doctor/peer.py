@@ -18,6 +18,7 @@ from pos_lab.doctor.hypothesis import WIRE
 from pos_lab.doctor.symptom import Finding
 from protocol.codec import pack, seal
 from protocol.elements import Value
+from protocol.errors import TlsFailed, TransportError
 from protocol.exchange import Event, Exchange
 from protocol.fields import F
 from protocol.framing import ETX, STX, lrc
@@ -26,6 +27,8 @@ from protocol.message import Message
 from protocol.transport import Endpoint, connect
 
 BATCH: Final = "000001"
+_NO_TLS: Final = frozenset({"not_tls", "ended", "silent"})
+"""Codes of TlsFailed that a peer without TLS causes."""
 REPLY_BYTES_MAX: Final = 1024
 """No reply to an echo is so long, noise before it included."""
 
@@ -68,7 +71,51 @@ def echo(terminal: str, merchant: str) -> Message:
 
 
 async def ask(url: str, message: Message, timeout_s: float) -> tuple[list[Case], list[Finding]]:
-    """What the peer at ``url`` made of an echo. TransportError where nobody is there."""
+    """What the peer at ``url`` made of an echo. TransportError where nobody is there or lets us in.
+
+    Where one side speaks TLS and the other does not, the URL that would do is told.
+    """
+    endpoint = Endpoint.parse(url)
+    if endpoint.scheme == "tls":
+        return await _ask_tls(endpoint, message, timeout_s)
+    cases, findings = await _ask(url, message, timeout_s)
+    if endpoint.scheme == "tcp" and not _is_certain(findings) and await _speaks_tls(endpoint, timeout_s):
+        return [], [Finding("peer_tls", name=f"tls://{endpoint.address}?ca=FILE")]
+    return cases, findings
+
+
+async def _ask_tls(endpoint: Endpoint, message: Message, timeout_s: float) -> tuple[list[Case], list[Finding]]:
+    try:
+        return await _ask(endpoint.url, message, timeout_s)
+    except TlsFailed as error:
+        if error.code not in _NO_TLS:
+            raise
+        plain = endpoint.at(f"tcp://{endpoint.address}")
+        cases, findings = await _ask(plain, message, timeout_s)
+        if not any(finding.code == "peer_answers" for finding in findings):
+            raise
+        return cases, [Finding("peer_plain", name=plain)]
+
+
+async def _speaks_tls(endpoint: Endpoint, timeout_s: float) -> bool:
+    """Does the peer answer a ClientHello in its own language? Whether it can be believed is not asked here."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            transport, _ = await connect(f"tls://{endpoint.address}", asyncio.Protocol)
+    except TlsFailed as error:
+        return error.code not in _NO_TLS
+    except (TransportError, TimeoutError):
+        return False
+    transport.abort()
+    return True
+
+
+def _is_certain(findings: list[Finding]) -> bool:
+    """Has the peer shown that it speaks our protocol, or echoes it?"""
+    return bool(findings) and findings[0].code not in ("peer_silent", "peer_closed")
+
+
+async def _ask(url: str, message: Message, timeout_s: float) -> tuple[list[Case], list[Finding]]:
     chosen = str(Endpoint.parse(url).options["framing"])
     closed, last = False, list[Case]()
     for probe in sorted(PROBES, key=lambda each: each.framing != chosen):

@@ -218,6 +218,8 @@ _PEER_ROWS: Final = (
     Symptom("peer_floods", 1.0, ("对方发送的远多于一条应答（已收{n}字节）", "the peer sends far more than a reply: {n} bytes came"), ("检查端口、波特率和校验位", "look at the port, or at baud rate and parity")),
     Symptom("peer_silent", 1.0, ("对方连接了但{n}毫秒内没有应答", "the peer connects and says nothing within {n} ms"), ("检查终端号、商户号、TPDU和成帧", "look at terminal, merchant, TPDU and framing")),
     Symptom("peer_closed", 1.0, ("对方收到后关闭了连接", "the peer closes the connection when asked"), ("检查成帧和TPDU；换端口", "look at framing and TPDU, or try another port")),
+    Symptom("peer_tls", 1.0, ("对方要求TLS加密", "the peer speaks TLS"), ("用{name}", "use {name}")),
+    Symptom("peer_plain", 0.05, ("对方不加密，明文应答了回响测试", "the peer does not speak TLS: it answers an echo in the clear"), ("用{name}", "use {name}")),
 )  # fmt: skip
 
 SYMPTOMS: Final[Mapping[str, Symptom]] = MappingProxyType(

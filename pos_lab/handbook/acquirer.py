@@ -14,6 +14,7 @@ from host.policy import Policy
 from host.postings import BANK, FEE_INCOME, POSTINGS, SCHEME, payable
 from host.refusals import CONTACT, REFUSALS
 from host.registration import FIELD_RULES
+from host.swap import TRANSITIONS as SWAP
 from host.transactions import SIGNS
 from host.transactions import TRANSITIONS as HOST_BOOK
 from pos_lab.handbook.device import value_of
@@ -23,6 +24,7 @@ from pos_lab.scenario.policy import WrittenPolicy
 from protocol.kinds import KINDS
 from protocol.money import yuan
 from protocol.responses import response
+from terminal.backup import LEFT_BEHIND, Backup
 from terminal.outcome import LOCAL
 from terminal.transaction import JUDGEMENTS, SILENCE, UNRESOLVED, Judgement
 from terminal.transaction import TRANSITIONS as TERMINAL_BOOK
@@ -86,7 +88,16 @@ def lifecycle() -> str:
     return sections(
         "## States", machine(LIFE), "## What a state may send", permits,
         "## Holds", "A terminal may have several; a refusal names the gravest, that of the lowest rank.", holds,
+        "## Swaps", machine(SWAP), "## What goes along in a swap", _backup(),
     )  # fmt: skip
+
+
+def _backup() -> str:
+    """Every part of a terminal's book: taken along, or why not."""
+    rows = [*((code(name), "yes", "") for name in Backup.model_fields), *(
+        (code(name), "no", why) for name, why in LEFT_BEHIND.items()
+    )]  # fmt: skip
+    return table(("part of the terminal's book", "goes along", "why not"), rows)
 
 
 def transactions() -> str:

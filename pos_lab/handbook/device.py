@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from firmware_sim.cards import TEST_CARDS
+from firmware_sim.cards import TEST_CARDS, Card, EntryMode
 from firmware_sim.environment import ENVIRONMENT
 from firmware_sim.faults import FAULT_POINTS, FaultPoint, Hold
 from firmware_sim.self_test import GOOD, SELF_TESTS
@@ -13,6 +13,7 @@ from host.issuer import ISSUERS, MAGIC_AMOUNTS, WALLETS, WRONG_PINS_MAX, Issuer,
 from pos_lab.handbook.markdown import Markdown, code, codes, sections, table
 from pos_lab.scenario.steps.terminal_steps import FAULTS
 from protocol.codes import PARTS
+from protocol.crypto.lab_ca import CA_KEYS, REVOKED_SERIAL
 from protocol.masking import mask_pan
 from protocol.money import yuan
 from protocol.responses import response
@@ -64,12 +65,13 @@ def value_of(row: Mapping[str, Any]) -> Markdown:
 def cards() -> str:
     """Every test card, its number masked, and every issuer."""
     test_cards = table(
-        ("card", "type", "can be read as", "number", "issuer"),
+        ("card", "type", "can be read as", "chip proves itself by", "number", "issuer"),
         (
             (
                 code(card.name),
                 card.kind.value,
                 ", ".join(f"{mode.name.lower()} ({mode.value})" for mode in card.ways),
+                _proof(card),
                 code(mask_pan(card.pan)),
                 issuer.name if (issuer := find_issuer(card.pan)) else "nobody",
             )
@@ -111,6 +113,21 @@ def cards() -> str:
     )
 
 
+def _proof(card: Card) -> str:
+    """How a chip proves itself offline, and what is wrong with it."""
+    if EntryMode.CHIP not in card.ways and EntryMode.CONTACTLESS not in card.ways:
+        return ""
+    ca = CA_KEYS[card.ca_index]
+    wrong = {
+        "a copy without keys": not card.genuine,
+        "altered data": card.altered,
+        f"CA key {ca.index}, good until {ca.expiry}": card.ca_index != 1 and ca.published,
+        f"CA key {ca.index}, published by nobody": not ca.published,
+        "a revoked certificate": card.serial == REVOKED_SERIAL,
+    }
+    return ": ".join([card.proof.value or "nothing", *(told for told, holds in wrong.items() if holds)])
+
+
 def _answers(row: Issuer) -> Markdown | str:
     """What an issuer says to everybody, where it is not a plain yes."""
     if row.refusal:
@@ -121,11 +138,10 @@ def _answers(row: Issuer) -> Markdown | str:
 
 def faults() -> str:
     """Every point at which traffic and parts can be made to fail, and what makes them fail by chance."""
-    words = {point: word for word, point in FAULTS.items()}
     points = table(
-        ("fault point", "place", "what happens", "armed with", "`fault` of a scenario's sale"),
+        ("fault point", "place", "what happens", "armed with", "in a scenario"),
         (
-            (code(name), point.place.value, point.what, _armed_with(point), code(words.get(name, "")))
+            (code(name), point.place.value, point.what, _armed_with(point), "yes" if name in FAULTS else "")
             for name, point in FAULT_POINTS.items()
         ),
     )

@@ -54,10 +54,13 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         ),
         "endpoints": Page(
             "Endpoints",
-            "How the two ends of a line are written as URLs, with every option and framing",
+            "How the two ends of a line are written as URLs, with every option and framing, and what a line may suffer",
             (
                 Source("protocol/transport/endpoint.py", ("FORMS", "OPTIONS")),
                 Source("protocol/framing/__init__.py", ("FRAMINGS",)),
+                Source("protocol/transport/tls_fault.py", ("FAULTS",)),
+                Source("terminal/line_faults.py", ("LINE_FAULTS",)),
+                Source("firmware_sim/network.py", ("NETWORKS",)),
             ),
             wire.endpoints,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from firmware_sim.network import NETWORKS
 from pos_lab.handbook.markdown import Markdown, block, code, codes, prose, sections, table
 from protocol.dialect import CUP, Dialect
 from protocol.dialects import DIALECTS
@@ -15,6 +16,9 @@ from protocol.kinds import KINDS, Identity, Kind, missing_fields
 from protocol.message import Message
 from protocol.responses import RESPONSES
 from protocol.transport.endpoint import EVERYWHERE, FORMS, OPTIONS, Option
+from protocol.transport.endpoint import Text as FreeText
+from protocol.transport.tls_fault import FAULTS
+from terminal.line_faults import LINE_FAULTS
 
 
 def fields() -> str:
@@ -207,16 +211,39 @@ def endpoints() -> str:
         ("framing", "a frame"),
         ((code(name), Markdown(prose(framer.__doc__).split("\n\n")[0])) for name, framer in FRAMINGS.items()),
     )
+    faults = table(("code", "what is wrong", "hint"), ((code(name), *fault) for name, fault in FAULTS.items()))
+    told = table(
+        ("code", "中文", "English", "处理", "remedy"),
+        (
+            (code(name), row.chinese, row.english, row.remedy_chinese, row.remedy_english)
+            for name, row in LINE_FAULTS.items()
+        ),
+    )
     return sections(
         "## Forms", forms, "`serial+` stands before any URL that pyserial understands.",
         "## Options", options, block("text", "serial:///dev/ttyUSB0?baud=115200&parity=even"),
         "## Framings", f"A payload has {MIN_PAYLOAD} to {MAX_PAYLOAD} bytes.", framings,
+        "## Why TLS fails", "What a host logs of a peer that it refuses, and who connects is told.", faults,
+        "## What the cashier reads", "Where a line says more than that nobody answers.", told,
+        "## Networks", "What a tester may put between a device and its host.", _networks(),
     )  # fmt: skip
+
+
+def _networks() -> str:
+    return table(
+        ("network", "中文", "what it is", "dials for s", "latency in s", "bit/s each way", "signal of 5"),
+        (
+            (code(name), row.chinese, row.english, row.dial_s, row.latency_s, row.bandwidth_bps or "any", row.signal)
+            for name, row in NETWORKS.items()
+        ),
+    )
 
 
 def _values(option: Option) -> Markdown:
     if isinstance(option.values, range):
         return Markdown(f"{option.values[0]} to {option.values[-1]}")
+    if isinstance(option.values, FreeText):
+        return Markdown(option.values.what)
     return codes(option.values)
 
 
@@ -224,5 +251,7 @@ def _default(option: Option) -> Markdown | str:
     """As it is spelled in a URL."""
     if isinstance(option.values, range):
         return code(option.default)
+    if isinstance(option.values, FreeText):
+        return ""
     spelled = next((text for text, setting in option.values.items() if setting == option.default), "")
     return code(spelled) or "the scheme's"

@@ -39,6 +39,7 @@ COUNT_MAX = 999_999_999
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,7})(?:\.([0-9]{1,2}))?")
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 _COUNT = re.compile(r"0|[1-9][0-9]{0,8}")
+_LEVEL = re.compile(r"0(\.[0-9]{1,3})?|1(\.0{1,3})?", re.ASCII)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -91,6 +92,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def level(text: str) -> float:
+    """``0``, ``0.3`` or ``1``: a share from 0 to 1. ValueError for anything else."""
+    if _LEVEL.fullmatch(text) is None:
+        raise ValueError(f"{shown(text)} is not a level from 0 to 1 such as 0.3")
+    return float(text)
+
+
 def flag(text: str) -> bool:
     """yes or true, no or false. ValueError for anything else."""
     if text not in _FLAGS:
@@ -118,6 +126,7 @@ AmountFen = Annotated[int, _written(int, amount_fen), Field(gt=0, le=AMOUNT_MAX_
 BalanceFen = Annotated[int, _written(int, balance_fen), Field(ge=0, le=AMOUNT_MAX_FEN)]
 DurationS = Annotated[int, _written(int, duration_s), Field(gt=0, le=DURATION_MAX_S)]
 Count = Annotated[int, _written(int, count), Field(ge=0, le=COUNT_MAX)]
+Level = Annotated[float, _written(float, level), Field(ge=0, le=1)]
 Flag = Annotated[bool, _written(bool, flag)]
 
 

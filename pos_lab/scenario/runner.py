@@ -15,6 +15,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from firmware_sim.line import Direction
+from firmware_sim.power import PowerLost
 from pos_lab.scenario.evidence import Way, evidence
 from pos_lab.scenario.model import CHAPTER, Scenario, Step, StepSpec, Text
 from pos_lab.scenario.policy import WrittenPolicy
@@ -90,6 +91,9 @@ class _Play:
             verdict: Verdict = "passed" if _is_met(step, told) else "failed"
         except (ToldError, StepError) as error:
             told, verdict = Told(Text(zh=f"出错：{error}", en=f"error: {error}"), went_well=False), "error"
+        except PowerLost:
+            told = Told(Text(zh="出错：没有电源", en="error: there is no power (plug it in)"), went_well=False)
+            verdict = "error"
         return StepResult(
             index=index,
             name=step.verb,

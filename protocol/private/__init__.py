@@ -24,6 +24,7 @@ from protocol.private.reference import Control, Original
 from protocol.private.sign_on import pack_sequence_number, unpack_sequence_number
 from protocol.private.tags import (
     TEXT_CHARSET,
+    number_tag,
     pack_tags,
     text_tag,
     unpack_tags,
@@ -59,6 +60,7 @@ __all__ = [
     "Totals",
     "UploadItem",
     "keys_digest",
+    "number_tag",
     "order_number",
     "pack_contactless",
     "pack_parameters",

@@ -81,6 +81,13 @@ def _unpack(raw: bytes, field: int, width: int) -> dict[str, bytes]:
     return tags
 
 
+def number_tag(tags: Mapping[str, bytes], tag: str) -> int:
+    """A tag's value as a number of one to nine ASCII digits. Raises DecodeError where it is none, or absent."""
+    if not re.fullmatch(rb"[0-9]{1,9}", tags.get(tag, b"")):
+        raise DecodeError(f"tag {tag} is no number", field=F.PAYLOAD, code="tags")
+    return int(tags[tag])
+
+
 def unpack_binary_tags(raw: bytes, *, field: int) -> dict[str, bytes]:
     """Values behind one byte of tag and one of length, by the tag in hex. Raises DecodeError."""
     tags: dict[str, bytes] = {}

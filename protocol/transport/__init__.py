@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from protocol.transport.endpoint import Endpoint
 from protocol.transport.listener import Listener
-from protocol.transport.schemes import SCHEMES, connect, serve
+from protocol.transport.schemes import SCHEMES, check, connect, serve
 
-__all__ = ["SCHEMES", "Endpoint", "Listener", "connect", "serve"]
+__all__ = ["SCHEMES", "Endpoint", "Listener", "check", "connect", "serve"]

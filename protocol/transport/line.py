@@ -158,6 +158,25 @@ class LineTransport(asyncio.Transport):
         self._protocol.connection_lost(error)
 
 
+class HalfClosing(LineTransport):
+    """A line that can say that nothing more comes, and go on listening; ``_ended`` once it was said."""
+
+    _ended = False
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._ended and not self._closing:
+            raise RuntimeError("cannot write after write_eof()")
+        super().write(data)
+
+    def write_eof(self) -> None:
+        if not self._closing and not self._ended:
+            self._ended = True
+            self._flush()
+
+
 def failure(done: asyncio.Future[Any]) -> Exception | None:
     """The exception of a future that ran in a thread, as ``connection_lost`` takes it."""
     error = done.exception()

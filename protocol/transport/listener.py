@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from protocol.errors import TransportError
+
+Refused = Callable[[TransportError], None]
+"""Is told of a peer that was not let in, where a scheme can refuse one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listener:

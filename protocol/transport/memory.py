@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 
 from protocol.errors import EndpointInUse, TransportError
 from protocol.transport.endpoint import Endpoint
-from protocol.transport.line import LineTransport
-from protocol.transport.listener import Listener
+from protocol.transport.line import HalfClosing
+from protocol.transport.listener import Listener, Refused
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -25,7 +25,7 @@ _listening: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Callable[[], 
 )
 
 
-class MemoryTransport(LineTransport):
+class MemoryTransport(HalfClosing):
     """One end of a pair. Bytes wait in the writer's buffer until the peer reads; ``_move`` alone changes the peer."""
 
     _peer: MemoryTransport
@@ -33,22 +33,8 @@ class MemoryTransport(LineTransport):
     def __init__(self, loop: asyncio.AbstractEventLoop, protocol: asyncio.Protocol, name: str) -> None:
         super().__init__(loop, protocol, {"peername": name, "sockname": name})
         self._moving = False
-        self._ended = False
         self._reset = False
         self._told = False
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._ended and not self._closing:
-            raise RuntimeError("cannot write after write_eof()")
-        super().write(data)
-
-    def write_eof(self) -> None:
-        if not self._closing:
-            self._ended = True
-            self._flush()
 
     def abort(self) -> None:
         self._reset = not self._lost
@@ -108,7 +94,7 @@ async def connect(endpoint: Endpoint, factory: Callable[[], P]) -> tuple[asyncio
     return near, protocol
 
 
-async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol]) -> Listener:
+async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol], refused: Refused) -> Listener:
     """Answer to this name on the running loop; EndpointInUse if somebody does already."""
     names = _listening.setdefault(asyncio.get_running_loop(), {})
     if endpoint.address in names:

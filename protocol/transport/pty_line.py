@@ -10,7 +10,7 @@ from typing import TypeVar
 from protocol.errors import TransportError
 from protocol.transport.endpoint import Endpoint
 from protocol.transport.file_line import FileTransport
-from protocol.transport.listener import Listener
+from protocol.transport.listener import Listener, Refused
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -24,7 +24,7 @@ async def connect(endpoint: Endpoint, factory: Callable[[], P]) -> tuple[asyncio
     )
 
 
-async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol]) -> Listener:
+async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol], refused: Refused) -> Listener:
     """Make a pair for one protocol; the listener's url is the other end as a ``serial://`` URL."""
     import tty
 

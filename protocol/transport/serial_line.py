@@ -16,7 +16,7 @@ from protocol.errors import EndpointInUse, TransportError
 from protocol.transport.endpoint import Endpoint
 from protocol.transport.file_line import FileTransport
 from protocol.transport.line import LineTransport
-from protocol.transport.listener import Listener
+from protocol.transport.listener import Listener, Refused
 from protocol.transport.thread_line import ThreadTransport
 
 P = TypeVar("P", bound=asyncio.Protocol)
@@ -42,7 +42,7 @@ async def connect(endpoint: Endpoint, factory: Callable[[], P]) -> tuple[asyncio
     return _start(endpoint, port, protocol), protocol
 
 
-async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol]) -> Listener:
+async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol], refused: Refused) -> Listener:
     """Open the line for one protocol; errors as ``connect``."""
     port = await _opened(endpoint)
     transport = _start(endpoint, port, factory())

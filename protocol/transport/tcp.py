@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from protocol.errors import EndpointInUse, TransportError
 from protocol.transport.endpoint import Endpoint
-from protocol.transport.listener import Listener
+from protocol.transport.listener import Listener, Refused
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -33,7 +33,7 @@ async def connect(endpoint: Endpoint, factory: Callable[[], P]) -> tuple[asyncio
         raise _unreachable(endpoint, "cannot connect to", error) from error
 
 
-async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol]) -> Listener:
+async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol], refused: Refused) -> Listener:
     """Listen on the first address of the host name, so that port 0 chooses one port; EndpointInUse where taken."""
     loop = asyncio.get_running_loop()
     try:
@@ -56,7 +56,7 @@ async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol]) -> 
         # Not wait_closed(): from Python 3.12 on that waits for the connections too.
         server.close()
 
-    return Listener(endpoint.at(f"tcp://{name}"), name, close)
+    return Listener(endpoint.at(f"{endpoint.scheme}://{name}"), name, close)
 
 
 def _unreachable(endpoint: Endpoint, what: str, error: OSError) -> TransportError:

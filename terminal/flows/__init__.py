@@ -18,6 +18,7 @@ from terminal.flows import (
     commands,
     download,
     firmware,
+    hand_over,
     keys,
     link,
     moto,
@@ -31,6 +32,7 @@ from terminal.flows import (
     reprint,
     settle,
     sign_in,
+    take_over,
     training,
     undo,
 )
@@ -292,6 +294,16 @@ FLOWS: Final[Mapping[str, Flow]] = MappingProxyType(
             "register [NAME] [CONTACT] [TELEPHONE] [ADDRESS]",
             "hand in the merchant's form; without words, ask how it stands",
             "终端注册：提交或查询商户资料",
+        ),
+        "hand_over": Flow(
+            hand_over.hand_over,
+            (_PASSWORD,),
+            "hand_over [PASSWORD]",
+            "give the till to the new device: drain, settle, back up; then wipe (supervisor)",
+            "交机：结算、备份，新机恢复后擦除（主管）",
+        ),
+        "take_over": Flow(
+            take_over.take_over, (), "take_over", "take the till over from the old device", "接机：绑定并恢复备份"
         ),
     }
 )

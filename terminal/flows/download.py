@@ -75,7 +75,7 @@ async def _fetched(session: Session, row: Download) -> Downloaded | Outcome:
     if isinstance(items, Outcome):
         return items
     kept = made(row.name, int(session.board.clock.now().timestamp()), items)
-    if reason := _keep(session, kept):
+    if reason := keep(session, kept):
         return local(FLOW, reason, name=row.name)
     ended = await _ask(session, row.end)
     if isinstance(ended, Outcome):
@@ -84,7 +84,7 @@ async def _fetched(session: Session, row: Download) -> Downloaded | Outcome:
     return kept
 
 
-def _keep(session: Session, kept: Downloaded) -> str:
+def keep(session: Session, kept: Downloaded) -> str:
     """Make a table durable and let it take effect; why that cannot be, a row of LOCAL, else empty."""
     known = session.book.downloads
     if kept.name in known and known[kept.name].version == kept.version:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from firmware_sim.card_reader import ChipLink
 from firmware_sim.cards import EntryMode
 from firmware_sim.errors import CardError
-from terminal.downloads import admits, is_blacklisted, needs_no_pin
-from terminal.emv_kernel import TRACK2, ChipTransaction, PinRule, terminal_objects
+from protocol.describe import mask_pan
+from terminal.chip_objects import terminal_objects
+from terminal.downloads import chip_rules, is_blacklisted, needs_no_pin
+from terminal.emv_kernel import TRACK2, ChipTransaction, PinRule
 from terminal.money import RENMINBI
 from terminal.session import Session
 
@@ -87,21 +88,24 @@ async def ask_hold(session: Session) -> tuple[str, str]:
     return auth_id, date
 
 
-async def ask_card(session: Session, amount_fen: int, *, exempt: bool = True) -> Presented:
-    """The card that is presented for ``amount_fen``; raises EntryTimeout, and CardError for one that is of no use.
+async def ask_card(session: Session, amount_fen: int, *, exempt: bool = True, offline: bool = False) -> Presented:
+    """The card that is presented for ``amount_fen``; raises as ``ask_amount``, and CardError for one that is of no use.
 
-    ``exempt`` says whether a small tap needs no PIN (CUP 7.9).
+    ``exempt`` says whether a small tap needs no PIN (CUP 7.9), ``offline`` that the host is not asked. A chip that does
+    not prove itself is on the audit trail.
     """
+    reader, keypad = session.board.card_reader, session.board.keypad
     session.show("请刷卡、插卡或挥卡", "present the card")
     tries, fallback = 0, ""
     while True:
         tries += 1
         try:
-            reading = await session.board.card_reader.read_card(session.settings.entry_timeout_s)
+            with keypad.escaping(reader.interrupt):
+                reading = await reader.read_card(session.settings.entry_timeout_s)
             if reading.chip is None:
                 presented = _swiped(session, reading.track2, fallback)
             else:
-                presented = _begun(session, reading.entry_mode, reading.chip, amount_fen, exempt=exempt)
+                presented = _begun(session, reading.entry_mode, reading.chip, amount_fen, exempt, offline)
         except CardError as error:
             if error.code == "chip_mute":
                 fallback, session.chip_failed = FALLBACK[session.chip_failed], True
@@ -110,9 +114,14 @@ async def ask_card(session: Session, amount_fen: int, *, exempt: bool = True) ->
             session.show(*AGAIN[error.code])
         else:
             session.chip_failed = bool(presented.capability)
-            if is_blacklisted(session.book, presented.pan):
-                raise CardError("cards of this BIN are not taken", hint="use another card", code="card_blacklisted")
+            check_taken(session, presented.pan)
             return presented
+
+
+def check_taken(session: Session, pan: str) -> None:
+    """Raise CardError "card_blacklisted" for a number whose BIN the acquirer does not take (CUP 1.9)."""
+    if is_blacklisted(session.book, pan):
+        raise CardError("cards of this BIN are not taken", hint="use another card", code="card_blacklisted")
 
 
 async def ask_pin(session: Session, rule: PinRule) -> bool:
@@ -139,12 +148,15 @@ def _swiped(session: Session, track2: str, fallback: str) -> Presented:
     return Presented(EntryMode.MAGNETIC, pan, expiry, "", track2, rule, fallback if has_chip else "")
 
 
-def _begun(session: Session, entry_mode: EntryMode, link: ChipLink, amount_fen: int, *, exempt: bool) -> Presented:
+def _begun(
+    session: Session, entry_mode: EntryMode, link: ChipLink, amount_fen: int, exempt: bool, offline: bool
+) -> Presented:
     """What a chip tells, and the transaction that it has begun."""
     board, settings = session.board, session.settings
+    now = board.clock.now()
     objects = terminal_objects(
         amount_fen=amount_fen,
-        now=board.clock.now(),
+        now=now,
         serial_number=board.serial_number,
         unpredictable=board.card_reader.unpredictable_number(),
         country=settings.country,
@@ -155,7 +167,11 @@ def _begun(session: Session, entry_mode: EntryMode, link: ChipLink, amount_fen: 
     tapped = entry_mode is EntryMode.CONTACTLESS
     verify = not (exempt and settings.no_pin and amount_fen <= settings.no_pin_limit_fen)
     book = session.book
-    chip = ChipTransaction(link, objects, tapped=tapped, verify=verify, admits=partial(admits, book))
+    chip = ChipTransaction(
+        link, objects, now=now, tapped=tapped, verify=verify, rules=chip_rules(book, settings), offline=offline
+    )
+    if chip.fault:
+        session.note("chip not proven", f"{mask_pan(chip.pan)}: {chip.fault}")
     spared = not tapped or verify or needs_no_pin(book, settings, chip.pan)
     rule = chip.pin if spared else PinRule.REQUIRED
     return Presented(entry_mode, chip.pan, chip.expiry, chip.sequence, chip.track2, rule, chip=chip)

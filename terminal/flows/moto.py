@@ -6,7 +6,7 @@ from typing import Final
 
 from protocol.checks import luhn_ok
 from protocol.describe import mask_pan
-from terminal.flows.entry import ask_amount, ask_digits
+from terminal.flows.entry import ask_amount, ask_digits, check_taken
 from terminal.flows.transact import make_ready, transact
 from terminal.money import fields_of, seal_card
 from terminal.outcome import Outcome, local
@@ -20,7 +20,7 @@ EXPIRY: Final = r"[0-9]{2}(0[1-9]|1[0-2])"
 
 
 async def moto_sale(session: Session) -> Outcome:
-    """Sell to somebody who is not there."""
+    """Sell to somebody who is not there; raises as ``ask_amount``, and CardError for a card that is not taken."""
     if not session.settings.manual_entry:
         return local("moto_sale", "terminal.no_manual_entry")
     amount_fen = await ask_amount(session)
@@ -30,6 +30,7 @@ async def moto_sale(session: Session) -> Outcome:
     expiry = await ask_digits(session, "请输入有效期YYMM", "enter the expiry, YYMM", EXPIRY)
     if not pan or not expiry or not luhn_ok(pan):
         return local("moto_sale", "terminal.entry")
+    check_taken(session, pan)
     if refused := await make_ready(session, "moto_sale"):
         return refused
     row = Transaction(

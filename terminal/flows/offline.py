@@ -2,8 +2,8 @@
 
 Rules owned here: an offline sale is in the journal before anybody is told, keeps what the upload needs and no more, and
 is refused while anything else is unresolved (decision 4), above the floor limit, for a card that needs its issuer, and
-where too many wait already; ``resolve`` uploads it before anything else goes on. TABLE ADJUSTABLE: what an adjustment
-may be about.
+where too many wait already; a chip must prove itself and make a TC; ``resolve`` uploads it before anything else goes
+on. TABLE ADJUSTABLE: what an adjustment may be about.
 """
 
 from __future__ import annotations
@@ -38,18 +38,22 @@ async def offline_sale(session: Session) -> Outcome:
         return local("offline_sale", "terminal.amount")
     if amount_fen > session.settings.offline_limit_fen:
         return local("offline_sale", "terminal.above_floor_limit")
-    card = await ask_card(session, amount_fen)
+    card = await ask_card(session, amount_fen, offline=True)
     now = session.board.clock.now()
     if reason := _not_this(card, f"{now:%y%m}"):
         return local("offline_sale", reason)
+    stan = session.book.next_stan
+    if card.chip and not card.chip.approves(stan):
+        return local("offline_sale", "terminal.offline_declined", chip=card.chip.kept, why=card.chip.fault)
     row = Transaction(
         kind="offline_sale",
         state=State.OFFLINE,
         batch=session.book.batch,
-        stan=session.book.next_stan,
+        stan=stan,
         amount_fen=amount_fen,
         entry_mode=entry_mode(card, with_pin=False),
         **card_columns(session, card),
+        chip=card.chip.kept if card.chip else "",
         original_batch=UNKNOWN_NUMBER,
         original_stan=UNKNOWN_NUMBER,
         original_date=f"{now:%m%d}",

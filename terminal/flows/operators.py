@@ -32,7 +32,8 @@ OPERATORS_MAX: Final = 20
 def asks_password(session: Session, flow: str) -> bool:
     """Will ``authorise`` ask for the supervisor's password?"""
     is_due = is_enforced(session.book, session.settings) and not is_enough(flow, session.operator)
-    return is_due and role_of(flow) is Role.SUPERVISOR and SUPERVISOR in session.book.operators
+    supervisor = session.book.operators.get(SUPERVISOR)
+    return is_due and role_of(flow) is Role.SUPERVISOR and supervisor is not None and supervisor.has_password
 
 
 async def authorise(session: Session, flow: str) -> Outcome | None:
@@ -41,8 +42,7 @@ async def authorise(session: Session, flow: str) -> Outcome | None:
         return None
     needed = role_of(flow)
     if asks_password(session, flow):
-        session.show("请输入主管密码", "enter the supervisor's password")
-        password = await session.board.keypad.read(session.settings.entry_timeout_s)
+        password = await _ask_password(session, "请输入主管密码", "enter the supervisor's password")
         if not password:
             return local(flow, "terminal.supervisor_needed")
         if refused := _proven(session, flow, SUPERVISOR, password):
@@ -55,24 +55,29 @@ async def authorise(session: Session, flow: str) -> Outcome | None:
 
 
 async def log_on(session: Session) -> Outcome:
-    """Let an operator begin to work; the first supervisor, and whom another gave a password, choose one now."""
-    number, password = await _ask_number(session), await _ask(session, "请输入密码", "enter the password")
+    """Let an operator begin to work; the first supervisor, and whom another gave a password, choose one now.
+
+    Whoever logs on as 00 first becomes the supervisor, once: nothing removes one or makes a second.
+    """
+    number, password = await _ask_number(session), await _ask_password(session, "请输入密码", "enter the password")
     operator = session.book.operators.get(number)
-    if operator is None and number == SUPERVISOR:
-        again = await _ask(session, "请再次输入密码", "enter it again")
+    if number == SUPERVISOR and (operator is None or not operator.has_password):
+        again = await _ask_password(session, "请再次输入密码", "enter it again")
         if password != again or not is_fit(password):
             return local("log_on", "terminal.password_unfit")
-        _keep(session, number, password, must_change=False)
         session.note("operator set up", number, operator=number)
+        _keep(session, number, password, must_change=False)
+    elif operator and not operator.has_password:
+        return local("log_on", "terminal.no_password")
     elif refused := _proven(session, "log_on", number, password):
         return refused
     elif operator and operator.must_change:
-        new = await _ask(session, "请设置新密码", "choose a new password")
-        again = await _ask(session, "请再次输入密码", "enter it again")
+        new = await _ask_password(session, "请设置新密码", "choose a new password")
+        again = await _ask_password(session, "请再次输入密码", "enter it again")
         if new != again or new == password or not is_fit(new):
             return local("log_on", "terminal.password_unfit")
-        _keep(session, number, new, must_change=False)
         session.note("password changed", number, operator=number)
+        _keep(session, number, new, must_change=False)
     session.operator = number
     session.note("log on", number)
     return done("log_on", f"操作员{number}已登录", f"operator {number} has logged on", operator=number)
@@ -88,16 +93,17 @@ async def log_off(session: Session) -> Outcome:
 
 async def add_operator(session: Session) -> Outcome:
     """Set a cashier up, or give one another password, which the first log-on changes."""
-    number, password = await _ask_number(session), await _ask(session, "请输入初始密码", "enter a first password")
+    number = await _ask_number(session)
+    password = await _ask_password(session, "请输入初始密码", "enter a first password")
     if not number or number == SUPERVISOR:
         return local("add_operator", "terminal.no_operator")
     if not is_fit(password):
         return local("add_operator", "terminal.password_unfit")
     if number not in session.book.operators and len(session.book.operators) >= OPERATORS_MAX:
         return local("add_operator", "terminal.operators_full")
+    session.note("operator set up", number, operator=SUPERVISOR)
     _keep(session, number, password, must_change=True)
     session.wrong_passwords.pop(number, None)
-    session.note("operator set up", number, operator=SUPERVISOR)
     return done("add_operator", f"操作员{number}已设置", f"operator {number} is set up", operator=number)
 
 
@@ -136,10 +142,11 @@ def _keep(session: Session, number: str, password: str, *, must_change: bool) ->
 
 
 async def _ask_number(session: Session) -> str:
-    number = await _ask(session, "请输入操作员编号", "enter the operator's number")
+    session.show("请输入操作员编号", "enter the operator's number")
+    number = await session.board.keypad.read(session.settings.entry_timeout_s)
     return number if re.fullmatch(OPERATOR, number) else ""
 
 
-async def _ask(session: Session, zh: str, en: str) -> str:
+async def _ask_password(session: Session, zh: str, en: str) -> str:
     session.show(zh, en)
-    return await session.board.keypad.read(session.settings.entry_timeout_s)
+    return await session.board.keypad.read(session.settings.entry_timeout_s, hidden=True)

@@ -4,7 +4,8 @@ Rules owned here: a reversal is sent until it is answered as TABLE DONE says, un
 of its original (CUP 7.3, 7.5); it never gives up, but after ``reversal_alarm_after`` fruitless tries it alarms
 (decision 2). Firmware whose profile gives up forgets it instead, and whatever the customer was charged stays charged.
 An advice or an offline sale is sent as it was until it is answered, and an answer that wants a sign-on first decides
-nothing (CUP 7.12); an offline sale that the host refuses is lost to the shop, which the audit trail keeps.
+nothing (CUP 7.12); an offline sale carries the chip's certificate, and one that the host refuses is lost to the shop,
+which the audit trail keeps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 from protocol.elements import Value
 from protocol.errors import KeyLoadError
 from protocol.fields import F
+from terminal.chip_objects import REQUEST_TAGS, REVERSAL_TAGS
 from terminal.flows.script_result import tell_scripts
 from terminal.flows.sign_in import sign_in
 from terminal.money import amount_fields, card_fields, chip_fields, fields_of, take
@@ -51,7 +53,12 @@ def alarm(session: Session) -> None:
 
 async def _reverse(session: Session, row: Transaction) -> bool:
     session.show(f"冲正{row.stan}", f"reversing {row.stan}")
-    fields = {**amount_fields(row), **_card(session, row), **chip_fields(row), F.RESPONSE_CODE: row.reason}
+    fields = {
+        **amount_fields(row),
+        **_card(session, row),
+        **chip_fields(row, REVERSAL_TAGS),
+        F.RESPONSE_CODE: row.reason,
+    }
     for _ in range(2):
         signed_on = await _sign_on_where_due(session)
         if not session.can_seal:
@@ -110,6 +117,8 @@ async def _sent(session: Session, row: Transaction) -> Outcome | None:
     """How a row ends that is sent as it was; None where that stays open."""
     try:
         fields = fields_of(session, row)
+        if row.state is State.OFFLINE:
+            fields |= chip_fields(row, REQUEST_TAGS)
     except KeyLoadError as error:
         log.warning("%s cannot be sent without its card: %s", row.stan, error)
         return None

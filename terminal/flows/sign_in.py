@@ -22,7 +22,7 @@ from terminal.book import FIRST_BATCH
 from terminal.explain import unapproved
 from terminal.outcome import Outcome, done, local
 from terminal.records import SignedOff, SignedOn, UpdateStaged
-from terminal.session import Reply, Session
+from terminal.session import Reply, Session, silent
 
 # 60.3 -> the algorithm of the keys that it asks for (CUP 5.2)
 ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
@@ -44,8 +44,8 @@ async def sign_in(session: Session) -> Outcome:
         return local("sign_in", refusal)
     session.sign_on_failed = True
     session.show("签到中", "signing on")
-    if not await session.connect():
-        return local("sign_in", "terminal.no_line")
+    if unreached := await session.connect():
+        return silent("sign_in", unreached)
     answer = await session.ask(
         "sign_in",
         {F.PAYLOAD: pack_sequence_number(session.board.serial_number)},

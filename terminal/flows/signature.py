@@ -29,6 +29,8 @@ from terminal.transaction import Key, Signing, Transaction
 
 log = logging.getLogger("poslab.terminal")
 RESENDS_MAX: Final = 3
+UPLOAD_S_MAX: Final = 5.0
+"""How long an upload may keep the next customer waiting."""
 STORED: Final = "94"
 """The refusal of a signature that the host has already (CUP 6)."""
 _CHIP_TAGS: Final = {
@@ -79,11 +81,17 @@ async def flush(session: Session) -> None:
 
 
 async def upload(session: Session, keys: Iterable[Key]) -> None:
-    """Send each of these signatures once, while nothing else is to be done."""
+    """Send each of these signatures once, while nothing else is to be done.
+
+    On a network that would take longer than UPLOAD_S_MAX for one, the next sale goes first: it waits for settlement.
+    """
     for key in keys:
         waiting = _waiting(session, key)
         if waiting is None:
             continue
+        if session.board.line.network.takes_s(len(waiting.image) + len(waiting.receipt)) > UPLOAD_S_MAX:
+            session.show("网络慢，签名稍后上送", "the network is slow: the signature is sent later")
+            return
         if not _may_send(session) or not await _upload(session, waiting):
             return
 
@@ -103,8 +111,11 @@ async def _ask(session: Session, row: Transaction) -> None:
     if pad is None:
         raise PadError("the pad is gone", code="no_pad")
     code = feature_code(row.settlement_date, row.rrn)
+    keypad = session.board.keypad
+    keypad.clear()  # a key that was pressed while the host was asked is no answer to this
     session.show(f"请签名\n{code}", f"please sign\n{code}")
-    signed = await pad.capture(session.settings.entry_timeout_s, feature_code=code)
+    with keypad.escaping(pad.interrupt):
+        signed = await pad.capture(session.settings.entry_timeout_s, feature_code=code)
     signature = Signature(
         batch=row.batch,
         stan=row.stan,

@@ -20,12 +20,14 @@ from terminal.flows.training import practise
 from terminal.money import take
 from terminal.outcome import Outcome, local
 from terminal.records import Opened
-from terminal.session import Session
+from terminal.session import Session, silent
 from terminal.transaction import Transaction
 
 
 def not_now(session: Session) -> str:
     """Why no new business is taken at all, a reason of LOCAL; empty where it may be."""
+    if session.book.is_handing_over:
+        return "swap.under_way"
     if session.book.paused:
         return "terminal.paused"
     return "terminal.announcement_unread" if session.book.announcements else ""
@@ -46,7 +48,8 @@ async def make_ready(session: Session, flow: str) -> Outcome | None:
     if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
         return outcome.of(flow)
     await tell_pause(session)  # the host would still refuse what was resumed here
-    return None if await session.connect() else local(flow, "terminal.no_line")
+    unreached = await session.connect()
+    return silent(flow, unreached) if unreached else None
 
 
 async def transact(

@@ -30,6 +30,7 @@ from terminal.records.orders import (
 )
 from terminal.records.shop import FormKept, OperatorKept, OperatorRemoved, PauseSet, PauseTold, TrainingSet
 from terminal.records.signing import SignatureGivenUp, SignatureSent, SignatureTaken, SignatureTried
+from terminal.records.swap import Restored, SwapKept
 
 __all__ = [
     "RECORDS",
@@ -52,6 +53,7 @@ __all__ = [
     "PauseSet",
     "PauseTold",
     "Record",
+    "Restored",
     "ReversalTried",
     "ScriptTold",
     "SettlementAnswered",
@@ -64,6 +66,7 @@ __all__ = [
     "SignedOn",
     "SlipPrinted",
     "StanTaken",
+    "SwapKept",
     "TableDownloaded",
     "TrainingSet",
     "UpdateStaged",
@@ -104,6 +107,8 @@ Record = (
     | ClockSet
     | UpdateStaged
     | TableDownloaded
+    | SwapKept
+    | Restored
     | Happened
     | Brought
     | Kept

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, Literal
 
-from terminal.book import Accepted, Book, ClosedBatch, Entry, Form, Happening, Notice, Operator, Settling, Signature
+from terminal.book import (
+    Accepted,
+    Book,
+    ClosedBatch,
+    Entry,
+    Form,
+    Happening,
+    Notice,
+    Operator,
+    Settling,
+    Signature,
+    Swap,
+)
 from terminal.records.shop import with_operators
 
 
@@ -24,6 +36,7 @@ class Brought(Entry):
     paused: bool = False
     pause_told: bool = True
     form: Form | None = None
+    swap: Swap | None = None
 
     def applied(self, book: Book) -> Book:
         return replace(book, **{name: getattr(self, name) for name in BROUGHT})

@@ -16,6 +16,7 @@ import serial
 from protocol.errors import EndpointInUse, TransportError
 from protocol.transport import Endpoint, Listener, connect, serve
 from protocol.transport.thread_line import ThreadTransport
+from tests.certificates import connecting, listening
 
 DEADLINE_S = 20
 
@@ -105,6 +106,18 @@ async def open_tcp() -> Line:
     return Line(near, await first(served), listener)
 
 
+async def open_tls() -> Line:
+    listener, served = await serve_one(listening())
+    _, near = await connect(connecting(listener.url), Recorder)
+    return Line(near, await first(served), listener)
+
+
+async def open_mutual_tls() -> Line:
+    listener, served = await serve_one(listening(mutual=True))
+    _, near = await connect(connecting(listener.url, "terminal"), Recorder)
+    return Line(near, await first(served), listener)
+
+
 async def open_memory() -> Line:
     listener, served = await serve_one("memory:conformance")
     _, near = await connect(listener.url, Recorder)
@@ -137,6 +150,8 @@ LINES: dict[str, Callable[[], Awaitable[Line]]] = {
     "serial+socket": open_serial_socket,
     "tcp": open_tcp,
     "threads": open_threads,
+    "tls": open_tls,
+    "tls-mutual": open_mutual_tls,
 }
 
 
@@ -248,7 +263,7 @@ async def test_close_sends_what_was_written(name: str) -> None:
         assert line.far.received == b"z" * 300_000
 
 
-@check_line("memory", "serial+socket", "tcp")
+@check_line("memory", "serial+socket", "tcp", "tls")
 @pytest.mark.parametrize("closing", ["near", "far"])
 async def test_close_is_seen_by_the_peer(name: str, closing: str) -> None:
     """A terminal would wait out its timeout on a connection that is gone."""
@@ -277,7 +292,7 @@ async def test_abort_drops_what_is_buffered(name: str) -> None:
         assert line.near.transport.get_write_buffer_size() == 0
 
 
-@check_line("memory", "tcp")
+@check_line("memory", "tcp", "tls")
 async def test_abort_is_seen_by_the_peer(name: str) -> None:
     """The host would keep a session for a terminal that has been unplugged."""
     async with opened(name) as line:
@@ -285,7 +300,7 @@ async def test_abort_is_seen_by_the_peer(name: str) -> None:
         await line.far.lost()
 
 
-@check_line("memory", "tcp")
+@check_line("memory", "tcp", "tls")
 async def test_half_close_leaves_the_way_back_open(name: str) -> None:
     """A client that shuts its sending side would never get the reply to its last request."""
     async with opened(name) as line:
@@ -352,7 +367,7 @@ async def test_water_marks(name: str) -> None:
             transport.set_write_buffer_limits(high=1, low=2)
 
 
-@check_line("memory", "tcp")
+@check_line("memory", "tcp", "tls")
 async def test_a_closed_listener_keeps_its_connections(name: str) -> None:
     """A host that stops accepting would cut the sales that are under way."""
     async with opened(name) as line:
@@ -507,13 +522,15 @@ async def test_a_refused_connection_names_the_url(scheme: str) -> None:
     assert caught.value.hint
 
 
-@check_line("memory", "pty", "tcp")
+@check_line("memory", "pty", "tcp", "tls")
 async def test_a_second_listener_is_told_that_the_endpoint_is_in_use(name: str) -> None:
     """Two hosts on one port would share the terminals between them."""
     async with opened(name) as line:
+        url = line.listener.url
+        again = listening().replace("127.0.0.1:0", line.listener.name) if name == "tls" else url
         with pytest.raises(EndpointInUse) as caught:
-            await serve(line.listener.url, Recorder)
-        assert caught.value.url == line.listener.url
+            await serve(again, Recorder)
+        assert caught.value.url == again
 
 
 async def test_tcp_on_an_address_of_another_machine() -> None:

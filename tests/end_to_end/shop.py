@@ -89,6 +89,11 @@ def is_closed(port: int) -> bool:
         return trial.connect_ex(("127.0.0.1", port)) != 0
 
 
+def terminal_id_of(number: int) -> str:
+    """The terminal number of a commissioned terminal."""
+    return f"{40_000_000 + number}"
+
+
 class HostCommand:
     """A ``poslab host`` that listens, and what it says on standard error."""
 
@@ -126,6 +131,19 @@ class HostCommand:
         if self.is_alive:
             self._process.send_signal(number)
         return self._process.wait(WAIT_S)
+
+    def commission(self, place: Path, number: int, model: str = "PX-E90") -> str:
+        """Put the key card of a newly registered terminal into ``place``; returns its serial number."""
+        serial_number = f"SHP{number:09d}"
+        words = ("--serial-number", serial_number, "--model", model)
+        self.admin("register", terminal_id_of(number), f"897{number:012d}", *words)
+        self.admin("key-card", serial_number, "--out", str(place / "card.json"))
+        return serial_number
+
+    def captured(self, number: int) -> list[int]:
+        """What it took of a commissioned terminal, in fen."""
+        rows = self.admin("transactions", "--terminal-id", terminal_id_of(number))["transactions"]
+        return [row["amount_fen"] for row in rows if row["kind"] == "sale" and row["state"] == "captured"]
 
     def admin(self, *words: str) -> dict[str, Any]:
         """An administrative act by the command line, while the host runs."""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from itertools import count
-from pathlib import Path
-
 import pytest
 
 from firmware_sim.cards import FORCED_CODES, TEST_CARDS
 from firmware_sim.line import Direction
 from firmware_sim.power import PowerLost
 from host.issuer import MAGIC_AMOUNTS, MASTER_KEY
-from pos_lab.scenario.policy import WrittenPolicy
-from pos_lab.world import Over, World, world
+from pos_lab.world import World
 from protocol.codec import unseal
 from protocol.crypto.cryptogram import arpc_1, card_key, session_key, verify_cryptogram
 from protocol.emv import cryptogram_data, decode_chip_data
@@ -25,19 +20,6 @@ from protocol.tlv import Node, value_of
 from tests.end_to_end.shop import Till
 
 PIN = "123456"
-_numbers = count(1)
-
-
-@pytest.fixture
-async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=11) as built:
-        yield built
-
-
-@pytest.fixture
-async def till(lab: World) -> Till:
-    return await Till.open(lab, next(_numbers))
 
 
 def passed(till: Till, kind: str) -> list[Message]:
@@ -232,7 +214,7 @@ async def test_a_script_result_reaches_the_issuer(till: Till) -> None:
 
 async def test_a_card_is_one_card_at_two_tills(lab: World) -> None:
     """A card would make the same cryptogram at two tills."""
-    tills = [await Till.open(lab, next(_numbers)) for _ in range(2)]
+    tills = [await Till.open(lab, number) for number in (1, 2)]
     for till in tills:
         assert (await till.sell(60_00, "credit")).is_good
     counters = [value_of(chip_of(passed(till, "sale.request")[0]), 0x9F36) for till in tills]
@@ -254,4 +236,16 @@ async def test_the_power_goes_while_the_chip_waits_for_the_answer(till: Till) ->
     device.power_cycle()
     await till.resolve()
     assert await till.captured() == {}
+    await till.assert_sound()
+
+
+@pytest.mark.parametrize("card", ["credit", "combined:tap"])
+async def test_an_offline_sale_is_uploaded_with_its_certificate(till: Till, card: str) -> None:
+    """The issuer could not tell an honest offline sale from an invented one."""
+    assert (await till.do("sign_in")).is_good
+    assert (await till.do("offline_sale", "10.00", card)).result == "approved"
+    assert (await till.do("settle")).detail["balanced"] == "yes"
+    chip = chip_of(passed(till, "offline_sale.request")[0])
+    assert value_of(chip, 0x9F27) == b"\x40"
+    assert [message.text(F.RESPONSE_CODE) for message in passed(till, "offline_sale.reply")] == ["00"]
     await till.assert_sound()

@@ -15,25 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.shop import POSLAB, ROOT, WAIT_S, HostCommand, environment, is_closed, port_of, poslab, serving
+from tests.end_to_end.shop import POSLAB, ROOT, WAIT_S, HostCommand, environment, is_closed, port_of, poslab
 
 PIN = "123456"
 PAN = "6200000100000004"
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostCommand]:
-    """A host that runs."""
-    with serving(tmp_path_factory.mktemp("console")) as host:
-        yield host
-
-
-def commission(host: HostCommand, place: Path, number: int, model: str = "PX-E90") -> None:
-    """Put a key card of a registered terminal into ``place``."""
-    serial_number = f"CON{number:09d}"
-    words = ("--serial-number", serial_number, "--model", model)
-    host.admin("register", f"{50_000_000 + number}", f"896{number:012d}", *words)
-    host.admin("key-card", serial_number, "--out", str(place / "card.json"))
 
 
 class Program:
@@ -116,15 +101,9 @@ def served(host: HostCommand, place: Path, *words: str) -> Iterator[Served]:
         process.communicate(timeout=WAIT_S)
 
 
-def captured(host: HostCommand, number: int) -> list[int]:
-    """What the host took of a terminal, in fen."""
-    rows = host.admin("transactions", "--terminal-id", f"{50_000_000 + number}")["transactions"]
-    return [row["amount_fen"] for row in rows if row["kind"] == "sale" and row["state"] == "captured"]
-
-
 def test_a_sale_by_another_program(host: HostCommand, tmp_path: Path) -> None:
     """A test bench could not play cashier and cardholder, or their PIN would stand in its log."""
-    commission(host, tmp_path, 1)
+    host.commission(tmp_path, 1)
     with served(host, tmp_path) as terminal:
         program, watcher = terminal.program(), terminal.program()
         watcher.ask(screen=True)
@@ -149,9 +128,9 @@ def test_a_sale_by_another_program(host: HostCommand, tmp_path: Path) -> None:
         assert any('"outcome"' in line for line in watcher.seen)
         assert terminal.end() == 0
         assert is_closed(terminal.port)
-    assert captured(host, 1) == [1500_00]
-    assert host.admin("missing-signatures", "--terminal-id", "50000001")["missing"] == []
-    files = b"".join(file.read_bytes() for file in (tmp_path / "till-CON000000001").rglob("*") if file.is_file())
+    assert host.captured(1) == [1500_00]
+    assert host.admin("missing-signatures", "--terminal-id", "40000001")["missing"] == []
+    files = b"".join(file.read_bytes() for file in (tmp_path / "till-SHP000000001").rglob("*") if file.is_file())
     said = "".join(program.seen + watcher.seen) + terminal.log.read_text(encoding="utf-8") + host.log
     for secret in (PIN, PAN):
         assert secret not in said
@@ -160,7 +139,7 @@ def test_a_sale_by_another_program(host: HostCommand, tmp_path: Path) -> None:
 
 def test_the_power_is_cut_in_the_middle(host: HostCommand, tmp_path: Path) -> None:
     """A sale that was cut off while the host answered would stay in the books of one side only."""
-    commission(host, tmp_path, 2)
+    host.commission(tmp_path, 2)
     with served(host, tmp_path) as terminal:
         program = terminal.program()
         program.ask(do="sign_in")
@@ -185,12 +164,12 @@ def test_the_power_is_cut_in_the_middle(host: HostCommand, tmp_path: Path) -> No
         program.ask(do="settle")
         settled = program.ask(wait=True)
         assert (settled["good"], settled["outcomes"][-1]["detail"]["balanced"]) == (True, "yes")
-    assert captured(host, 2) == [40_00]
+    assert host.captured(2) == [40_00]
 
 
 def test_who_means_no_good_harms_nobody(host: HostCommand, tmp_path: Path) -> None:
     """A stray program at the port would end a sale that the cardholder has paid for."""
-    commission(host, tmp_path, 3)
+    host.commission(tmp_path, 3)
     with served(host, tmp_path) as terminal:
         program = terminal.program()
         program.ask(do="sale", words=["60.00"])
@@ -205,12 +184,12 @@ def test_who_means_no_good_harms_nobody(host: HostCommand, tmp_path: Path) -> No
         program.ask(present="debit:tap")
         assert program.ask(wait=True)["good"] is True
         assert terminal.end() == 0
-    assert captured(host, 3) == [60_00]
+    assert host.captured(3) == [60_00]
 
 
 def test_the_example_of_the_handbook_sells_as_it_is_written(host: HostCommand, tmp_path: Path) -> None:
     """The first program that somebody copies would not run."""
-    commission(host, tmp_path, 4)
+    host.commission(tmp_path, 4)
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/howto.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len([line for line in example.splitlines() if line]) <= 10
     (tmp_path / "example.py").write_text(example, encoding="utf-8")
@@ -218,7 +197,7 @@ def test_the_example_of_the_handbook_sells_as_it_is_written(host: HostCommand, t
         words = [sys.executable, "-W", "ignore", "example.py", str(terminal.port)]
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S, check=True)
     assert "amount: RMB 60.00" in done.stdout
-    assert captured(host, 4) == [60_00]
+    assert host.captured(4) == [60_00]
 
 
 WRONG = {
@@ -239,7 +218,7 @@ def test_a_wrong_console_is_a_wrong_call(host: HostCommand, tmp_path: Path, name
 
 def test_a_console_whose_port_is_taken(host: HostCommand, tmp_path: Path) -> None:
     """Two terminals would fight for the same program, or the second one die with a riddle."""
-    commission(host, tmp_path, 5)
+    host.commission(tmp_path, 5)
     done = poslab("terminal", "--key-card", "card.json", "--console", host.url, "--json", cwd=tmp_path)
     assert done.returncode == 3
     assert json.loads(done.stdout)["error"]["code"] == "endpoint_in_use"

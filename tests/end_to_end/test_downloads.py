@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from firmware_sim.power import Phase, PowerLost
 from host.downloads import CONTENTS
-from pos_lab.scenario.policy import WrittenPolicy
-from pos_lab.world import Over, World, world
+from pos_lab.world import World
 from protocol.downloads import DOWNLOADS, Form
 from tests.end_to_end.shop import Till
 
 BINS = [f"62{number:04d}" for number in range(200)]
-
-
-@pytest.fixture
-async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=12) as built:
-        yield built
-
-
-@pytest.fixture
-async def till(lab: World) -> Till:
-    return await Till.open(lab, 1)
 
 
 async def publish(lab: World, name: str, content: object) -> None:

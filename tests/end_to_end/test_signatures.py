@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +11,12 @@ from firmware_sim.cards import TEST_CARDS
 from firmware_sim.faults import Faults
 from firmware_sim.power import Power
 from firmware_sim.signature_pad import SIGNATURES, SignaturePad
-from pos_lab.scenario.policy import WrittenPolicy
-from pos_lab.world import Over, World, world
 from protocol.jbig.bitmap import Bitmap, read_pbm
 from protocol.jbig.decoder import decode
 from terminal.transaction import Signing
 from tests.end_to_end.shop import Till, poslab
 
 PIN = "123456"
-_numbers = count(1)
-
-
-@pytest.fixture
-async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=12) as built:
-        yield built
-
-
-@pytest.fixture
-async def till(lab: World) -> Till:
-    return await Till.open(lab, next(_numbers))
 
 
 async def drawn(name: str, code: str) -> Bitmap:

@@ -113,3 +113,23 @@ def test_nobody_at_the_other_end(tmp_path: Path, host: HostCommand) -> None:
     assert done.returncode == 3
     assert "the host cannot be reached" in done.stdout
     assert counter.captured() == 0
+
+
+def test_a_network_and_a_profile_are_chosen(host: HostCommand, tmp_path: Path) -> None:
+    """Nobody could see by hand how an old till or one in the cellar behaves."""
+    counter = Counter(host, tmp_path, 90)
+    status, out, _ = counter.terminal("--network", "no_signal", "--do", "sign_in")
+    assert (status, "there is no signal" in out) == (3, True)
+    (told, *_) = counter.documents("--network", "wifi", "--state", "old", "--profile", "no_commands", "--do", "sign_in")
+    assert told["result"] == "done"
+    status, _, err = counter.terminal("--profile", "no_commands", "--forgetful", "--do", "why")
+    assert status == 1, err
+
+
+@pytest.mark.parametrize(("option", "said"), [("--network", "unknown network"), ("--profile", "unknown profile")])
+def test_what_there_is_not_is_told_with_what_there_is(
+    option: str, said: str, host: HostCommand, tmp_path: Path
+) -> None:
+    """A slip would run another test than the one that was meant."""
+    status, _, err = Counter(host, tmp_path, 91 + (option == "--profile")).terminal(option, "gprz", "--do", "echo")
+    assert (status, said in err, len(err.splitlines())) == (2, True, 1)

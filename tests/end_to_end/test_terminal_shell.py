@@ -16,26 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.shop import POSLAB, WAIT_S, HostCommand, environment, poslab, serving
+from tests.end_to_end.shop import POSLAB, WAIT_S, HostCommand, environment, poslab
 
 PIN = "135790"
 PAN = "6200000100000004"
 ECHO_FLAGS = 3
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostCommand]:
-    """A host that runs."""
-    with serving(tmp_path_factory.mktemp("shell")) as host:
-        yield host
-
-
-def commission(host: HostCommand, place: Path, number: int, model: str = "PX-E90") -> None:
-    """Put a key card of a registered terminal into ``place``."""
-    serial_number = f"SHL{number:09d}"
-    words = ("--serial-number", serial_number, "--model", model)
-    host.admin("register", f"{40_000_000 + number}", f"897{number:012d}", *words)
-    host.admin("key-card", serial_number, "--out", str(place / "card.json"))
 
 
 class Typist:
@@ -99,15 +84,9 @@ def typing(host: HostCommand, place: Path, *words: str) -> Iterator[Typist]:
         os.close(ours)
 
 
-def captured(host: HostCommand, number: int) -> list[int]:
-    """What the host took of a terminal, in fen."""
-    rows = host.admin("transactions", "--terminal-id", f"{40_000_000 + number}")["transactions"]
-    return [row["amount_fen"] for row in rows if row["kind"] == "sale" and row["state"] == "captured"]
-
-
 def test_a_sale_step_by_step(host: HostCommand, tmp_path: Path) -> None:
     """The cashier could not sell without knowing every word in advance, or the PIN would stand on the screen."""
-    commission(host, tmp_path, 1)
+    host.commission(tmp_path, 1)
     with typing(host, tmp_path) as shop:
         shop.see("┌────────────────────┐", "│ready               │", "pos> ")
         shop.type("sale")
@@ -128,8 +107,8 @@ def test_a_sale_step_by_step(host: HostCommand, tmp_path: Path) -> None:
         shop.see("uploading the signature"[:20], "pos> ")
         shop.type("quit")
         assert shop.end() == 1  # one sale was refused
-    assert captured(host, 1) == [40_00]
-    memory = b"".join(file.read_bytes() for file in (tmp_path / "till-SHL000000001").rglob("*") if file.is_file())
+    assert host.captured(1) == [40_00]
+    memory = b"".join(file.read_bytes() for file in (tmp_path / "till-SHP000000001").rglob("*") if file.is_file())
     for secret in (PIN, PAN):
         assert secret not in shop.seen + host.log
         assert secret.encode() not in memory
@@ -137,7 +116,7 @@ def test_a_sale_step_by_step(host: HostCommand, tmp_path: Path) -> None:
 
 def test_the_plug_is_pulled_and_the_device_remembers(host: HostCommand, tmp_path: Path) -> None:
     """A sale that was cut off would be lost, or its batch forgotten, and money with it."""
-    commission(host, tmp_path, 2)
+    host.commission(tmp_path, 2)
     with typing(host, tmp_path) as shop:
         shop.see("pos> ")
         shop.type("sale 60.00 debit:insert 123456")
@@ -161,13 +140,13 @@ def test_the_plug_is_pulled_and_the_device_remembers(host: HostCommand, tmp_path
         shop.see("✓", "pos> ")
         shop.type("exit")
         assert shop.end() == 0
-    assert captured(host, 2) == [60_00]
+    assert host.captured(2) == [60_00]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_leaves_in_the_middle_leaves_nothing_behind(host: HostCommand, tmp_path: Path, number: int) -> None:
     """The user's own terminal would stay dumb, or the device's memory locked."""
-    commission(host, tmp_path, 10 + number)
+    host.commission(tmp_path, 10 + number)
     with typing(host, tmp_path) as shop:
         shop.see("pos> ")
         shop.type("sale 60.00")
@@ -183,7 +162,7 @@ def test_who_leaves_in_the_middle_leaves_nothing_behind(host: HostCommand, tmp_p
 
 def test_a_pin_is_typed_ahead_unseen(host: HostCommand, tmp_path: Path) -> None:
     """Who types a PIN early would show it to everybody."""
-    commission(host, tmp_path, 3)
+    host.commission(tmp_path, 3)
     with typing(host, tmp_path, "--lang", "zh") as shop:
         shop.see("欢迎使用", "pos> ")
         shop.type("pin")
@@ -203,7 +182,7 @@ def test_a_pin_is_typed_ahead_unseen(host: HostCommand, tmp_path: Path) -> None:
 
 def test_a_password_of_an_operator_is_not_shown(host: HostCommand, tmp_path: Path) -> None:
     """Every cashier could read the supervisor's password."""
-    commission(host, tmp_path, 7)
+    host.commission(tmp_path, 7)
     with typing(host, tmp_path) as shop:
         shop.see("pos> ")
         shop.type("log_on")
@@ -240,7 +219,7 @@ settle
 
 def test_a_script_is_piped_in(host: HostCommand, tmp_path: Path) -> None:
     """A script would run into its own sale, or leave before it is made."""
-    commission(host, tmp_path, 4, "PX-A920")
+    host.commission(tmp_path, 4, "PX-A920")
     words = ("terminal", "--key-card", "card.json", "--connect", host.url)
     done = poslab(*words, cwd=tmp_path, given=SCRIPT)
     assert (done.returncode, done.stderr) == (0, "")
@@ -249,13 +228,13 @@ def test_a_script_is_piped_in(host: HostCommand, tmp_path: Path) -> None:
     assert -1 not in places
     assert places == sorted(places)
     assert "-" * 32 in done.stdout  # the paper is cut
-    assert captured(host, 4) == [60_00]
+    assert host.captured(4) == [60_00]
     assert "123456" not in done.stdout
 
 
 def test_a_script_for_programs(host: HostCommand, tmp_path: Path) -> None:
     """A program could not read what became of the sale that it typed."""
-    commission(host, tmp_path, 5)
+    host.commission(tmp_path, 5)
     words = ("terminal", "--key-card", "card.json", "--connect", host.url, "--json")
     done = poslab(*words, cwd=tmp_path, given="sale 60.00 debit:tap\nnonsense\nfault x y\nfault printer.jam 1\n")
     documents = [json.loads(line) for line in done.stdout.splitlines()]
@@ -275,11 +254,11 @@ def test_a_script_for_programs(host: HostCommand, tmp_path: Path) -> None:
 
 def test_nobody_reads_what_a_script_does(host: HostCommand, tmp_path: Path) -> None:
     """Who looks at the first lines only would get a traceback, or lose the sale that had begun."""
-    commission(host, tmp_path, 6)
+    host.commission(tmp_path, 6)
     words = shlex.join([*POSLAB, "terminal", "--key-card", "card.json", "--connect", host.url])
     done = subprocess.run(
         ["sh", "-c", f"{words} | head -n 1"], cwd=tmp_path, env=environment(), input=b"echo\nsale 60.00 debit:tap\n",
         capture_output=True, check=True,
     )  # fmt: skip
     assert done.stderr == b""
-    assert captured(host, 6) == [60_00]
+    assert host.captured(6) == [60_00]

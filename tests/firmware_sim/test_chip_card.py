@@ -11,7 +11,7 @@ from protocol.tlv import decode, decode_dol, value_of, walk
 
 CARD = TEST_CARDS["credit"]
 FIRST = bytes(range(sum(length for _, length in CDOL_1)))
-TAP = bytes.fromhex("26000080") + FIRST
+TAP = bytes.fromhex("26800080") + FIRST
 CHOSEN = bytes.fromhex("0000008000DEADBEEF")
 """TVR and unpredictable number, which CDOL 2 ends with."""
 
@@ -101,7 +101,7 @@ def test_the_chip_agrees_to_what_is_proven(
     assert verdict == (0x60 if agreed else 0x20) | (0x08 if spoil else 0)
     key = session_key(CARD.chip_key, b"\0\1")
     assert verify_cryptogram(
-        key, CHOSEN + bytes.fromhex("1C00") + b"\0\1" + read(answer, 0x9F10)[3:7], read(answer, 0x9F26)
+        key, CHOSEN + bytes.fromhex("3C00") + b"\0\1" + read(answer, 0x9F10)[3:7], read(answer, 0x9F26)
     )
 
 

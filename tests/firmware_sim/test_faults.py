@@ -94,4 +94,8 @@ def test_wrong_use_is_told() -> None:
     for name, action in (("line.hold_reply", None), ("line.replace_reply", None), ("line.drop_reply", Hold())):
         with pytest.raises(DeviceError, match="cannot be armed"):
             faults.arm(name, action)
+    with pytest.raises(DeviceError, match="0 times"):
+        faults.arm("line.drop_reply", times=0)
+    with pytest.raises(UnknownName, match=r"did you mean 'line\.drop_reply'"):
+        faults.disarm("line.drop_replay")
     assert faults.armed == ()

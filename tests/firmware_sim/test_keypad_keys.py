@@ -120,3 +120,52 @@ async def test_keys_end_with_the_power(power: Power, keypad: Keypad) -> None:
     power.cut()
     with pytest.raises(PowerLost):
         keypad.strike("1")
+
+
+async def test_an_entry_that_nobody_may_read(keypad: Keypad) -> None:
+    """A prompt would show the supervisor's password, or hide everything after it."""
+    assert not keypad.hides_entry
+    reading = asyncio.create_task(keypad.read(1, hidden=True))
+    await asyncio.sleep(0)
+    assert keypad.hides_entry
+    strike(keypad, "246810")
+    assert keypad.hides_entry
+    strike(keypad, ENTER)
+    assert not keypad.hides_entry  # answered
+    assert await reading == "246810"
+    with pytest.raises(EntryTimeout):
+        await keypad.read(0, hidden=True)
+    assert not keypad.hides_entry
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+async def test_cancel_ends_what_waits_for_something_else(keypad: Keypad, ahead: bool) -> None:
+    """A cashier who presses cancel would wait for a card that nobody has."""
+    escaped: list[EntryCancelled] = []
+    if ahead:
+        strike(keypad, CANCEL)
+    with keypad.escaping(escaped.append):
+        if not ahead:
+            strike(keypad, "12", CANCEL)
+    assert len(escaped) == 1
+
+
+async def test_other_keys_are_left_for_later_questions(keypad: Keypad) -> None:
+    """What was typed ahead of the card would be lost, or a cancel for a later question end this one."""
+    escaped: list[EntryCancelled] = []
+    strike(keypad, "0301", ENTER, CANCEL)
+    with keypad.escaping(escaped.append):
+        strike(keypad, "7", ENTER)
+    assert not escaped
+    assert await keypad.read(0) == "0301"
+    with pytest.raises(EntryCancelled):
+        await keypad.read(0)
+    assert await keypad.read(0) == "7"
+
+
+def test_every_key_is_heard(keypad: Keypad) -> None:
+    """A screen that waits for the next key would stay."""
+    heard: list[str] = []
+    keypad.on_key = lambda: heard.append("key")
+    strike(keypad, "1", CLEAR)
+    assert len(heard) == 2

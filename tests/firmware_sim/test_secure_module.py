@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import product
 from operator import attrgetter
 
@@ -16,8 +17,9 @@ from firmware_sim.key_memory import BAD_LOADS_MAX, BAD_MACS_MAX, FAIL_COUNTERS
 from firmware_sim.key_slots import KEY_SLOTS, SUITES, Algorithm, Operation, Slot
 from firmware_sim.power import PowerLost, cuts
 from firmware_sim.secure_module import KeyState
-from protocol.crypto import vault
+from protocol.crypto import derived, vault
 from protocol.crypto.cipher import SM4, TDES
+from protocol.crypto.derived import Purpose
 from protocol.crypto.key import MacKey, MasterKey, PinKey
 from protocol.crypto.keys import ITEM_BYTES, WorkingKeys, check_value, pack_working_keys, wrap_key
 from protocol.crypto.mac import cup_ecb_mac, cup_sm4_mac
@@ -84,6 +86,7 @@ def test_keys_survive_a_cut(loaded: SecureBench) -> None:
 def operations(bench: SecureBench) -> dict[Operation, Callable[[Slot], object]]:
     """Every operation, with the slot whose key it is to use."""
     module, sealed = bench.module, bench.module.seal(b"data")
+    backup = derived.seal_backup(TMK, b"data", b"swap 1")
     return {
         Operation.LOAD_KEYS: lambda slot: module.load_working_keys(FIELD62, slot=slot),
         Operation.MAC: lambda slot: module.mac(b"data", slot),
@@ -93,6 +96,9 @@ def operations(bench: SecureBench) -> dict[Operation, Callable[[Slot], object]]:
         Operation.VERIFY_HOST: lambda slot: module.loader.begin_download(b"", slot),
         Operation.SEAL: lambda slot: module.seal(b"data", slot),
         Operation.UNSEAL: lambda slot: module.unseal(sealed, slot),
+        Operation.SEAL_BACKUP: lambda slot: module.seal_backup(b"data", b"swap 1", slot),
+        Operation.OPEN_BACKUP: lambda slot: module.open_backup(backup, b"swap 1", slot),
+        Operation.PROVE: lambda slot: module.prove(Purpose.CLAIM, b"statement", slot),
     }
 
 
@@ -112,6 +118,44 @@ def test_each_key_has_one_use(loaded: SecureBench, operation: Operation, slot: S
     else:
         use(slot)
     assert loaded.module.counters["key_use"] == 0
+
+
+# what was done to a module -> the slots that hold a key then
+STATES: dict[str, tuple[Callable[[SecureBench], object], set[Slot]]] = {
+    "born": (lambda bench: None, {Slot.STORAGE}),
+    "host's key only": (
+        lambda bench: bench.module.loader.load_host_key(HOST_KEY),
+        {Slot.STORAGE, Slot.HOST_PUBLIC},
+    ),
+    "master key": (
+        lambda bench: bench.module.inject_tmk(TMK, HOST_KEY),
+        {Slot.STORAGE, Slot.HOST_PUBLIC, Slot.TMK},
+    ),
+    "opened": (lambda bench: bench.load().module.tamper(), set()),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(("operation", "slot"), list(product(Operation, Slot)))
+def test_a_key_that_is_not_there_is_not_used(bench: SecureBench, operation: Operation, slot: Slot, state: str) -> None:
+    """A MAC would be made with a key of zeros, or a device that was opened go on as if nothing had happened."""
+    bring, loaded = STATES[state]
+    use = operations(bench)[operation]
+    bring(bench)
+    before = bench.chip.image
+    bench.keypad.enter_pin(PIN)
+    if state == "opened":
+        assert code_of(lambda: use(slot)) == "tampered"
+    elif operation not in KEY_SLOTS[slot].operations:
+        assert (code_of(lambda: use(slot)), bench.module.counters["key_use"]) == ("key_use", 1)
+    elif slot not in loaded:
+        assert code_of(lambda: use(slot)) == "no_key"
+    else:
+        with suppress(DecodeError):  # no RSA key came
+            use(slot)
+        return
+    assert bench.chip.image == before
+    assert bench.entry.take() == (b"" if operation is Operation.PIN_BLOCK else PIN.encode())
 
 
 def test_every_operation_has_a_key() -> None:
@@ -369,6 +413,9 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "encrypt_track": [(TRACK,), ("no track",)],
     "seal": [(b"data",)],
     "unseal": [(b"data",)],
+    "seal_backup": [(b"data", b"swap 1")],
+    "open_backup": [(b"data", b"swap 1")],
+    "prove": [(Purpose.CLAIM, b"statement")],
     "loader.inject": [(TMK, HOST_KEY), (TMK, b"")],
     "loader.load_host_key": [(HOST_KEY,), (b"",)],
     "loader.enter_component": [(TMK, check_value(TMK).hex()), (TMK, "00000000"), (b"", "")],

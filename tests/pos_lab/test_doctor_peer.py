@@ -11,10 +11,11 @@ from pos_lab.doctor.examination import Verdict
 from pos_lab.doctor.peer import ask, echo
 from pos_lab.doctor.report import verdict_of
 from protocol.codec import pack, seal, unpack, unseal
-from protocol.errors import TransportError
+from protocol.errors import TlsFailed, TransportError
 from protocol.framing import Len2Framer, StxFramer
 from protocol.message import Message
 from protocol.transport import serve
+from tests.certificates import certificates, connecting, listening
 
 ECHO = echo("62000001", "100000000000001")
 
@@ -135,3 +136,49 @@ async def test_nobody_there_is_an_error_of_the_environment() -> None:
     """A host that is not running would be called broken."""
     with pytest.raises(TransportError):
         await ask("tcp://127.0.0.1:1", ECHO, 0.1)
+
+
+class Answering(asyncio.Protocol):
+    """A good host."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(len2_host(data))
+
+
+async def test_a_peer_that_speaks_tls_is_told() -> None:
+    """The engineer would try every framing on a port that is encrypted (N30)."""
+    listener = await serve(listening(mutual=True), Answering)
+    try:
+        cases, findings = await ask(f"tcp://{listener.name}", ECHO, 0.5)
+        assert [(each.code, each.name) for each in findings] == [("peer_tls", f"tls://{listener.name}?ca=FILE")]
+        assert verdict_of(cases, findings) is Verdict.UNKNOWN
+        cases, findings = await ask(connecting(listener.url, "terminal"), ECHO, 0.5)
+        assert [each.code for each in findings] == ["peer_answers"]
+        with pytest.raises(TlsFailed, match="CA that we do not trust"):
+            await ask(f"tls://{listener.name}?ca={certificates()}/bad-other_ca.pem", ECHO, 0.5)
+    finally:
+        await listener.close()
+
+
+async def test_a_peer_that_speaks_no_tls_is_told() -> None:
+    """The engineer would look for a wrong certificate where there is none (N30)."""
+
+    class Strict(Answering):
+        def data_received(self, data: bytes) -> None:
+            if data[0] == 0x16:
+                self.transport.close()
+            else:
+                super().data_received(data)
+
+    listener = await serve("tcp://127.0.0.1:0", Strict)
+    try:
+        _, findings = await ask(connecting(f"tls://{listener.name}"), ECHO, 0.5)
+        assert [(each.code, each.name) for each in findings] == [("peer_plain", f"tcp://{listener.name}")]
+    finally:
+        await listener.close()
+    with pytest.raises(TransportError):
+        await ask(connecting(f"tls://{listener.name}"), ECHO, 0.5)

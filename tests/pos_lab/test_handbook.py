@@ -17,6 +17,7 @@ from firmware_sim.faults import FAULT_POINTS
 from firmware_sim.key_memory import FAIL_COUNTERS
 from firmware_sim.key_slots import KEY_SLOTS
 from firmware_sim.models import MODELS
+from firmware_sim.network import NETWORKS
 from firmware_sim.profiles import PROFILES
 from host.admin.acts import ACTS
 from host.fees import FEES
@@ -49,7 +50,9 @@ from protocol.header import REQUIREMENTS
 from protocol.kinds import KINDS
 from protocol.responses import RESPONSES
 from protocol.transport.endpoint import FORMS, OPTIONS
+from protocol.transport.tls_fault import FAULTS
 from terminal.flows import FLOWS
+from terminal.line_faults import LINE_FAULTS
 from terminal.outcome import LOCAL
 from terminal.settings import Settings
 from terminal.tamper import ALARMS, MODULE_REFUSALS
@@ -63,7 +66,7 @@ ROWS: dict[str, Iterable[object]] = {
     "kinds": [*KINDS, *(f"{kind}.{way}" for kind in KINDS for way in ("request", "reply"))],
     "responses": RESPONSES,
     "requirements": REQUIREMENTS,
-    "endpoints": [*FORMS, *OPTIONS, *FRAMINGS],
+    "endpoints": [*FORMS, *OPTIONS, *FRAMINGS, *FAULTS, *LINE_FAULTS, *NETWORKS],
     "gates": range(1, len(GATES) + 1),
     "refusals": [*REFUSALS, *LOCAL],
     "lifecycle": [*LIFE, *PERMITS, *(row.rank for row in HOLDS.values())],

@@ -80,8 +80,8 @@ async def test_codes_are_fresh_unless_one_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "verdict"),
     [
-        ("preauth: {terminal: till, amount: 9.00, card: credit, fault: lose_request}", "unknown"),
-        ("qr_sale: {terminal: till, amount: 9.00, fault: lose_reply}", "unknown"),
+        ("preauth: {terminal: till, amount: 9.00, card: credit, fault: line.drop_request}", "unknown"),
+        ("qr_sale: {terminal: till, amount: 9.00, fault: line.drop_reply}", "unknown"),
         ("preauth: {terminal: till, amount: 9.00, card: credit, power_cut_at: 1}", "power_lost"),
         ("moto_sale: {terminal: till, amount: 9.00}", "refused"),
         ("balance: {terminal: till, card: stolen:swipe}", "refused"),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
-from typing import Any
 
 import pytest
 
@@ -13,7 +11,7 @@ from firmware_sim.power import cuts
 from protocol.command import COMMAND_KINDS
 from protocol.diagnosis import SECTIONS, read_diagnosis
 from protocol.fields import F
-from protocol.private import pack_tags, unpack_tags
+from protocol.private import unpack_tags
 from terminal.flows.commands import OBEYED
 from terminal.flows.diagnose import COLLECTED, diagnose
 from tests.terminal.bench import SERIAL_NUMBER, Bench, bench_at, make_image, once, swallow
@@ -45,50 +43,6 @@ async def test_a_notice_comes_through_the_reply_of_a_sale(bench: Bench) -> None:
     assert bench.terminal.book.notices[0].read
     bench.restart()
     assert bench.terminal.book.notices[0].read
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"serial_number": "SOMEBODY"}, "other_device"),
-        ({"expires_at": 1000}, "expired"),
-        ({"counter": 3}, "replayed"),
-    ],
-    ids=lambda value: str(value),
-)
-async def test_commands_that_are_not_for_now(bench: Bench, changes: dict[str, object], code: str) -> None:
-    """A notice recorded elsewhere or long ago would stop this shop."""
-    for _ in range(3):
-        bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
-    await bench.do("commands")
-    assert bench.terminal.book.counter == 3
-    written: dict[str, Any] = {"serial_number": SERIAL_NUMBER, "counter": 9} | changes
-    bench.host.commands[4] = bench.host.command("notice", NOTICE, **written)
-    outcome = await bench.do("commands")
-    assert (outcome.result, outcome.reason) == ("refused", f"command.{code}")
-    assert 4 not in bench.host.acknowledged
-    assert (bench.terminal.book.counter, len(bench.terminal.book.notices)) == (3, 3)
-    assert bench.terminal.book.events[-1].what == "command refused"
-
-
-def put(payload: bytes, answer: Answer) -> None:
-    """Field 62 as somebody else would have it."""
-    answer.fields[F.PAYLOAD] = payload
-
-
-async def test_a_forged_notice(bench: Bench) -> None:
-    """Whoever writes on the line could make the shop pay for a stop that nobody ordered."""
-    await bench.do("sign_in")
-    document = bytearray(bench.host.command("notice", NOTICE, SERIAL_NUMBER))
-    document[-1] ^= 1
-    for forged, code in ((bytes(document), "signature"), (b"x" * 50, "malformed")):
-        payload = pack_tags([("CM", forged)])
-        bench.host.after.append(once("command_fetch", partial(put, payload)))
-        outcome = await bench.do("commands")
-        assert (outcome.result, outcome.reason) == ("refused", f"command.{code}")
-        assert "forged notice refused" in outcome.text_en
-    assert bench.terminal.book.notices == ()
-    assert bench.host.asked("command_ack") == []
 
 
 async def test_a_lost_acknowledgement_is_repeated_and_not_the_command(bench: Bench) -> None:

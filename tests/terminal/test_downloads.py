@@ -276,6 +276,10 @@ async def test_cards_and_applications_that_are_not_taken() -> None:
         await bench.do("download", "bin_blacklist")
         assert (await bench.do("sale", "60.00", "credit", "123456")).reason == "terminal.card_blacklisted"
         assert (await bench.do("sale", "60.00", "debit:swipe", "123456")).reason != "terminal.card_blacklisted"
+        bench.terminal.session.settings = bench.terminal.session.settings.model_copy(update={"manual_entry": True})
+        keyed = await bench.do("moto_sale", "60.00", TEST_CARDS["credit"].pan, "3012")
+        assert (keyed.reason, bench.host.asked("moto_sale")) == ("terminal.card_blacklisted", [])
+        assert (await bench.do("moto_sale", "60.00", TEST_CARDS["debit"].pan, "3012")).result == "approved"
         await bench.do("download", "applications")
         assert (await bench.do("sale", "60.00", "debit_second", "123456")).reason == "terminal.chip_aid"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,26 +13,23 @@ from hypothesis import strategies as st
 
 from firmware_sim.card_reader import ChipLink
 from firmware_sim.cards import TEST_CARDS
-from firmware_sim.chip_card import ChipCard, ChipMemory
+from firmware_sim.chip_card import ChipCard, ChipMemory, Cryptogram
 from firmware_sim.errors import CardError
 from firmware_sim.faults import Faults
 from firmware_sim.power import Power
 from host.issuer import SCRIPT, answer_chip, find_issuer
 from protocol.tlv import Node, decode, encode, value_of
-from terminal.emv_kernel import (
-    KEPT_TAGS,
-    REVERSAL_TAGS,
-    SCRIPTS_MAX,
-    ChipTransaction,
-    PinRule,
-    subset,
-    terminal_objects,
-)
+from terminal.book import Book
+from terminal.chip_objects import KEPT_TAGS, REVERSAL_TAGS, subset, terminal_objects
+from terminal.downloads import chip_rules
+from terminal.emv_kernel import SCRIPTS_MAX, ChipTransaction, PinRule
+from terminal.settings import Settings
 
 CARD = TEST_CARDS["credit"]
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 OBJECTS = terminal_objects(
     amount_fen=6000,
-    now=datetime(2026, 3, 1, tzinfo=UTC),
+    now=NOW,
     serial_number="PXE9000000001",
     unpredictable=b"\1\2\3\4",
     country="156",
@@ -39,6 +37,7 @@ OBJECTS = terminal_objects(
     terminal_type="22",
     capabilities="E068C8",
 )
+SETTINGS = Settings(terminal_id="10000001", merchant_id="898100000000001")
 Changes = Mapping[int, bytes | None]
 
 
@@ -72,6 +71,7 @@ def _changed(nodes: tuple[Node, ...], changes: Changes) -> tuple[Node, ...]:
 
 
 UNKNOWN_APPLICATION = bytes.fromhex("A0000000030101")
+RULES = replace(chip_rules(Book(), SETTINGS), admits=lambda aid: aid != UNKNOWN_APPLICATION)
 
 
 def link_to(chip: ChipCard, *, tapped: bool = False) -> ChipLink:
@@ -86,9 +86,10 @@ def begin(changes: Changes | None = None, *, tapped: bool = False) -> ChipTransa
     return ChipTransaction(
         link_to(OddChip(changes or {}, tapped=tapped), tapped=tapped),
         OBJECTS,
+        now=NOW,
         tapped=tapped,
         verify=False,
-        admits=lambda aid: aid != UNKNOWN_APPLICATION,
+        rules=RULES,
     )
 
 
@@ -159,7 +160,12 @@ def test_strange_lists_are_filled_with_zeros() -> None:
     chip = begin({0x8C: bytes.fromhex("9F0206DF7F039A02")})
     seen: list[bytes] = []
     real = chip._link.request
-    chip._link.request = lambda data: seen.append(data) or real(data)  # type: ignore[method-assign,func-returns-value]
+
+    def request(data: bytes, asked: Cryptogram = Cryptogram.ARQC, *, combined: bool = False) -> bytes:
+        seen.append(data)
+        return real(data, asked, combined=combined)
+
+    chip._link.request = request  # type: ignore[method-assign]
     chip.request("000002", with_pin=False)
     assert seen == [bytes.fromhex("0000000060000000002603")]
 
@@ -235,6 +241,6 @@ def test_whatever_a_chip_sends(answers: list[bytes], tapped: bool) -> None:
     said = iter(answers)
     link._answer = lambda ask: next(said)  # type: ignore[method-assign]
     with pytest.raises(CardError):
-        ChipTransaction(link, OBJECTS, tapped=tapped, verify=True, admits=lambda aid: True).request(
+        ChipTransaction(link, OBJECTS, now=NOW, tapped=tapped, verify=True, rules=RULES).request(
             "000001", with_pin=False
         )

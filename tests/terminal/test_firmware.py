@@ -66,26 +66,6 @@ async def test_firmware_that_does_not_work_goes_back(bench: Bench) -> None:
     assert bench.terminal.book.staged == ""
 
 
-@pytest.mark.parametrize(
-    ("image", "version", "reason"),
-    [
-        (make_image("2.0.0"), "2.0.0", "update.not_newer"),
-        (make_image("2.2.0", model="NX-E21"), "2.2.0", "update.other_model"),
-        (IMAGE[:-1] + b"?", "2.2.0", "update.hash"),
-        (IMAGE[:200] + b"?" + IMAGE[201:], "2.2.0", "update.signature"),
-    ],
-)
-async def test_images_that_may_not_run(bench: Bench, image: bytes, version: str, reason: str) -> None:
-    """Somebody else's program would read the customers' PINs."""
-    offer(bench.host, image, version)
-    outcome = await bench.do("update")
-    assert (outcome.result, outcome.reason, bench.terminal.reboot_due) == ("refused", reason, False)
-    assert bench.host.reports == [(version, reason)]
-    bench.restart()
-    assert bench.terminal.board.running.version == "2.1.0"
-    assert bench.terminal.book.staged == ""
-
-
 async def test_no_update_while_money_is_in_flight(bench: Bench) -> None:
     """New firmware might not understand the old journal, and the reversal be lost (F4)."""
     offer(bench.host)

@@ -82,6 +82,30 @@ async def test_the_first_supervisor_chooses_a_password(bench: Bench) -> None:
     assert (await bench.do("log_on", "00", OTHER, OTHER)).reason == "terminal.wrong_password"
 
 
+async def test_there_is_one_first_supervisor(bench: Bench) -> None:
+    """A cashier could make themselves the supervisor behind the back of the one that there is."""
+    await bench.do("log_on", "00", BOSS, BOSS)
+    for words in (("add_operator", "00", OTHER), ("remove_operator", "00")):
+        assert (await bench.do(*words)).reason == "terminal.no_operator"
+    bench.restart()
+    assert (await bench.do("log_on", "00", OTHER, OTHER)).reason == "terminal.wrong_password"
+    events = [(event.what, event.operator) for event in bench.terminal.book.events if event.detail == "00"]
+    assert events == [("operator set up", "00"), ("log on", "00")]
+
+
+async def test_nobody_becomes_an_operator_unseen() -> None:
+    """The power would be pulled right after a password was set, and the audit trail know nothing of it."""
+    async with bench_at(FakeHost()) as dry:
+        with dry.hardware.power.watched() as points:
+            await dry.do("log_on", "00", BOSS, BOSS)
+    for number, phase in cuts(points):
+        async with bench_at(FakeHost()) as bench:
+            bench.hardware.power.cut_at(number, phase)
+            await bench.do_or_die("log_on", "00", BOSS, BOSS)
+            seen = [event.what for event in bench.terminal.book.events]
+            assert "operator set up" in seen or not bench.terminal.book.operators, (number, phase)
+
+
 async def test_a_cashier_changes_the_first_password(bench: Bench) -> None:
     """The supervisor could sell in the cashier's name."""
     await bench.do("log_on", "00", BOSS, BOSS)

@@ -288,3 +288,11 @@ async def test_cancel_and_no_card(bench: Bench) -> None:
     bench.terminal.board.keypad.press("1.00")
     assert (await bench.terminal.run("sale")).reason == "terminal.entry_timeout"
     assert bench.terminal.book.rows == {}
+
+
+async def test_no_pin_where_one_is_asked_for(bench: Bench) -> None:
+    """The PIN that is missing would be the one of the customer before."""
+    await bench.sell(card="debit_stripe")
+    outcome = await bench.terminal.run("sale", amount_fen=6000, card="debit_stripe", pin="")
+    assert "123456" not in str(outcome)
+    assert not bench.terminal.board.keypad._secure_entry.take()

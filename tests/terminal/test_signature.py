@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from firmware_sim.cards import TEST_CARDS
 from firmware_sim.errors import NvramFull
 from firmware_sim.faults import Faults
+from firmware_sim.keypad import Key as Button
 from firmware_sim.power import Power
 from firmware_sim.signature_pad import SIGNATURES, SignaturePad
 from protocol.feature_code import feature_code
@@ -119,24 +121,6 @@ async def test_who_does_not_sign_gets_a_paper_slip(bench: Bench, word: str, why:
     """A sale that was approved would be taken back, or stay without any signature."""
     assert await signed_sale(bench, word) is Signing.PAPER
     _is_on_paper(bench, why)
-
-
-@pytest.mark.parametrize(
-    ("fault", "why"), [("pad.cancelled", "cancelled"), ("pad.empty", "empty"), ("pad.no_touch", "timeout")]
-)
-async def test_fault_of_the_pad_leaves_the_money_alone(bench: Bench, fault: str, why: str) -> None:
-    """A broken pad would cost the shop its sale (P05)."""
-    bench.hardware.faults.arm(fault)
-    assert await signed_sale(bench) is Signing.PAPER
-    assert bench.hardware.faults.fired[fault] == 1
-    _is_on_paper(bench, why)
-
-
-async def test_fault_pad_endless_is_bounded(bench: Bench) -> None:
-    """A pen that never lifts would hang the counter (P05, G4)."""
-    bench.hardware.faults.arm("pad.endless")
-    assert await signed_sale(bench) in (Signing.UPLOADED, Signing.PAPER)
-    assert bench.captured() == bench.host.captured()
 
 
 def _is_on_paper(bench: Bench, why: str) -> None:
@@ -301,3 +285,16 @@ async def test_no_card_number_goes_with_a_signature(bench: Bench) -> None:
             assert card.pan.encode() not in told
             assert bytes.fromhex(card.pan) not in told
             assert card.pan.encode() not in image
+
+
+async def test_the_cancel_key_ends_the_wait_for_a_signature(bench: Bench) -> None:
+    """A cardholder who will not sign would block the till until the time is up."""
+    bench.terminal.session.settings = bench.settings.model_copy(update={"entry_timeout_s": 5})
+    keypad = bench.terminal.board.keypad
+    bench.host.after.append(lambda answer: keypad.cancel() if answer.kind == "sale" else None)  # too early
+    selling = asyncio.create_task(bench.terminal.do("sale", "60.00", "credit", "123456", "none"))
+    while not bench.screens[-1].startswith("please sign"):
+        await asyncio.sleep(0)
+    keypad.strike(Button.CANCEL)
+    assert (await selling).result == "approved"
+    _is_on_paper(bench, "cancelled")

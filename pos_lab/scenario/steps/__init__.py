@@ -9,8 +9,11 @@ from typing import Final
 from pos_lab.scenario.model import CHAPTER, StepSpec, Text
 from pos_lab.scenario.steps.act_steps import ACT_STEPS
 from pos_lab.scenario.steps.money_steps import MONEY_STEPS
+from pos_lab.scenario.steps.network_steps import NETWORK_STEPS
 from pos_lab.scenario.steps.stage import Stage, Told
+from pos_lab.scenario.steps.swap_steps import SWAP_STEPS
 from pos_lab.scenario.steps.terminal_steps import TERMINAL_STEPS
+from pos_lab.scenario.steps.trouble_steps import TROUBLE_STEPS
 
 
 async def _chapter(stage: Stage, title: Text) -> Told:
@@ -25,6 +28,9 @@ STEPS: Final[Mapping[str, StepSpec]] = MappingProxyType(
             *ACT_STEPS,
             *TERMINAL_STEPS,
             *MONEY_STEPS,
+            *SWAP_STEPS,
+            *TROUBLE_STEPS,
+            *NETWORK_STEPS,
         )
     }
 )

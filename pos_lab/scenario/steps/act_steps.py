@@ -11,6 +11,7 @@ from firmware_sim.models import MODELS
 from host.downloads import ASKED_BESIDES
 from host.errors import AdminError
 from host.lifecycle import CHINESE_STATES, HOLDS, State
+from host.swap import CHINESE_STATES as SWAP_STATES
 from pos_lab.scenario.model import (
     BalanceFen,
     Count,
@@ -30,6 +31,7 @@ from pos_lab.scenario.story import Fact
 from pos_lab.vendor import make_image
 from protocol.downloads import DOWNLOADS
 from protocol.money import yuan
+from protocol.swap import SwapState
 
 Words = Annotated[str, Shape(r"[^\x00-\x1f]{1,80}", "one line of text")]
 StateName = Annotated[str, Shape(r"[a-z]+", "a state such as activated")]
@@ -238,6 +240,11 @@ def _tell_replaced(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str
     return Text(zh=zh, en=en), {"state": str(result["state"])}
 
 
+def _tell_swap(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+    state = SwapState(result["state"])
+    return Text(zh=f"换机{SWAP_STATES[state]}", en=f"the swap is {state}"), {"state": str(state)}
+
+
 def _tell_payout(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
     total = yuan(result["total_fen"])
     stage.facts["payout"] = Fact(Text(zh="付给商户", en="Paid to the merchant"), total)
@@ -299,6 +306,8 @@ ACT_STEPS: Final = (
     _step("retire_model", RetireModel, "Put a model on the retirement list.", _as_written, _tell_plan),
     _step("stop", Stop, "Stop a terminal at once."),
     _step("replace", Replace, "Let a new device take over from an old one.", _replace, _tell_replaced),
+    _step("begin_swap", Replace, "Order the swap of a device for a delivered one.", _replace, _tell_swap),
+    _step("cancel_swap", OfTerminal, "Call the swap of an old device off.", tell=_tell_swap),
     _step("publish_firmware", OfVersion, "Offer a firmware image.", _publish, _tell_firmware),
     _step("require_firmware", OfVersion, "Refuse older firmware.", _as_written, _tell_firmware),
     _step("publish_parameters", Published, "Publish a newer version of a download.", _publish_table, _tell_table),

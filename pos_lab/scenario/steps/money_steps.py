@@ -23,7 +23,6 @@ from pos_lab.scenario.steps.terminal_steps import (
     pin_of,
     play,
     run_flow,
-    tell,
 )
 from protocol.money import yuan
 
@@ -126,29 +125,22 @@ async def _moto_sale(stage: Stage, written: Keyed) -> Told:
 
 
 async def _offline_sale(stage: Stage, written: SoldOffline) -> Told:
-    return await _remembered(stage, written, "offline_sale", yuan(written.amount), written.card)
+    words = (yuan(written.amount), written.card)
+    return await run_flow(stage, written.terminal, "offline_sale", *words, keep_as=written.name)
 
 
 async def _offline_adjustment(stage: Stage, written: Adjusted) -> Told:
-    return await _remembered(stage, written, "offline_adjustment", *_adjusted(stage, written))
+    words = _adjusted(stage, written)
+    return await run_flow(stage, written.terminal, "offline_adjustment", *words, keep_as=written.name)
 
 
 async def _tip_adjustment(stage: Stage, written: Adjusted) -> Told:
-    return await _remembered(stage, written, "tip_adjustment", *_adjusted(stage, written))
+    words = _adjusted(stage, written)
+    return await run_flow(stage, written.terminal, "tip_adjustment", *words, keep_as=written.name)
 
 
 def _adjusted(stage: Stage, written: Adjusted) -> tuple[str, str]:
     return named(stage, written.of).stan, yuan(written.amount)
-
-
-async def _remembered(stage: Stage, written: SoldOffline | Adjusted, flow: str, *words: str) -> Told:
-    """Play a flow and keep its outcome under its name."""
-    device = stage.world.devices[written.terminal]
-    seen = len(device.terminal.told)
-    outcome = await device.terminal.do(flow, *words)
-    if written.name:
-        stage.named[written.name] = outcome
-    return tell(device, outcome, device.terminal.told[seen:])
 
 
 async def _balance(stage: Stage, written: Asked) -> Told:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from firmware_sim.cards import TEST_CARDS
-from firmware_sim.faults import Hold
+from firmware_sim.faults import FAULT_POINTS, Hold
 from firmware_sim.power import Phase, PowerLost
 from firmware_sim.signature_pad import SIGNATURES
 from pos_lab.books import compare_books
 from pos_lab.forgery import FORGED, forge_reply, is_fetch_reply
+from pos_lab.scenario.errors import did_you_mean, shown
 from pos_lab.scenario.model import (
     AmountFen,
     BalanceFen,
@@ -31,6 +32,7 @@ from pos_lab.scenario.model import (
     StepSpec,
     TerminalRef,
     Text,
+    mistake,
 )
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.story import Fact
@@ -51,8 +53,21 @@ CardName = Annotated[
 SignatureName = Annotated[
     str, Shape(rf"{'|'.join(SIGNATURES)}|cancel", f"a signature: {', '.join(SIGNATURES)}; or cancel")
 ]
-FAULTS: Final = {"lose_request": "line.drop_request", "lose_reply": "line.drop_reply"}
+FAULTS: Final = tuple(name for name, point in FAULT_POINTS.items() if point.takes(None))
+"""What a scenario can let happen: every fault point that needs nothing but its name."""
+_LOST_REPLY: Final = "line.drop_reply"
 _MONEY: Final = frozenset(bytes.fromhex(mti) for mti in ("0100", "0110", "0200", "0210", "0220", "0230"))
+
+
+def _known_fault(value: str) -> str:
+    if value not in FAULTS:
+        raise mistake(f"there is no fault point {shown(value)}", did_you_mean(value, FAULTS))
+    return value
+
+
+FaultName = Annotated[
+    str, Shape(r"[a-z_]+\.[a-z_]+", "a fault point such as reader.torn"), AfterValidator(_known_fault)
+]
 
 
 class AtTerminal(ScenarioModel):
@@ -64,13 +79,14 @@ class AtTerminal(ScenarioModel):
 class Disturbed(AtTerminal):
     """A request for money, and what goes wrong with it.
 
-    ``as`` names it for a later step. ``before_reply`` happens while the host's reply is on the wire; ``power_cut_at``
+    ``as`` names it for a later step. ``fault`` is a fault point that happens once, on the line to a message for money.
+    ``before_reply`` happens while the host's reply is on the wire; ``power_cut_at``
     cuts the power at the n-th durable write from here, 1 is the first.
     """
 
     amount: AmountFen
     name: Name | None = Field(None, alias="as")
-    fault: Literal["lose_request", "lose_reply"] | None = None
+    fault: FaultName | None = None
     before_reply: StepList = ()
     power_cut_at: Count | None = None
 
@@ -78,7 +94,8 @@ class Disturbed(AtTerminal):
 class Purchase(Disturbed):
     """What a card pays, and what goes wrong with it.
 
-    ``as`` names it for a later void or refund. ``before_reply`` happens while the host's reply is on the wire;
+    ``as`` names it for a later void or refund. ``fault`` is a fault point that happens once, on the line to a message
+    for money. ``before_reply`` happens while the host's reply is on the wire;
     ``power_cut_at`` cuts the power at the n-th durable write from here, 1 is the first. ``signature`` is what the
     cardholder draws on the pad, where one is needed and there is a pad.
     """
@@ -127,13 +144,28 @@ class DownloadExpectation(OutcomeExpectation):
     tables: str | None = None
 
 
-async def run_flow(stage: Stage, name: str, flow: str, *words: str) -> Told:
-    """Play one flow of a terminal and tell what the cashier was told, with what the terminal did on the way."""
+async def run_flow(stage: Stage, name: str, flow: str, *words: str, keep_as: str | None = None) -> Told:
+    """Play one flow of a terminal and tell what the cashier was told, with what the terminal did on the way.
+
+    The outcome is kept under ``keep_as`` for a later step.
+    """
     device = stage.world.devices[name]
     terminal = device.terminal
     seen = len(terminal.told)
-    outcome = await terminal.do(flow, *words)
+    try:
+        outcome = await terminal.do(flow, *words)
+    except PowerLost:
+        return _in_the_dark(device)
+    if keep_as:
+        stage.named[keep_as] = outcome
     return tell(device, outcome, terminal.told[seen:])
+
+
+def _in_the_dark(device: Device) -> Told:
+    """The power went in the middle, and comes back."""
+    device.power_cycle()
+    text = Text(zh="断电，重新开机后恢复", en="the power went; it was switched on again and recovered")
+    return Told(text, False, {"outcome": "power_lost", "code": "", "reason": "", "remedy": False})
 
 
 def tell(device: Device, outcome: Outcome, told: Sequence[Outcome]) -> Told:
@@ -182,10 +214,13 @@ async def play(stage: Stage, written: Disturbed, flow: str, *words: str) -> Told
     terminal, faults = device.terminal, device.hardware.faults
     seen = len(terminal.told)
     hold = Hold() if written.before_reply else None
+    fault = written.fault or ""
     if hold:
         faults.arm("line.hold_reply", hold, when=_is_money)
-    elif written.fault:
-        faults.arm(FAULTS[written.fault], when=_is_money)
+        fault = fault if fault != _LOST_REPLY else ""  # the reply that is held is never released
+    if fault:
+        fired = faults.fired[fault]
+        faults.arm(fault, when=_is_money)
     if written.power_cut_at:
         device.hardware.power.cut_at(written.power_cut_at, Phase.AFTER, of="barrier")
     selling = asyncio.ensure_future(terminal.do(flow, yuan(written.amount), *words))
@@ -193,14 +228,15 @@ async def play(stage: Stage, written: Disturbed, flow: str, *words: str) -> Told
         await hold.caught()
         for step in written.before_reply:
             await stage.play(step)
-        if written.fault != "lose_reply":
+        if written.fault != _LOST_REPLY:
             hold.release()
     try:
         outcome = await selling
     except PowerLost:
-        device.power_cycle()
-        text = Text(zh="断电，重新开机后恢复", en="the power went; it was switched on again and recovered")
-        return Told(text, False, {"outcome": "power_lost", "code": "", "reason": "", "remedy": False})
+        return _in_the_dark(device)
+    if fault and faults.fired[fault] == fired:
+        faults.disarm(fault)
+        raise StepError(f"{fault} never came: nothing here asks for it")
     if device.hardware.power.spare():
         text = Text(zh="断电点没有到达", en=f"write {written.power_cut_at} never came, so the power stayed")
         return Told(text, False, {"outcome": outcome.result})
@@ -283,6 +319,7 @@ TERMINAL_STEPS: Final = (
     _flow("reverse", "Resolve what is pending."),
     _flow("commands", "Fetch and carry out signed commands."),
     _flow("settle", "Settle the batch."),
+    _flow("reprint", "Give out the last slip again."),
     _flow("cashier_sign_in", "Tell the host who is at the till."),
     StepSpec("download", Download, DownloadExpectation, "Fetch parameters or tables: one, or all.", _download),
     StepSpec("sale", Purchase, OutcomeExpectation, "Sell, and let something go wrong.", _sale),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from firmware_sim.cards import TEST_CARDS
-from firmware_sim.chip_card import CDOL_1, ChipCard, ChipMemory
+from firmware_sim.chip_card import CDOL_1, ChipCard, ChipMemory, Cryptogram
 from protocol.codec import unseal
 from protocol.elements import Value
 from protocol.fields import F
@@ -110,12 +110,14 @@ def test_a_repeated_wrong_pin_counts_once(active: Wire) -> None:
     active.sell(100, DEBIT, pin="123456")
 
 
-def chip_sale(active: Wire, name: str = "credit", told_fen: int = 6000, **changes: bytes) -> dict[int, Value]:
+def chip_sale(
+    active: Wire, name: str = "credit", told_fen: int = 6000, *, asked: Cryptogram = Cryptogram.ARQC, **changes: bytes
+) -> dict[int, Value]:
     """The fields of a sale for 60.00 yuan by a chip that agreed to ``told_fen``."""
     card = TEST_CARDS[name]
     chip = ChipCard(card, ChipMemory(), tapped=False)
     objects = {tag: bytes(length) for tag, length in CDOL_1} | {0x9F02: bytes.fromhex(f"{told_fen:012d}")}
-    answers = chip.start(b"") + chip.request(b"".join(objects[tag] for tag, _ in CDOL_1))
+    answers = chip.start(b"") + chip.request(b"".join(objects[tag] for tag, _ in CDOL_1), asked)
     objects |= {node.tag: node.octets for node in walk(decode(answers)) if not node.children}
     objects |= {int(tag, 16): value for tag, value in changes.items()}
     fields = active.money(6000, card.pan, active.stan())
@@ -152,6 +154,15 @@ def test_a_cryptogram_that_proves_nothing_is_refused(
     assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("A7", "card.cryptogram")
     assert not reply.has(F.ICC)
     assert active.lab.rows("transactions", batch=active.batch)[0]["state"] == "declined"
+
+
+def test_an_offline_sale_proves_that_its_chip_agreed(active: Wire) -> None:
+    """A till could upload sales that no card ever made."""
+    reply = active.send(active.build("offline_sale", chip_sale(active, asked=Cryptogram.TC)))
+    assert (reply.text(F.RESPONSE_CODE), reply.has(F.ICC)) == ("00", False)
+    for forged in (chip_sale(active), chip_sale(active, "counterfeit", asked=Cryptogram.TC)):
+        assert active.reason(active.build("offline_sale", forged)) == "card.cryptogram"
+    assert active.reason(active.build("sale", chip_sale(active, asked=Cryptogram.TC))) == "card.cryptogram"
 
 
 @pytest.mark.parametrize("chip", [b"\x9f", b"\x9f\x36\x80", bytes(9), encode([Node(0x95, bytes(5))])])

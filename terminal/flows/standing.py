@@ -1,0 +1,68 @@
+"""How a swap stands, as the host says it: asked for, or told after a report of what was done here.
+
+Rules owned here: where there are keys, only what the host proves counts; an answer that makes no sense is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.errors import DecodeError
+from protocol.fields import F
+from protocol.image import SHA256
+from protocol.private import number_tag, text_tag
+from protocol.swap import NUMBER_MAX, Report, Role, SwapState
+from terminal.explain import unapproved
+from terminal.flows.sign_in import sign_in
+from terminal.outcome import Outcome, local
+from terminal.session import Reply, Session, Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the host says: swap ``number``, how far it is, this device's ``role``, the other device.
+
+    ``received`` bytes of the backup ``sha256`` came; ``order`` is the order to wipe, empty while there is none.
+    """
+
+    number: int
+    state: SwapState
+    role: Role
+    peer: str
+    received: int
+    sha256: str
+    order: bytes
+
+
+async def ask_standing(session: Session, flow: str, *tags: tuple[str, bytes]) -> Standing | Outcome:
+    """How the swap stands; where there are keys, the host proves that it says so."""
+    if not session.profile.extensions:
+        return local(flow, "terminal.no_extension")
+    answer = await session.ask("swap_query", {F.PAYLOAD: session.pack(tags)} if tags else {})
+    return await _read(session, flow, answer)
+
+
+async def report(session: Session, flow: str, what: Report, *tags: tuple[str, bytes]) -> Standing | Outcome:
+    """Tell what was done here; how the swap stands then."""
+    payload = session.pack([("OP", what.encode()), *tags])
+    answer = await session.ask("swap_report", {F.PAYLOAD: payload})
+    if session.sign_on_again and (await sign_in(session)).is_good:
+        answer = await session.ask("swap_report", {F.PAYLOAD: payload})
+    return await _read(session, flow, answer)
+
+
+async def _read(session: Session, flow: str, answer: Reply | Silence) -> Standing | Outcome:
+    if not isinstance(answer, Reply) or not answer.response.approved:
+        return await unapproved(session, flow, answer)
+    if session.can_seal and not session.believes(answer):
+        return local(flow, "terminal.bad_reply")
+    try:
+        tags = answer.tags()
+        state, role = SwapState(text_tag(tags, "ST")), Role(text_tag(tags, "RO"))
+        number, received = number_tag(tags, "SW"), number_tag(tags, "RC")
+        peer, sha256 = text_tag(tags, "PE"), text_tag(tags, "SH")
+    except (DecodeError, ValueError):
+        return local(flow, "terminal.bad_reply")
+    if not 0 < number <= NUMBER_MAX or not (sha256 == "" or SHA256.admits(sha256)):
+        return local(flow, "terminal.bad_reply")
+    return Standing(number, state, role, peer, received, sha256, tags.get("WO", b""))
