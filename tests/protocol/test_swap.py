@@ -62,6 +62,7 @@ def test_other_parts_are_refused(wrong: dict[str, object]) -> None:
         zlib.compress(b"[" * 100_000),
         zlib.compress(b" " * (CONTENT_BYTES_MAX + 1), 9),
     ],
+    ids=["empty", "rubbish", "cut", "longer", "list", "half", "no text", "other spelling", "deep", "too long"],
 )
 def test_what_is_no_backup_is_refused(raw: bytes) -> None:
     """A few bytes could fill the host's memory, or two readers see two backups."""
