@@ -140,7 +140,7 @@ _BY_NUMBER: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def proves_chip(pan: str, sequence: str, amount_fen: int, chip: Iterable[Node], *, offline: bool) -> bool:
+def proves_chip(pan: str, sequence: str, amount_fen: int, chip: Iterable[Node], *, offline: bool = False) -> bool:
     """Is the cryptogram of field 55 this card's, over this amount: its request to go online, or its word offline?
 
     ``sequence`` is field 23, empty for none. Raises DecodeError where an object is missing or has a strange length.
