@@ -12,19 +12,24 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from host.amendments import take_effect
 from host.case import Case, Request
-from host.decision import Decision, Insert
+from host.decision import Decision, Insert, Update
 from host.engine import RENEWED, decide, repeats
 from host.errors import HostError
+from host.guard import Guard, Line
 from host.keys import MacCheck
 from host.lifecycle import ALL_KINDS
 from host.policy import Policy
+from host.records import Terminal
 from host.refusals import Refused
 from host.reply import bare_reply, build_reply, malformed_reply
-from host.retirement import carry_out
+from host.retirement import audit, carry_out
+from host.store.backend import Keys
 from host.store.books import Books
 from host.store.database import Store
-from host.store.snapshot import take_snapshot
+from host.store.snapshot import keys_of, take_snapshot
+from host.tally import Tally
 from protocol.codec import Unsealed, pack, seal, unseal
 from protocol.errors import DecodeError, ProtocolError
 from protocol.fields import F
@@ -35,16 +40,39 @@ from protocol.private import Control, DeviceInfo
 
 log = logging.getLogger("poslab.host")
 CLOCK_OFFSET: Final = "clock_offset_s"
+POLICY_VERSION: Final = "policy"
+"""Counter of the versions of the rules; 0 where none was published."""
+_LINE_NAME_BYTES: Final = 8
 _NOT_CONTENT: Final = (F.PIN_BLOCK, F.PRIVATE57, F.RESPONSE_CODE, F.DEVICE, F.TEXT, F.MAC)
 """What may differ when a request is sent again: keys, firmware or operator of the day, why it is reversed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back, nothing where the bytes deserve no answer, and one line for the log."""
+    """What goes back, nothing where the bytes deserve no answer, one line for the log, and whether the session ends.
+
+    ``kind`` is that of the request, ``code`` field 39 of the reply unless it is a stored one, ``reason`` why not. It
+    leaves ``delay_s`` after its request came.
+    """
 
     payload: bytes = field(repr=False)
     line: str
+    ends: bool = False
+    kind: str = ""
+    code: str = ""
+    reason: str = ""
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A payload as far as it can be understood without the store, and the keys of what its answer may touch."""
+
+    payload: bytes = field(repr=False)
+    unsealed: Unsealed | None = None
+    request: Request | None = None
+    error: DecodeError | None = None
+    keys: Keys = frozenset()
 
 
 class Acquirer:
@@ -53,32 +81,71 @@ class Acquirer:
     def __init__(self, store: Store, policy: Policy, clock: Callable[[], datetime]) -> None:
         self.store = store
         self.policy = policy
+        self.policy_version = 0
         self._clock = clock
+        self.guard = Guard()
+        self.tally = Tally()
+
+    def line(self, address: str) -> Line:
+        """A new connection from an address, by a name that no connection of any host has."""
+        return Line(self.store.keys.fresh(_LINE_NAME_BYTES).hex(), address)
 
     def now(self, books: Books) -> datetime:
         """The lab's time: the clock's, moved on by what administrators advanced it."""
         return self._clock() + timedelta(seconds=books.counter(CLOCK_OFFSET))
 
-    def submit(self, payload: bytes) -> Future[Answer]:
-        """Answer a payload in the next group commit; the future is fulfilled once the answer is durable."""
-        return self.store.submit(lambda books: self.answer(books, payload))
+    def _heed_policy(self, books: Books) -> None:
+        """Take over rules that were published since the last request: between requests, never within one."""
+        version = books.counter(POLICY_VERSION)
+        if version != self.policy_version:
+            self.policy, self.policy_version = books.policy(version), version
+            log.info("policy version %d is in force", version)
 
-    def answer(self, books: Books, payload: bytes) -> Answer:
-        """The whole route within one unit. Raises StoreError where the database fails; bad bytes get an answer."""
-        now = self.now(books)
+    def submit(self, payload: bytes, line: Line | None = None) -> Future[Answer]:
+        """Answer a payload in the next group commit; the future is fulfilled once the answer is durable.
+
+        ``line`` is the connection, if it came over one. Bad bytes get an answer; StoreError comes out of the future
+        where the database fails. What needs no store is done here, before the unit, so that its transaction is short.
+        """
+        try:
+            opened = self._open(payload)
+        except Exception as error:  # noqa: BLE001  # a defect of ours: it comes out of the future
+            future: Future[Answer] = Future()
+            future.set_exception(error)
+            return future
+        return self.store.submit(lambda books: self._answer(books, opened, line), opened.keys)
+
+    def _open(self, payload: bytes) -> _Opened:
         try:
             unsealed = unseal(payload)
         except DecodeError as error:
-            return _malformed(payload, error, now)
+            return _Opened(payload, error=error)
+        if unsealed.message.mti not in REQUEST_MTIS:
+            return _Opened(payload, unsealed)
+        try:
+            request = self._request(unsealed.message)
+            if request is None or not self.store.is_shared:
+                return _Opened(payload, unsealed, request)
+            return _Opened(payload, unsealed, request, keys=keys_of(request, self.store.keys.card_token))
+        except DecodeError as error:
+            return _Opened(payload, unsealed, error=error)
+
+    def _answer(self, books: Books, opened: _Opened, line: Line | None) -> Answer:
+        self._heed_policy(books)
+        now, unsealed, request = self.now(books), opened.unsealed, opened.request
+        if unsealed is None:
+            assert opened.error
+            return _malformed(opened.payload, opened.error, now)
         message = unsealed.message
         if message.mti not in REQUEST_MTIS:
             return Answer(b"", f"dropped: {message.mti} is no request")
         try:
-            request = self._request(message)
+            if opened.error:
+                raise opened.error
             if request is None:
                 refused = Refused("message.unsupported")
                 return Answer(seal(bare_reply(message, now, refused)), "refused 40: kind not served")
-            return self._decide(books, request, unsealed, now)
+            return self._decide(books, request, unsealed, now, line)
         except DecodeError as error:
             refused = Refused("message.malformed", {"what": str(error)})
             return Answer(seal(bare_reply(message, now, refused)), f"refused 30: {error}")
@@ -107,24 +174,77 @@ class Acquirer:
             firmware=version_from_digits(device.version) if device.model and device.version else "",
         )
 
-    def _decide(self, books: Books, request: Request, unsealed: Unsealed, now: datetime) -> Answer:
+    def _decide(self, books: Books, request: Request, unsealed: Unsealed, now: datetime, line: Line | None) -> Answer:
         at, keys = int(now.timestamp()), self.store.keys
-        snapshot = take_snapshot(books, request, at, keys.card_token)
+        snapshot = take_snapshot(books, request, at, keys.card_token, self.policy)
         if snapshot.terminal and snapshot.plan and snapshot.plan.is_due(at):
             books.apply(carry_out(snapshot.plan, snapshot.terminal, at))
-            snapshot = take_snapshot(books, request, at, keys.card_token)
-        check = keys.check(snapshot.terminal, unsealed) if snapshot.terminal else MacCheck.ABSENT
-        case = Case(request, snapshot, check, self.policy, keys, now)
+            snapshot = take_snapshot(books, request, at, keys.card_token, self.policy)
+        if snapshot.merchant and snapshot.merchant.amends_at is not None and snapshot.merchant.amends_at <= at:
+            books.apply(take_effect(snapshot.merchant.merchant_id, books.amendments(snapshot.merchant.merchant_id), at))
+            snapshot = take_snapshot(books, request, at, keys.card_token, self.policy)
+        check, ends, fenced = MacCheck.ABSENT, False, False
+        if snapshot.terminal and line:
+            check, ends = self._guarded(books, snapshot.terminal, unsealed, line, at)
+            fenced = check.good and self._is_fenced(books, snapshot.terminal, line, at)
+            ends = self._must_end(line, snapshot.terminal.serial_number, fenced) if ends or fenced else False
+        elif snapshot.terminal:
+            check = keys.check(snapshot.terminal, unsealed)
+        case = Case(request, snapshot, check, self.policy, keys, now, fenced, self.policy_version)
         mac = keys.mac_maker(snapshot.terminal, check) if snapshot.terminal else None
         if stored := repeats(case):
             # The same bytes, unless the terminal signed on since: then the same body under the keys that it has now.
-            return Answer(seal(unseal(stored).message, mac), _line(request, "the stored reply"))
+            return Answer(seal(unseal(stored).message, mac), _line(request, "the stored reply"), kind=request.kind.name)
         decision = decide(case)
         payload = seal(build_reply(case, decision), mac)
         books.apply(decision.writes)
         if decision.remember and request.stan:
             books.write(_remembered(request, payload))
-        return Answer(payload, _line(request, _outcome(decision)))
+        reason = decision.refused.reason if decision.refused else ""
+        told = _line(request, _outcome(decision))
+        return Answer(payload, told, ends, request.kind.name, decision.code, reason, decision.delay_s)
+
+    def _guarded(
+        self, books: Books, terminal: Terminal, unsealed: Unsealed, line: Line, at: int
+    ) -> tuple[MacCheck, bool]:
+        """The MAC, and whether the session ends (invariant C4). On a barred line any MAC is wrong, in the same time."""
+        serial_number = terminal.serial_number
+        check = self.store.keys.check(terminal, unsealed)
+        if unsealed.mac and self.guard.is_barred(line, serial_number, at):
+            return MacCheck.WRONG, True
+        if check.good:
+            self.guard.good(line, serial_number)
+        elif check is MacCheck.WRONG and (alarm := self.guard.wrong(line, serial_number, at)):
+            self._alarm(books, serial_number, alarm, at)
+            return check, True
+        return check, False
+
+    def _must_end(self, line: Line, serial_number: str, fenced: bool) -> bool:
+        """A line that others share stays; who was fenced may come back on it."""
+        if not line.serves_besides(serial_number):
+            return True
+        if fenced:
+            line.leave(serial_number)
+        return False
+
+    def _is_fenced(self, books: Books, terminal: Terminal, line: Line, at: int) -> bool:
+        """Did another line take over? The newest that proves the keys does, and bumps the fence (invariant I6)."""
+        if terminal.line == line.name:
+            return False
+        serial_number = terminal.serial_number
+        if line.seats.get(serial_number, terminal.fence) < terminal.fence:
+            self.guard.late(serial_number)
+            return True
+        line.seats[serial_number] = fence = terminal.fence + 1
+        books.write(Update("terminals", {"serial_number": serial_number}, {"line": line.name, "fence": fence}))
+        if alarm := self.guard.taken_over(serial_number, at):
+            self._alarm(books, serial_number, alarm, at)
+        return False
+
+    def _alarm(self, books: Books, serial_number: str, alarm: str, at: int) -> None:
+        self.tally.alarms += 1
+        log.warning("%s alarm: %s", serial_number, alarm)
+        books.write(audit("host", serial_number, "alarm", alarm, at))
 
 
 def _remembered(request: Request, payload: bytes) -> Insert:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from host.holds import in_force
 from host.keys import KeyDesk, MacCheck
 from host.policy import Policy
 from host.records import (
+    Alert,
     Batch,
     DeviceModel,
     Fetch,
@@ -18,6 +20,7 @@ from host.records import (
     Merchant,
     PendingCommand,
     Plan,
+    Progress,
     Published,
     StoredReply,
     Swap,
@@ -98,8 +101,9 @@ class Snapshot:
     ``tenant`` is the device that the terminal id belongs to, where that is not the device that speaks. ``number`` is
     unique and becomes RRN and authorisation id. ``wrong_pins`` came one after the other from the card of this request.
     ``followers`` are the rows about the ``original``, without one those about the row that is to be reversed;
-    ``code_used`` tells whether the customer's code has paid before. ``peer`` is the other device of a ``swap``, whose
-    ``batch`` and ``rows`` are then those of the till that changes hands.
+    ``code_used`` tells whether the customer's code has paid before. ``day_fen`` and ``day_count`` are what the terminal
+    has sold today, where a limit asks for it; ``progress`` is how far it has come with its last update. ``peer`` is the
+    other device of a ``swap``, whose ``batch`` and ``rows`` are then those of the till that changes hands.
     """
 
     terminal: Terminal | None = None
@@ -112,7 +116,15 @@ class Snapshot:
     existing: Transaction | None = None
     original: Transaction | None = None
     followers: tuple[Transaction, ...] = ()
+    contested_fen: int = 0
+    recent: tuple[Transaction, ...] = ()
+    partner: str = ""
+    spent_fen: int = 0
+    alerts: tuple[Alert, ...] = ()
     code_used: bool = False
+    day_fen: int = 0
+    day_count: int = 0
+    progress: Progress | None = None
     wrong_pins: int = 0
     turnover_fen: int = 0
     batch: Batch | None = None
@@ -131,11 +143,12 @@ class Snapshot:
     peer_holds: tuple[Hold, ...] = ()
     peer_commands: tuple[PendingCommand, ...] = ()
     number: int = 0
+    is_restored: bool = False
 
     @property
     def refunded_fen(self) -> int:
-        """What was given back of the original."""
-        return self._captured_fen("refund")
+        """What was given back of the original, or is contested or lost in a dispute."""
+        return self._captured_fen("refund") + self.contested_fen
 
     @property
     def held_fen(self) -> int:
@@ -156,7 +169,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything that a gate or a handler may look at. ``now`` is aware; nothing here reads a clock."""
+    """Everything that a gate or a handler may look at. ``now`` is aware; nothing here reads a clock.
+
+    ``fenced`` tells that another line has taken over the terminal since this one spoke for it.
+    """
 
     request: Request
     snapshot: Snapshot
@@ -164,6 +180,8 @@ class Case:
     policy: Policy
     keys: KeyDesk
     now: datetime
+    fenced: bool = False
+    policy_version: int = 0
 
     @property
     def at(self) -> int:
@@ -183,6 +201,12 @@ class Case:
         if self.snapshot.merchant is None:
             raise LookupError("a handler was asked before the gates")
         return self.snapshot.merchant
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """Every hold that stands now, the gravest first."""
+        terminal = replace(self.terminal, firmware=self.firmware) if self.snapshot.holds else self.terminal
+        return in_force(self.snapshot.holds, terminal, self.snapshot.merchant, self.policy, self.at, self.snapshot.plan)
 
     @property
     def is_repeated(self) -> bool:

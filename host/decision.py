@@ -44,7 +44,7 @@ class Decision:
 
     ``refused`` gives code and texts; without it the code is that of the ``approval``. ``fields`` are put into the reply
     over what every reply of the kind carries. ``remember`` stores the reply under the request's key. ``turnover_fen``
-    is what the decision adds to the net captured turnover.
+    is what the decision adds to the net captured turnover. The reply leaves ``delay_s`` after the commit.
     """
 
     refused: Refused | None = None
@@ -53,6 +53,7 @@ class Decision:
     turnover_fen: int = 0
     remember: bool = True
     approval: str = "00"
+    delay_s: float = 0.0
 
     @property
     def code(self) -> str:

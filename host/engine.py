@@ -10,42 +10,52 @@ import json
 from dataclasses import replace
 from typing import Final
 
+from host.activation import READINGS, activation
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write
 from host.downloads import answered
-from host.gates import Stage, first_refusal, gates_of
+from host.gates import Stage, refusal_at
 from host.handlers import HANDLERS
 from host.handlers.commands import enqueue_update
+from host.handlers.firmware import INSTALLED
+from host.holds import is_mended
 from host.keys import MacCheck
-from host.lifecycle import Event, State, step
+from host.partners import delay_s
 from host.refusals import Refused
 from host.retirement import audit
+from host.risk import SUSPECTED, risk_writes
+from host.suspension import lift
+from host.transactions import SIGNS
 from protocol.header import SIGN_ON_AGAIN
 
-_IDENTITY: Final = gates_of(Stage.IDENTITY)
-_PERMISSION: Final = gates_of(Stage.PERMISSION)
+NEEDS_UPDATE: Final = frozenset({"firmware.too_old", "firmware.blocked", "firmware.incompatible", "protocol.too_old"})
+"""Refusals after which a terminal is commanded to update."""
 RENEWED: Final = frozenset({"sign_in"})
 """Kinds that may come under a used key: a device that replaced another, or lost its memory, counts from one again."""
 
 
 def decide(case: Case) -> Decision:
     """The answer to a request that no stored reply answers. Changes nothing itself."""
-    if refused := first_refusal(case, _IDENTITY):
+    if refused := refusal_at(case, Stage.IDENTITY):
         return Decision(refused, remember=False)
     if case.snapshot.stored and case.request.kind.name not in RENEWED:
         alarm = audit("host", case.terminal.serial_number, "alarm", f"STAN {case.request.stan} reused", case.at)
         return Decision(Refused("request.key_reused"), writes=(alarm,), remember=False)
-    if refused := first_refusal(case, _PERMISSION):
-        decision = Decision(refused)
-    else:
-        decision = HANDLERS[case.request.kind.name](case)
+    refused = refusal_at(case, Stage.PERMISSION)
+    decision = Decision(refused) if refused else HANDLERS[case.request.kind.name](case)
+    if refused is None or refused.reason == SUSPECTED:
+        decision = replace(decision, writes=(*decision.writes, *risk_writes(case)))
+    if refused:
+        decision = replace(decision, writes=(*decision.writes, *_lost_sale(case, refused)))
+    if wait_s := delay_s(case):
+        decision = replace(decision, delay_s=wait_s)
     return _with_consequences(case, decision)
 
 
 def repeats(case: Case) -> bytes:
     """The stored reply of a request that came before with the same content, else nothing."""
     stored = case.snapshot.stored
-    if stored is None or not case.is_repeated or first_refusal(case, _IDENTITY):
+    if stored is None or not case.is_repeated or refusal_at(case, Stage.IDENTITY):
         return b""
     return stored.reply
 
@@ -54,9 +64,17 @@ def _with_consequences(case: Case, decision: Decision) -> Decision:
     writes: list[Write] = [*_learn(case), *_activate(case, decision), *_keep_refusal(case, decision)]
     if case.request.kind.name == "sign_in" and not decision.refused:
         writes += answered(case.terminal, SIGN_ON_AGAIN)
-    if decision.refused and decision.refused.reason == "firmware.too_old":
-        writes += enqueue_update(case)
+    writes += enqueue_update(case, is_refused=bool(decision.refused and decision.refused.reason in NEEDS_UPDATE))
     return replace(decision, writes=(*decision.writes, *writes)) if writes else decision
+
+
+def _lost_sale(case: Case, refused: Refused) -> list[Write]:
+    """A payment that a gate turned away: the impact report counts it."""
+    if not case.mac.good or SIGNS.get(case.request.kind.name) != 1:
+        return []
+    row = {"kind": case.request.kind.name, "amount_fen": case.request.amount_fen, "reason": refused.reason}
+    ids = {"serial_number": case.terminal.serial_number, "merchant_id": case.merchant.merchant_id}
+    return [Insert("lost_sales", {**ids, **row, "at": case.at})]
 
 
 def _learn(case: Case) -> list[Write]:
@@ -64,13 +82,28 @@ def _learn(case: Case) -> list[Write]:
     if case.snapshot.terminal is None or not case.mac.good:
         return []
     terminal, changes = case.terminal, dict[str, object]()
+    cleared: list[Write] = []
     if case.firmware != terminal.firmware:
         changes["firmware"] = case.firmware
+        cleared = _updated(case)
     if case.is_extended and not terminal.extended:
         changes["extended"] = True
     if case.mac is MacCheck.CURRENT and terminal.previous_keys:
         changes["previous_keys"] = b""
-    return [Update("terminals", {"serial_number": terminal.serial_number}, changes)] if changes else []
+    return [Update("terminals", {"serial_number": terminal.serial_number}, changes), *cleared] if changes else []
+
+
+def _updated(case: Case) -> list[Write]:
+    """What other firmware brings: security holds that it mends are released (product U3), an update is done (G8)."""
+    writes: list[Write] = []
+    for hold in case.snapshot.holds:
+        if is_mended(hold, case.firmware):
+            writes += lift(hold, "host", case.at)
+    progress = case.snapshot.progress
+    if progress and progress.version == case.firmware:
+        key = {"serial_number": progress.serial_number}
+        writes.append(Update("updates", key, {"state": INSTALLED, "at": case.at}))
+    return writes
 
 
 def _keep_refusal(case: Case, decision: Decision) -> list[Write]:
@@ -82,11 +115,12 @@ def _keep_refusal(case: Case, decision: Decision) -> list[Write]:
 
 
 def _activate(case: Case, decision: Decision) -> list[Write]:
-    """Net captured turnover activates once and for ever (product decision 1)."""
+    """The turnover that counts activates once and for ever (product decision 1)."""
+    figures = case.policy.activation
     if decision.turnover_fen <= 0 or case.terminal.activated_at is not None:
         return []
-    if case.snapshot.turnover_fen + decision.turnover_fen < case.policy.activation_fen:
-        return []
-    state = step(case.terminal.state, Event.ACTIVATE) or case.terminal.state
-    changes: dict[str, object] = {"activated_at": case.at, "state": State(state)}
-    return [Update("terminals", {"serial_number": case.terminal.serial_number}, changes)]
+    undone = case.snapshot.original if case.request.kind.undoes else None
+    kind = undone.kind if undone else case.request.kind.name
+    counts = READINGS[figures.reading].counts(kind, restored=undone is not None)
+    turnover_fen = case.snapshot.turnover_fen + (decision.turnover_fen if counts else 0)
+    return activation(case.terminal, case.snapshot.merchant, turnover_fen, figures, case.at)

@@ -3,6 +3,7 @@
     HostError                code, message, hint
     ├── AdminError           an administrative act that the rules do not allow, or that names nobody
     └── StoreError           the database cannot be opened, read or written
+        └── CommitUnknown    it failed at the commit: what was asked may have happened or not
 
 A refusal to a terminal is no error: see ``host.refusals``.
 """
@@ -25,6 +26,12 @@ class AdminError(HostError):
 
 
 class StoreError(HostError):
-    """The database failed; what was asked did not happen unless the message says that it is unknown."""
+    """The database failed; what was asked did not happen."""
 
     code = "store"
+
+
+class CommitUnknown(StoreError):
+    """The database failed at the commit; whether it happened is known when it is read again (invariant J6)."""
+
+    code = "unknown"

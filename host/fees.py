@@ -37,8 +37,12 @@ FEES: Final[Mapping[str, Rate]] = MappingProxyType(
 
 def contract_rate(merchant: Merchant, card_type: str) -> Rate:
     """The rate that the merchant signed for a card type."""
-    signed = {"credit": Rate(merchant.credit_bp), "debit": Rate(merchant.debit_bp, merchant.debit_cap_fen)}
-    return signed.get(card_type) or FEES[card_type]
+    return {
+        "credit": Rate(merchant.credit_bp),
+        "debit": Rate(merchant.debit_bp, merchant.debit_cap_fen),
+        "scan": Rate(merchant.scan_bp),
+        "unionpay_qr": Rate(merchant.unionpay_qr_bp),
+    }[card_type]
 
 
 def fee_due(merchant: Merchant, kind: str, card_type: str, amount_fen: int) -> int:

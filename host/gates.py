@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from host import model_rules
+from host.activation import missing
 from host.case import Case
 from host.downloads import overdue
 from host.keys import MacCheck
@@ -21,7 +23,6 @@ from host.lifecycle import (
     CHINESE_STATES,
     DRAIN,
     FINISHING,
-    HOLDS,
     NEW_BUSINESS,
     PERMITS,
     REGISTERING,
@@ -29,12 +30,16 @@ from host.lifecycle import (
     UNREGISTERED,
     State,
 )
+from host.limits import over_limit
+from host.maintenance import clock, open_window
+from host.partners import PARTNER_OF, partner_refusal
+from host.policy import Gates as Switches
 from host.records import TransactionState
 from host.refusals import Refused
+from host.risk import risk_refusal
 from host.wellformed import wrong_content
 from protocol.downloads import DOWNLOAD_OF
 from protocol.fields import FIELDS, F
-from protocol.image import parse_version
 from protocol.kinds import Identity, missing_fields
 from protocol.money import yuan
 
@@ -54,6 +59,16 @@ class Gate:
     stage: Stage
     spares: frozenset[str]
     test: Callable[[Case], Refused | None]
+
+    @property
+    def key(self) -> str:
+        """By which the policy switches it; identity gates and those that the books rest on have none."""
+        key = self.name.replace(" ", "_")
+        return key if self.stage is Stage.PERMISSION and key in Switches.model_fields else ""
+
+    def is_asked(self, switches: Switches) -> bool:
+        """Is it switched on?"""
+        return not self.key or getattr(switches, self.key) is True
 
 
 def _malformed(case: Case) -> Refused | None:
@@ -122,6 +137,10 @@ def _wrong_mac(case: Case) -> Refused | None:
     return None if case.mac.good or bare else Refused("message.mac")
 
 
+def _superseded(case: Case) -> Refused | None:
+    return Refused("terminal.superseded") if case.fenced else None
+
+
 def _wrong_batch(case: Case) -> Refused | None:
     batch = case.terminal.batch
     return None if case.request.control.batch == batch else Refused("terminal.wrong_batch", {"batch": batch})
@@ -137,30 +156,36 @@ def _stopped(case: Case) -> Refused | None:
     return None if permitted else Refused("terminal.stopped", {"why": terminal.why})
 
 
-def _held(case: Case) -> Refused | None:
-    reasons = [HOLDS[hold.reason] for hold in case.snapshot.holds]
-    return Refused(f"hold.{min(reasons, key=lambda row: row.rank).reason}") if reasons else None
-
-
-def _model(case: Case) -> Refused | None:
-    model = case.snapshot.model
-    if model is None:
-        return Refused("model.unknown")
-    over = model.retired_at is not None and case.at >= model.retired_at
-    return Refused("model.retired", {"model": model.model}) if over else None
-
-
-def _firmware(case: Case) -> Refused | None:
-    required = case.snapshot.model.min_firmware if case.snapshot.model else ""
-    running = case.firmware
-    if not required or (running and parse_version(running) >= parse_version(required)):
+def _maintenance(case: Case) -> Refused | None:
+    """Product U2; forms handed in meanwhile wait for their review, where the policy says so (R8)."""
+    if not case.policy.maintenance:
         return None
-    return Refused("firmware.too_old", {"version": running or "unknown", "required": required})
+    if case.request.kind.name in _FORMS and case.policy.registration.in_maintenance == "queue":
+        return None
+    merchant = case.snapshot.merchant
+    found = open_window(case.policy, case.at, case.terminal.model, merchant.region if merchant else "")
+    return Refused("host.maintenance", {"what": found[0].name, "until": clock(found[1])}) if found else None
+
+
+def _held(case: Case) -> Refused | None:
+    full = [hold for hold in case.holds if not hold.kinds]
+    return Refused(f"hold.{full[0].reason}") if full else None
+
+
+def _partly_held(case: Case) -> Refused | None:
+    """Product U9."""
+    name = case.request.kind.name
+    return next((Refused(f"partial.{hold.reason}") for hold in case.holds if name in hold.kinds.split()), None)
+
+
+def _restored(case: Case) -> Refused | None:
+    """A host on an old copy of its books does not know what it has forgotten (invariants J4, S2)."""
+    return Refused("host.reconcile") if case.snapshot.is_restored else None
 
 
 def _parameters(case: Case) -> Refused | None:
     """Product G7: what is published is to be fetched first, where the policy says so; the header asks for it."""
-    rows = overdue(case.terminal.due) if case.policy.parameters_required and case.terminal.due else []
+    rows = overdue(case.terminal.due) if case.policy.downloads.required and case.terminal.due else []
     if not rows:
         return None
     words = {"what": ", ".join(row.english for row in rows), "what_zh": "、".join(row.chinese for row in rows)}
@@ -170,7 +195,11 @@ def _parameters(case: Case) -> Refused | None:
 def _not_activated(case: Case) -> Refused | None:
     if case.terminal.activated_at is not None or case.request.kind.name in PERMITS[State.REGISTERED]:
         return None
-    words = {"turnover": yuan(case.snapshot.turnover_fen), "required": yuan(case.policy.activation_fen)}
+    figures = case.policy.activation
+    if case.snapshot.turnover_fen >= figures.turnover_fen and (wanted := missing(case.snapshot.merchant, figures)):
+        what = {"what_zh": "、".join(zh for zh, _ in wanted), "what": ", ".join(en for _, en in wanted)}
+        return Refused("terminal.not_ready", what)
+    words = {"turnover": yuan(case.snapshot.turnover_fen), "required": yuan(figures.turnover_fen)}
     return Refused("terminal.not_activated", words)
 
 
@@ -181,6 +210,7 @@ def _used(case: Case) -> Refused | None:
     return Refused("transaction.reversed" if existing.state is TransactionState.TOMBSTONE else "request.key_reused")
 
 
+_FORMS: Final = frozenset({"registration"})
 _MUST_NAME_DEVICE: Final = REGISTERING | {"sign_in"}
 _FOR_ANY_TILL: Final = frozenset({"swap_query"})
 """Kinds by which a device asks about a till that is not its own yet, or not any more."""
@@ -203,25 +233,67 @@ GATES: Final = (
     Gate("replaced, retired, lost or tampered", _I, _WHY, _absent),
     Gate("not signed on", _I, ALL_KINDS - _NEED_SIGN_ON, _not_signed_on),
     Gate("MAC", _I, ALL_KINDS - _NEED_SIGN_ON, _wrong_mac),
+    Gate("superseded line", _I, _NONE, _superseded),
     Gate("wrong batch", _P, ALL_KINDS - _IN_OPEN_BATCH, _wrong_batch),
     Gate("currency", _P, ALL_KINDS - NEW_BUSINESS, _currency),
+    Gate("restored books", _P, ALL_KINDS - NEW_BUSINESS, _restored),
     Gate("stopped", _P, _WHY, _stopped),
+    Gate("maintenance", _P, DRAIN - _FORMS, _maintenance),
     Gate("held", _P, DRAIN, _held),
-    Gate("model", _P, DRAIN, _model),
-    Gate("firmware", _P, DRAIN, _firmware),
+    Gate("partly held", _P, DRAIN, _partly_held),
+    Gate("model", _P, DRAIN, model_rules.catalogue),
+    Gate("certificate", _P, DRAIN, model_rules.certificate),
+    Gate("security level", _P, DRAIN, model_rules.security_level),
+    Gate("capability", _P, DRAIN, model_rules.capability),
+    Gate("family", _P, DRAIN, model_rules.family),
+    Gate("region", _P, DRAIN, model_rules.region),
+    Gate("firmware", _P, DRAIN, model_rules.firmware),
+    Gate("compatibility", _P, DRAIN, model_rules.compatibility),
+    Gate("protocol version", _P, DRAIN, model_rules.protocol_version),
     Gate("parameters", _P, DRAIN, _parameters),
     Gate("not activated", _P, _WHY, _not_activated),
+    Gate("limits", _P, DRAIN, over_limit),
+    Gate("risk", _P, DRAIN, risk_refusal),
     Gate("STAN used", _P, ALL_KINDS - NEW_BUSINESS, _used),
+    Gate("partner", _P, ALL_KINDS - PARTNER_OF.keys(), partner_refusal),
 )
 
 
 def first_refusal(case: Case, gates: Iterable[Gate]) -> Refused | None:
-    """The refusal of the first gate that does not let the case through."""
-    name = case.request.kind.name
+    """The refusal of the first gate that does not let the case through; those that are switched off are not asked."""
+    name, switches = case.request.kind.name, case.policy.gates
     for gate in gates:
-        if name not in gate.spares and (refused := gate.test(case)):
+        if name not in gate.spares and gate.is_asked(switches) and (refused := gate.test(case)):
             return refused
     return None
+
+
+def refusal_at(case: Case, stage: Stage) -> Refused | None:
+    """The same for all gates of a stage, as every request asks it."""
+    for gate in _ASKED.of(stage, case.request.kind.name, case.policy.gates):
+        if refused := gate.test(case):
+            return refused
+    return None
+
+
+class _Asked:
+    """The gates that a kind must pass, worked out once a set of switches: most requests come under the same one."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Switches | None, dict[tuple[Stage, str], tuple[Gate, ...]]] = (None, {})
+
+    def of(self, stage: Stage, name: str, switches: Switches) -> tuple[Gate, ...]:
+        """Those of the stage that do not spare the kind and are switched on."""
+        under, known = self._known
+        if under is not switches:
+            self._known = under, known = switches, {}
+        if (asked := known.get((stage, name))) is None:
+            asked = tuple(gate for gate in gates_of(stage) if name not in gate.spares and gate.is_asked(switches))
+            known[stage, name] = asked
+        return asked
+
+
+_ASKED: Final = _Asked()
 
 
 def gates_of(stage: Stage) -> tuple[Gate, ...]:

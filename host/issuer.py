@@ -42,7 +42,7 @@ KEYED_MAX_FEN: Final = 9_999_999_999
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """A row of ISSUERS: ``limit_fen`` is what every card of it has and pays at once, ``refusal`` its constant answer.
+    """A row of ISSUERS: ``limit_fen`` is what every card of it has, ``refusal`` its constant answer.
 
     The number of a card ``by_number`` spells the answer, in digits 9 to 12: two for each character, its value in base
     36. At ``by_amount`` MAGIC_AMOUNTS answers. ``script`` goes back with every approval of a chip.
@@ -59,6 +59,11 @@ class Issuer:
     by_amount: bool = False
     script: bytes = b""
     pin: str = field(default="123456", repr=False)
+
+    @property
+    def keeps_accounts(self) -> bool:
+        """Does every card have so much and no more? Then what it paid counts against its limit."""
+        return self.limit_fen < KEYED_MAX_FEN
 
 
 ISSUERS: Final = (
@@ -110,8 +115,12 @@ def find_wallet(code: str) -> Issuer | None:
     return next((row for row in WALLETS if code.startswith(row.prefix)), None)
 
 
-def authorise(issuer: Issuer, pan: str, amount_fen: int, pin: str | None, wrong_pins: int = 0) -> Answer:
-    """The issuer's own answer. ``pin`` is None where no PIN was entered; ``wrong_pins`` came before it."""
+def authorise(
+    issuer: Issuer, pan: str, amount_fen: int, pin: str | None, wrong_pins: int = 0, spent_fen: int = 0
+) -> Answer:
+    """The issuer's own answer. ``pin`` is None where no PIN was entered; ``wrong_pins`` came before it, and
+    ``spent_fen`` is what the card has paid and holds already.
+    """
     if issuer.refusal:
         return Answer(Refused(issuer.refusal), wrong_pins=wrong_pins)
     if wrong_pins >= WRONG_PINS_MAX:
@@ -123,7 +132,7 @@ def authorise(issuer: Issuer, pan: str, amount_fen: int, pin: str | None, wrong_
     code = _forced(issuer, pan, amount_fen)
     if not RESPONSES[code].approved:
         return Answer(Refused(f"issuer.{code.lower()}"), wrong_pins=left)
-    if amount_fen > issuer.limit_fen:
+    if amount_fen > issuer.limit_fen - spent_fen:
         return Answer(Refused("card.no_funds"), wrong_pins=left)
     return Answer(code=code, wrong_pins=left)
 

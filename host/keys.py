@@ -1,9 +1,10 @@
 """The host's keys: made, sealed at rest, and used here; no clear key leaves this file but on a key card.
 
-Everything stored is sealed under one master key (``protocol.crypto.vault``) with the terminal's serial number as its
-context. Two versions of a terminal's working keys count until the first good frame under the newer one, so that a lost
-sign-on reply locks nobody out (invariant K2); they outlive the terminal's master key, which may be renewed meanwhile.
-Keys are used by the cipher that the sign-on asked for (CUP 5.2 to 5.6).
+Everything stored is sealed under one data key (``protocol.crypto.vault``) with the terminal's serial number as its
+context; the data key is sealed under the master key (``host.master_key``). Two versions of a terminal's working keys
+count until the first good frame under the newer one, so that a lost sign-on reply locks nobody out (invariant K2); they
+outlive the terminal's master key, which may be renewed meanwhile. Keys are used by the cipher for which the sign-on
+asked (CUP 5.2 to 5.6).
 """
 
 from __future__ import annotations
@@ -111,24 +112,24 @@ class Issued:
 
 
 class KeyDesk:
-    """Uses keys for the engine. ``fresh`` gives random bytes; ``master_key`` is 32 bytes."""
+    """Uses keys for the engine. ``fresh`` gives random bytes; ``data_key`` is 32 bytes, which the master key seals."""
 
-    def __init__(self, master_key: bytes, fresh: Fresh) -> None:
-        self._master_key = master_key
-        self._fresh = fresh
+    def __init__(self, data_key: bytes, fresh: Fresh) -> None:
+        self.data_key = data_key
+        self.fresh = fresh
         self._open = lru_cache(_CACHED_SETS)(self._unseal_set)
 
     def new_tmk(self, serial_number: str, tmk: bytes | None = None) -> bytes:
         """A terminal master key, sealed; random where none is given."""
-        return self._seal(tmk or self._fresh(TMK_BYTES), f"tmk:{serial_number}")
+        return self._seal(tmk or self.fresh(TMK_BYTES), f"tmk:{serial_number}")
 
     def new_signing_key(self) -> bytes:
         """The host's Ed25519 key for commands, sealed."""
-        return self._seal(self._fresh(KEY_BYTES), "signing")
+        return self._seal(self.fresh(KEY_BYTES), "signing")
 
     def signing_key(self, sealed: bytes) -> bytes:
         """The clear Ed25519 private key, for ``protocol.command.sign_command``."""
-        return unseal(self._master_key, sealed, b"signing")
+        return unseal(self.data_key, sealed, b"signing")
 
     def key_card(self, terminal: Terminal, signing_sealed: bytes) -> dict[str, str]:
         """What the depot loads into a device: the clear TMK with its check value and the host's public key, as hex."""
@@ -160,7 +161,7 @@ class KeyDesk:
 
     def issue(self, terminal: Terminal, network: str) -> Issued:
         """Working keys in layout and cipher of a sign-on's 60.3 code. Raises KeyLoadError for a code without them."""
-        keys = make_working_keys(network, self._fresh)
+        keys = make_working_keys(network, self.fresh)
         field62 = pack_working_keys(self._tmk(terminal), keys, KEY_CIPHERS[network])
         return Issued(field62, self._seal(bytes(KeySet(network, keys)), f"keys:{terminal.serial_number}"))
 
@@ -193,11 +194,15 @@ class KeyDesk:
 
     def card_token(self, pan: str) -> str:
         """What stands for a PAN in the ledger: the same for the same card, and not to be turned back."""
-        return hmac.new(self._master_key, b"pan:" + pan.encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(self.data_key, b"pan:" + pan.encode(), "sha256").hex()[:32]
 
     def fingerprint(self, content: bytes) -> bytes:
         """Stands for a request's content, which may hold card data."""
-        return hmac.new(self._master_key, b"request:" + content, hashlib.sha256).digest()
+        return hmac.digest(self.data_key, b"request:" + content, "sha256")
+
+    def link(self, before: bytes, row: bytes) -> bytes:
+        """The digest of an audit row that follows another; who has not the data key can make none."""
+        return hmac.new(self.data_key, b"audit:" + before + row, hashlib.sha256).digest()
 
     def open_backup(self, terminal: Terminal, sealed: bytes, context: bytes) -> bytes:
         """What a device sealed for its host; raises KeyLoadError "vault" where it, or ``context``, is another."""
@@ -217,24 +222,24 @@ class KeyDesk:
 
     def kept_backup(self, number: int, sealed: bytes) -> bytes:
         """The inverse of ``keep_backup``."""
-        return unseal(self._master_key, sealed, _context(f"backup:{number}"))
+        return unseal(self.data_key, sealed, _context(f"backup:{number}"))
 
     @cached_property
     def _rsa(self) -> RSAPrivateKey:
-        return make_transport_key(hmac.new(self._master_key, b"RSA key for master keys", hashlib.sha256).digest())
+        return make_transport_key(hmac.new(self.data_key, b"RSA key for master keys", hashlib.sha256).digest())
 
     def _tmk(self, terminal: Terminal) -> bytes:
-        return unseal(self._master_key, terminal.tmk, _context(f"tmk:{terminal.serial_number}"))
+        return unseal(self.data_key, terminal.tmk, _context(f"tmk:{terminal.serial_number}"))
 
     def _issued(self, terminal: Terminal, check: MacCheck) -> KeySet:
         sealed = terminal.previous_keys if check is MacCheck.PREVIOUS else terminal.working_keys
         return self._open(terminal.serial_number, sealed)
 
     def _unseal_set(self, serial_number: str, sealed: bytes) -> KeySet:
-        return KeySet.parse(unseal(self._master_key, sealed, _context(f"keys:{serial_number}")))
+        return KeySet.parse(unseal(self.data_key, sealed, _context(f"keys:{serial_number}")))
 
     def _seal(self, secret: bytes, context: str) -> bytes:
-        return seal(self._master_key, self._fresh(NONCE_BYTES), secret, _context(context))
+        return seal(self.data_key, self.fresh(NONCE_BYTES), secret, _context(context))
 
 
 def _context(text: str) -> bytes:

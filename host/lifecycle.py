@@ -1,13 +1,12 @@
-"""The administrative life of a terminal and its holds: TABLE TRANSITIONS, TABLE PERMITS, TABLE HOLDS.
+"""The administrative life of a terminal: TABLE TRANSITIONS and TABLE PERMITS.
 
 Three axes are kept apart (product decision 11): the administrative state lives here as one state machine, the holds are
-a set beside it, and connectivity is only observed.
+a set beside it (``host.holds``), and connectivity is only observed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -63,6 +62,7 @@ class Event(StrEnum):
     APPROVE = "approve"
     ACTIVATE = "activate"
     PLAN = "plan"
+    KEEP = "keep"
     STOP = "stop"
     RETIRE = "retire"
     REPLACE = "replace"
@@ -87,7 +87,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             **_OUT_OF_SERVICE,
         },
         State.ACTIVATED: {Event.PLAN: State.RETIRING, Event.STOP: State.STOPPED, **_OUT_OF_SERVICE},
-        State.RETIRING: {Event.STOP: State.STOPPED, **_OUT_OF_SERVICE},
+        State.RETIRING: {Event.KEEP: State.REGISTERED, Event.STOP: State.STOPPED, **_OUT_OF_SERVICE},
         State.STOPPED: {Event.RETIRE: State.RETIRED, **_OUT_OF_SERVICE},
         State.RETIRED: {},
         State.REPLACED: {},
@@ -153,42 +153,3 @@ PERMITS: Final[Mapping[State, frozenset[str]]] = MappingProxyType(
 UNREGISTERED: Final = frozenset(state for state, kinds in PERMITS.items() if kinds <= REGISTERING)
 ABSENT: Final = frozenset({State.RETIRED, State.REPLACED, State.LOST, State.TAMPERED})
 IN_SERVICE: Final = frozenset({State.REGISTERED, State.ACTIVATED, State.RETIRING})
-
-
-@dataclass(frozen=True, slots=True)
-class HoldReason:
-    """A row of HOLDS; the gravest hold (lowest ``rank``) is the one that a refusal names.
-
-    A hold that ``follows_till`` is about the merchant, not the device: a replacement does not shake it off.
-    """
-
-    reason: str
-    rank: int
-    chinese: str
-    english: str
-    remedy_chinese: str
-    remedy_english: str
-    follows_till: bool = False
-
-
-HOLDS: Final[Mapping[str, HoldReason]] = MappingProxyType(
-    {
-        row.reason: row
-        for row in (
-            HoldReason("fraud", 1, "涉嫌欺诈", "suspected fraud", "请配合收单机构调查", "help with the inquiry", True),
-            HoldReason(
-                "security", 2, "安全漏洞", "a security defect", "请完成固件更新", "complete the firmware update"
-            ),
-            HoldReason(
-                "dispute", 3, "交易争议", "a dispute", "请提交争议材料", "hand in the papers of the dispute", True
-            ),
-            HoldReason("arrears", 4, "欠费", "arrears", "请缴清欠费", "pay what is owed", True),
-            HoldReason("documents", 5, "资料过期", "papers out of date", "请更新商户资料", "renew the papers", True),
-            HoldReason("retirement", 6, "机型退役", "the model retires", "请办理换机", "arrange the replacement"),
-            HoldReason("fault", 7, "设备故障", "a device fault", "请报修", "report the fault"),
-            HoldReason(
-                "merchant", 8, "商户自行暂停", "the merchant's own pause", "请自行恢复", "resume it yourself", True
-            ),
-        )
-    }
-)

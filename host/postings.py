@@ -8,12 +8,22 @@ from types import MappingProxyType
 from typing import Final
 
 from host.decision import Insert, Write
-from host.records import Transaction
+from host.records import Terminal, Transaction
 from host.transactions import SIGNS
 
 SCHEME: Final = "scheme:receivable"
 FEE_INCOME: Final = "acquirer:fees"
 BANK: Final = "bank:settlement"
+REWARDS: Final = "acquirer:rewards"
+ARREARS_PAID: Final = "acquirer:arrears"
+CAPTURE, UNDO, PAYOUT, CHARGEBACK = "capture", "undo", "payout", "chargeback"
+OF_A_ROW: Final = frozenset({CAPTURE, UNDO})
+"""Reasons of postings that belong to a transaction; the others belong to a batch."""
+
+
+def deposited(merchant_id: str) -> str:
+    """The account of a merchant's deposit."""
+    return f"deposit:{merchant_id}"
 
 
 def payable(merchant_id: str) -> str:
@@ -42,18 +52,40 @@ POSTINGS: Final[Mapping[int, tuple[Posting, ...]]] = MappingProxyType(
 
 def capture(row: Transaction, at: int) -> tuple[Write, ...]:
     """The postings by which a captured row moves money; fee and amount of zero move nothing."""
-    return _post(row, "capture", at, undone=False)
+    return _post(row, CAPTURE, at, undone=False)
 
 
 def undo(row: Transaction, at: int) -> tuple[Write, ...]:
     """The same postings the other way round."""
-    return _post(row, "undo", at, undone=True)
+    return _post(row, UNDO, at, undone=True)
 
 
 def payout(merchant_id: str, amount_fen: int, batch: str, terminal_id: str, at: int) -> Write:
     """What the bank pays for a settled batch; less than nothing where it keeps a debt of the merchant's."""
     ends = (payable(merchant_id), BANK) if amount_fen > 0 else (BANK, payable(merchant_id))
-    return _row(terminal_id, batch, "", "payout", *ends, abs(amount_fen), at)
+    return _row(terminal_id, batch, "", PAYOUT, *ends, abs(amount_fen), at)
+
+
+def chargeback(merchant_id: str, amount_fen: int, batch: str, terminal_id: str, at: int) -> Write:
+    """What a lost dispute takes from the merchant, in the batch of the sale."""
+    return _row(terminal_id, batch, "", CHARGEBACK, payable(merchant_id), SCHEME, amount_fen, at)
+
+
+def reward(terminal: Terminal, amount_fen: int, at: int) -> Write:
+    """What a merchant gets for an activation; it is paid with the batch in which it fell (product A6)."""
+    ends = (REWARDS, payable(terminal.merchant_id))
+    return _row(terminal.terminal_id, terminal.batch, "", "reward", *ends, amount_fen, at)
+
+
+def deposit(merchant_id: str, amount_fen: int, at: int) -> Write:
+    """What a merchant pays in as a deposit; less than nothing where it gets some back (product A5)."""
+    ends = (BANK, deposited(merchant_id)) if amount_fen > 0 else (deposited(merchant_id), BANK)
+    return _row("", "", "", "deposit", *ends, abs(amount_fen), at)
+
+
+def arrears_paid(amount_fen: int, at: int) -> Write:
+    """What a merchant pays of its arrears (product U6)."""
+    return _row("", "", "", "arrears", BANK, ARREARS_PAID, amount_fen, at)
 
 
 def _post(row: Transaction, reason: str, at: int, *, undone: bool) -> tuple[Write, ...]:

@@ -14,7 +14,12 @@ from protocol.swap import Role, SwapState
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """A merchant and the rates signed at registration, in basis points and fen (product decision 8)."""
+    """A merchant and the rates signed at registration, in basis points and fen (product decision 8).
+
+    Limits of 0 are the policy's. ``payout_card`` is the mask of the card that was bound for payouts. ``renewed_at`` is
+    when the data were last approved, ``papers_until`` when the first paper runs out; ``warned_at`` when that was told.
+    ``category`` is the MCC, with the one before it; ``amends_at`` is when the next amendment of a rate takes effect.
+    """
 
     merchant_id: str
     name: str = ""
@@ -25,17 +30,62 @@ class Merchant:
     credit_bp: int = 60
     debit_bp: int = 50
     debit_cap_fen: int = 2500
+    merchant_type: str = "lab"
+    region: str = ""
+    payout_card: str = ""
+    single_fen: int = 0
+    daily_fen: int = 0
+    daily_count: int = 0
+    renewed_at: int = 0
+    papers_until: int | None = None
+    warned_at: int | None = None
+    scan_bp: int = 38
+    unionpay_qr_bp: int = 60
+    payout_term: str = "T+1"
+    category: str = ""
+    category_before: str = ""
+    category_at: int = 0
+    amends_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a rule of risk found at a terminal; its state is one of ``host.risk``."""
+
+    number: int
+    serial_number: str
+    rule: str
+    evidence: str
+    state: str
+    at: int
+    cleared_by: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceModel:
-    """A model of the catalogue; ``retired_at`` is when it may no longer sell."""
+    """A model of the catalogue; ``retired_at`` is when it may no longer sell, for ``retire_reason``.
+
+    ``capabilities`` and ``blocked_firmware`` are words between blanks; a model without capabilities is not described.
+    ``recommended_firmware`` is required from one instant on and forced from another (``host.rollout``). A model with a
+    ``price_fen`` is offered in place of one that retires.
+    """
 
     model: str
     brand: str
     family: str
     min_firmware: str = ""
     retired_at: int | None = None
+    retire_reason: str = ""
+    security_level: int = 0
+    capabilities: str = ""
+    certificate: str = ""
+    certificate_until: int | None = None
+    recommended_firmware: str = ""
+    blocked_firmware: str = ""
+    required_at: int | None = None
+    forced_at: int | None = None
+    price_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +93,8 @@ class Terminal:
     """A device by its serial number. ``bound`` asks the device to name that number at sign-on.
 
     Until the instant ``download_until`` it may fetch its master key over the line without proving its keys. ``due`` are
-    the nibbles of what it was asked for in headers and has not done (CUP 1.9).
+    the nibbles of what it was asked for in headers and has not done (CUP 1.9). ``line`` is the connection on which it
+    proved its keys last, ``fence`` counts them (invariant I6).
     """
 
     serial_number: str
@@ -65,11 +116,19 @@ class Terminal:
     replaced_by: str = ""
     due: str = ""
     activated_at: int | None = None
+    registered_at: int | None = None
+    activate_by: int | None = None
+    fence: int = 0
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One reason for which a terminal may not sell; ``released_at`` ends it."""
+    """One reason for which a terminal may not sell, from ``since`` on, which may lie ahead; ``released_at`` ends it.
+
+    So does ``until``, by itself. ``kinds`` are those that a partial hold is about, between blanks; none: all new
+    business. ``version`` is the firmware that clears a security hold, ``owed_fen`` what clears arrears.
+    """
 
     number: int
     serial_number: str
@@ -79,11 +138,23 @@ class Hold:
     since: int
     released_at: int | None = None
     released_by: str = ""
+    until: int | None = None
+    kinds: str = ""
+    version: str = ""
+    owed_fen: int = 0
+
+    def is_open(self, at: int) -> bool:
+        """Does it hold at this instant, or will it?"""
+        return self.released_at is None and (self.until is None or at < self.until)
+
+    def stands(self, at: int) -> bool:
+        """Does it hold at this instant?"""
+        return self.is_open(at) and self.since <= at
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The dated end of a terminal: notice, grace, then stop."""
+    """The dated end of a terminal that is in force: notice, grace, perhaps a suspension, then stop."""
 
     serial_number: str
     reason: str
@@ -91,6 +162,8 @@ class Plan:
     grace_until: int
     stop_at: int
     done_at: int | None = None
+    campaign: int = 0
+    suspend_at: int | None = None
 
     def is_due(self, at: int) -> bool:
         """Has the stop date come, and was nothing done about it?"""
@@ -111,7 +184,10 @@ class TransactionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One row of the ledger, by (terminal id, batch, STAN). The card is a mask and a token, never a PAN."""
+    """One row of the ledger, by (terminal id, batch, STAN). The card is a mask and a token, never a PAN.
+
+    ``policy`` is the version of the rules under which it was decided (faults H19, invariant S7).
+    """
 
     terminal_id: str
     batch: str
@@ -133,7 +209,9 @@ class Transaction:
     original_batch: str = ""
     original_stan: str = ""
     entry_mode: str = ""
+    account: str = ""
     at: int = 0
+    policy: int = 0
 
 
 class BatchState(StrEnum):
@@ -239,6 +317,17 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one terminal has come with an update: ``state`` is commanded, failed or installed."""
+
+    serial_number: str
+    version: str
+    state: str
+    failures: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class FirmwareRelease:
     """A published image of a model."""
 
@@ -248,6 +337,6 @@ class FirmwareRelease:
     sha256: str
 
 
-def columns(row: Transaction | Batch | Terminal | Merchant | DeviceModel) -> dict[str, object]:
+def columns(row: Transaction | Batch | Terminal | Merchant | DeviceModel | Progress) -> dict[str, object]:
     """A row as column values."""
     return {name: getattr(row, name) for name in row.__slots__}

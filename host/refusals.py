@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from host.lifecycle import HOLDS
+from host.holds import HOLDS
 from protocol.responses import RESPONSES, Action
 
 UNTOLD: Final = "…"
@@ -102,17 +102,38 @@ _ROWS: Final = (
     Refusal("terminal.not_signed_on", "77", "终端未签到", "the terminal is not signed on", *_SIGN_ON),
     Refusal("terminal.wrong_batch", "77", "批次号不符（应为{batch}）", "wrong batch, {batch} is open", *_SIGN_ON),
     Refusal("message.mac", "A0", "MAC校验错", "the MAC is wrong", *_SIGN_ON),
+    Refusal("terminal.superseded", "97", "终端已在另一连接上通讯", "the terminal speaks on another line since", "请断开后重新连接", "hang up and connect again"),
+    Refusal("partner.down", "91", "{partner_zh}不可用", "{partner} cannot be reached", "请稍后再试", "try again later"),
+    Refusal("partner.wrong", "96", "{partner_zh}应答异常", "{partner} answers nonsense", "请稍后再试", "try again later"),
+    Refusal("risk.suspected", "59", "交易存在风险（{rule_zh}）", "the payment looks like abuse ({rule})", "请提交交易凭证", "hand in evidence of the sale"),
     Refusal("request.key_reused", "94", "流水号重复且内容不同", "the same STAN came with other content", "请重新签到后再试", "sign on again, then repeat with a new STAN"),
+    Refusal("host.reconcile", "91", "系统恢复中，暂停交易", "the host was restored from a backup and is being reconciled", "请稍后再试", "try again later"),
     Refusal("terminal.stopped", "58", "终端已停用（{why}）", "the terminal is stopped ({why})", "请结算后换机", "settle, then take the replacement device"),
     *(
         Refusal(f"hold.{row.reason}", "58", f"终端暂停：{row.chinese}", f"on hold: {row.english}", row.remedy_chinese, row.remedy_english)
         for row in HOLDS.values()
     ),
+    *(
+        Refusal(f"partial.{row.reason}", "57", f"终端暂停该交易：{row.chinese}", f"on hold for this kind: {row.english}", row.remedy_chinese, row.remedy_english)
+        for row in HOLDS.values()
+    ),
+    Refusal("host.maintenance", "90", "系统维护（{what}），{until}恢复", "maintenance ({what}) until {until}", *_LATER),
     Refusal("model.unknown", "58", "机型不在目录中", "the model is not in the catalogue", *_CALL),
     Refusal("model.retired", "58", "机型{model}已退役", "the model {model} is retired", "请办理换机", "arrange the replacement device"),
+    Refusal("model.certificate", "58", "机型{model}认证{certificate}已过期", "the certificate {certificate} of the model {model} has expired", "请办理换机", "arrange the replacement device"),
+    Refusal("model.security_level", "58", "机型不符合要求：{what_zh}", "the model is not good enough: {what}", "请办理换机", "arrange the replacement device"),
+    Refusal("model.incapable", "58", "机型{model}{what_zh}", "the model {model}: {what}", "请办理换机", "arrange the replacement device"),
+    Refusal("model.family", "58", "该类终端已停用（{family}）", "devices of this family sell no more ({family})", "请办理换机", "arrange the replacement device"),
+    Refusal("model.region", "58", "地区{region}要求：{what_zh}", "the region {region} demands: {what}", "请办理换机", "arrange the replacement device"),
+    Refusal("firmware.blocked", "58", "固件{version}已禁用", "firmware {version} is blocked", "请更新固件", "update the firmware"),
+    Refusal("firmware.incompatible", "58", "固件{version}与协议版本{protocol}不兼容", "firmware {version} does not go with protocol version {protocol}", "请更新固件", "update the firmware"),
+    Refusal("protocol.too_old", "40", "协议版本{version}低于要求的{required}", "protocol version {version} is below the required {required}", "请更新固件", "update the firmware"),
     Refusal("firmware.too_old", "58", "固件{version}低于要求的{required}", "firmware {version} is below the required {required}", "请更新固件", "update the firmware"),
     Refusal("terminal.parameters_old", "77", "参数已过期（{what_zh}）", "out of date: {what}", "请下载参数后再交易", "download them, then try again"),
     Refusal("terminal.not_activated", "58", "终端未激活（累计{turnover}元，需{required}元）", "not activated yet: {turnover} of {required} yuan", "请先完成激活交易额", "reach the activation turnover first"),
+    Refusal("terminal.not_ready", "58", "终端未激活：请先{what_zh}", "not activated yet: {what} first", *_CALL),
+    Refusal("limit.daily", "61", "超过当日限额{limit}元", "above the daily limit of {limit} yuan", "请明日再试或联系收单机构", "try tomorrow or call the acquirer"),
+    Refusal("limit.count", "65", "超过当日笔数{limit}", "more than {limit} sales in one day", "请明日再试或联系收单机构", "try tomorrow or call the acquirer"),
     Refusal("amount.zero", "13", "金额为零", "the amount is zero", "请输入金额", "enter an amount"),
     Refusal("amount.over_limit", "61", "金额超过单笔限额{limit}元", "above the single limit of {limit} yuan", "请减少金额", "use a smaller amount"),
     Refusal("currency.unsupported", "12", "不支持的币种", "only currency 156 is accepted", "请使用人民币", "use renminbi"),

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from host.decision import Insert, Write
-from host.lifecycle import ABSENT, HOLDS, Event, step
+from host.holds import HOLDS
+from host.lifecycle import ABSENT, Event, step
 from host.records import Batch, BatchState, DeviceModel, Hold, Terminal, Transaction, columns
 from host.retirement import move
+from host.suspension import put_on
 
 _LAST_BATCH: Final = 999_999
 
@@ -56,11 +58,12 @@ def take_over(old: Terminal, new: Terminal, holds: Sequence[Hold], *, actor: str
     """The writes; ``holds`` are those of the old device. Nothing may stand against it."""
     gone, come = f"replaced by {new.serial_number}", f"takes over from {old.serial_number}"
     till = {"merchant_id": old.merchant_id, "terminal_id": old.terminal_id, "batch": _following(old.batch)}
+    dates = {"registered_at": at, "activate_by": old.activate_by}
     writes = [
         *closing(old, at),
         *move(old, Event.REPLACE, actor=actor, at=at, why=gone, replaced_by=new.serial_number, signed_on=False),
-        *move(new, Event.TAKE_OVER, actor=actor, at=at, why=come, **till),
-        *(_following_hold(hold, new) for hold in holds if HOLDS[hold.reason].follows_till),
+        *move(new, Event.TAKE_OVER, actor=actor, at=at, why=come, **till, **dates),
+        *(write for hold in holds if HOLDS[hold.reason].follows_till for write in _put_on(hold, new, at)),
     ]
     taken = step(new.state, Event.TAKE_OVER)
     if old.activated_at is not None and taken is not None:
@@ -81,6 +84,5 @@ def _following(batch: str) -> str:
     return f"{int(batch) % _LAST_BATCH + 1:06d}"
 
 
-def _following_hold(hold: Hold, new: Terminal) -> Insert:
-    row = {"reason": hold.reason, "note": hold.note, "actor": hold.actor, "since": hold.since}
-    return Insert("holds", {"serial_number": new.serial_number, **row})
+def _put_on(hold: Hold, new: Terminal, at: int) -> list[Write]:
+    return put_on(replace(hold, serial_number=new.serial_number), at)

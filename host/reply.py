@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from host.case import Case
@@ -31,19 +32,26 @@ def build_reply(case: Case, decision: Decision) -> Message:
     kind, request, now = case.request.kind, case.request.message, case.now
     due = kind.reply.named
     fields = {number: value for number, value in request.fields.items() if number in ECHOED and number in due}
-    fields |= {F.LOCAL_TIME: f"{now:%H%M%S}", F.LOCAL_DATE: f"{now:%m%d}", F.RESPONSE_CODE: decision.code}
+    time, date = _stamps(now.replace(microsecond=0))
+    fields |= {F.LOCAL_TIME: time, F.LOCAL_DATE: date, F.RESPONSE_CODE: decision.code}
     if F.RRN in due and case.snapshot.number:
         fields[F.RRN] = f"{case.snapshot.number:012d}"
     if F.ACQUIRER in due:
-        fields[F.ACQUIRER] = case.policy.acquirer_id
+        fields[F.ACQUIRER] = case.policy.acquirer.id
     if F.SETTLEMENT_DATE in due:
-        fields[F.SETTLEMENT_DATE] = f"{now:%m%d}"
+        fields[F.SETTLEMENT_DATE] = date
     if decision.refused:
         fields[F.TEXT] = refusal_text(decision.refused)
     elif kind.moves_money:
         fields[F.TEXT] = ORGANISATION
     fields |= decision.fields
     return _answer(request, reply_mti(request.mti), fields, requirement(case, decision))
+
+
+@lru_cache(1)
+def _stamps(second: datetime) -> tuple[str, str]:
+    """Fields 12 and 13: the same for all replies of a second."""
+    return f"{second:%H%M%S}", f"{second:%m%d}"
 
 
 def requirement(case: Case, decision: Decision) -> str:

@@ -6,9 +6,14 @@ button, and an order may stop it earlier (product, "Administrative state").
 
 from __future__ import annotations
 
+from typing import Final
+
 from host.decision import Insert, Update, Write
 from host.lifecycle import Event, step
 from host.records import Plan, Terminal
+
+ENDINGS: Final = frozenset({Event.STOP, Event.RETIRE, Event.REPLACE, Event.LOSE, Event.TAMPER})
+"""After these a campaign looks at its terminal again."""
 
 
 def move(terminal: Terminal, event: Event, *, actor: str, at: int, why: str = "", **changes: object) -> list[Write]:
@@ -17,7 +22,9 @@ def move(terminal: Terminal, event: Event, *, actor: str, at: int, why: str = ""
     if state is None:
         return []
     reason = {"why": why} if why else {}
+    wake = [Update("campaign_items", {"serial_number": terminal.serial_number}, {"next_at": at})]
     return [
+        *(wake if event in ENDINGS else []),
         Update("terminals", {"serial_number": terminal.serial_number}, {"state": state, **reason, **changes}),
         audit(
             actor, terminal.serial_number, str(event), f"{terminal.state} -> {state}" + (f": {why}" if why else ""), at

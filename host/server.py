@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Final
 
 from host.acquirer import Acquirer, Answer
-from host.errors import HostError
+from host.errors import CommitUnknown, HostError
 from host.sparing import Sparing
 from protocol.errors import FrameError, ProtocolError, TransportError
 from protocol.framing import UNANSWERED
@@ -30,16 +30,56 @@ CONNECTIONS: Final = 10_000
 RECONNECTING: Final = frozenset({"tcp", "tls", "memory"})
 
 
+class Rounds:
+    """Brings together what many connections have to ask, and what is to be told them, so that loop and store wake each
+    other once a round and not once a message.
+    """
+
+    def __init__(self, acquirer: Acquirer) -> None:
+        self._acquirer = acquirer
+        self._loop = asyncio.get_running_loop()
+        self._asking: dict[HostConnection, None] = {}
+        self._answered: deque[HostConnection] = deque()
+        self._is_woken = False
+
+    def ask(self, connection: HostConnection) -> None:
+        """A connection has requests; they are submitted once every connection that is readable now was read."""
+        if not self._asking:
+            self._loop.call_soon(self._submit)
+        self._asking[connection] = None
+
+    def answered(self, connection: HostConnection) -> None:
+        """A request was decided; may be called from any thread."""
+        self._answered.append(connection)
+        if not self._is_woken and not self._loop.is_closed():
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._reply)
+
+    def _submit(self) -> None:
+        asking, self._asking = self._asking, {}
+        with self._acquirer.store.gathering():
+            for connection in asking:
+                connection.submit()
+
+    def _reply(self) -> None:
+        self._is_woken = False  # before the first look: whoever comes after it wakes the loop again
+        for _ in range(len(self._answered)):
+            self._answered.popleft().reply()
+
+
 class HostConnection(asyncio.Protocol):
     """One line to one terminal. Replies leave in the order of their requests."""
 
-    def __init__(self, acquirer: Acquirer, endpoint: Endpoint, connections: set[HostConnection]) -> None:
+    def __init__(
+        self, acquirer: Acquirer, endpoint: Endpoint, connections: set[HostConnection], rounds: Rounds
+    ) -> None:
         self._acquirer = acquirer
         self._endpoint = endpoint
         self._connections = connections
+        self._rounds = rounds
         self._loop = asyncio.get_running_loop()
         self._unasked: deque[bytes] = deque()
-        self._waiting: deque[tuple[bytes, Future[Answer]]] = deque()
+        self._waiting: deque[tuple[bytes, float, Future[Answer]]] = deque()
         self._transport: asyncio.Transport | None = None
         self._link: Link | None = None
         self._peer = "?"
@@ -50,16 +90,20 @@ class HostConnection(asyncio.Protocol):
         self._is_hinted = False
         self._writable = True
         self._ended = False
+        self._slow: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A terminal has come."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._peer = str(transport.get_extra_info("peername") or "serial line")
+        peer = transport.get_extra_info("peername") or "serial line"
+        self._peer = str(peer)
+        self._line = self._acquirer.line(str(peer[0]) if isinstance(peer, tuple) else str(peer))
         if len(self._connections) >= CONNECTIONS:
             self._give_up(f"{CONNECTIONS} connections are open already")
             return
         self._connections.add(self)
+        self._acquirer.tally.connections = len(self._connections)
         self._begin(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -80,11 +124,12 @@ class HostConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The terminal will not ask any more; what it asked is answered first."""
         self._ended = True
-        return bool(self._waiting)
+        return self._pending > 0
 
     def connection_lost(self, error: Exception | None) -> None:
         """The line is gone; what was submitted is committed all the same."""
         self._connections.discard(self)
+        self._acquirer.tally.connections = len(self._connections)
         if self._link and self._link.framer.waiting:
             log.warning("%s ended inside a frame%s", self._peer, self._hint())
         self._end()
@@ -94,28 +139,43 @@ class HostConnection(asyncio.Protocol):
         if self._transport:
             self._transport.close()
 
-    def _committed(self, future: Future[Answer]) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._reply)
-
-    def _reply(self) -> None:
-        while self._waiting and self._waiting[0][1].done():
-            payload, future = self._waiting.popleft()
+    def reply(self) -> None:
+        """Tell what was decided, as far as it is this connection's turn."""
+        while self._waiting and self._is_due(*self._waiting[0][1:]):
+            payload, came_s, future = self._waiting.popleft()
             answer = self._answer_of(payload, future)
+            if answer is None:
+                continue
+            if answer.kind:
+                took_s = self._loop.time() - came_s
+                self._acquirer.tally.answered(answer.kind, answer.code, answer.reason, took_s)
             if answer.payload:
                 log.info("%s %s", self._peer, answer.line)
                 self._unreadable = 0
                 if self._link:
                     self._link.send(answer.payload)
+                if answer.ends:
+                    self._dismiss()
             else:
                 self._drop(answer.line)
-        self._ask()
+        if self._unasked:
+            self._rounds.ask(self)
         self._heed()
         if self._transport is None and not self._waiting:
             self._drops.end()
 
+    def _dismiss(self) -> None:
+        """The session ends once its last reply is out; what else it asked is not answered. A fixed line begins anew."""
+        if self._is_fixed:
+            self._line = self._acquirer.line(self._line.address)
+        elif self._transport:
+            self._unasked.clear()
+            self._waiting.clear()
+            self._transport.close()
+
     def _drop(self, line: str) -> None:
         """Nobody is answered; who goes on so is let go, unless the line is fixed."""
+        self._acquirer.tally.dropped += 1
         self._drops.tell(f"{self._peer} {line}")
         self._unreadable += 1
         if self._unreadable >= UNREADABLE_MAX:
@@ -123,14 +183,36 @@ class HostConnection(asyncio.Protocol):
                 self._give_up(f"{self._unreadable} messages on end that are no requests")
             self._unreadable = 0
 
-    def _answer_of(self, payload: bytes, future: Future[Answer]) -> Answer:
+    def _is_due(self, came_s: float, future: Future[Answer]) -> bool:
+        """Is an answer there, and has the partner that it came from taken its time?"""
+        if not future.done():
+            return False
+        delay_s = 0.0 if future.cancelled() or future.exception() else future.result().delay_s
+        if self._loop.time() >= came_s + delay_s:
+            return True
+        if self._slow is None:
+            self._slow = self._loop.call_at(came_s + delay_s, self._overdue)
+        return False
+
+    def _overdue(self) -> None:
+        self._slow = None
+        self.reply()
+
+    def _answer_of(self, payload: bytes, future: Future[Answer]) -> Answer | None:
+        """The answer; None where nobody knows whether it is durable: the terminal then asks or reverses (J6)."""
         try:
             return future.result()
+        except CommitUnknown as error:
+            self._acquirer.tally.failures += 1
+            log.error("%s is not answered: %s", self._peer, error)
+            return None
         except (HostError, ProtocolError) as error:
+            self._acquirer.tally.failures += 1
             log.error("%s %s", self._peer, error)
             failure = error if isinstance(error, HostError) else HostError(str(error))
             return self._acquirer.failure(payload, failure)
         except Exception:  # a defect of ours must not take the line, and must be seen
+            self._acquirer.tally.failures += 1
             log.exception("%s a request could not be answered", self._peer)
             return self._acquirer.failure(payload, HostError("internal error"))
 
@@ -140,6 +222,9 @@ class HostConnection(asyncio.Protocol):
 
     def _end(self) -> None:
         self._transport = None
+        if self._slow:
+            self._slow.cancel()
+            self._slow = None
         if self._link:
             self._link.close()
             self._link = None
@@ -147,18 +232,19 @@ class HostConnection(asyncio.Protocol):
         self._drops.end()
 
     def _accept(self, payloads: list[bytes]) -> None:
-        self._unasked.extend(payloads)
-        self._ask()
+        if payloads:
+            self._unasked.extend(payloads)
+            self._rounds.ask(self)
         self._tell_noise()
         self._heed()
 
-    def _ask(self) -> None:
+    def submit(self) -> None:
         """Submit what has come, no more than REQUESTS_IN_FLIGHT ahead of the answers; after the line is gone too."""
         while self._unasked and len(self._waiting) < REQUESTS_IN_FLIGHT:
             payload = without_lri(self._unasked.popleft())
-            future = self._acquirer.submit(payload)
-            self._waiting.append((payload, future))
-            future.add_done_callback(self._committed)
+            future = self._acquirer.submit(payload, self._line)
+            self._waiting.append((payload, self._loop.time(), future))
+            future.add_done_callback(lambda done: self._rounds.answered(self))
 
     @property
     def _is_fixed(self) -> bool:
@@ -185,15 +271,20 @@ class HostConnection(asyncio.Protocol):
         self._is_hinted = True
         return f" ({hint})"
 
+    @property
+    def _pending(self) -> int:
+        """Requests that have no answer yet."""
+        return len(self._unasked) + len(self._waiting)
+
     def _heed(self) -> None:
         """Read on only while the terminal takes its replies and the store keeps up with it."""
         if self._transport is None:
             return
-        if self._ended and not self._waiting:
+        if self._ended and not self._pending:
             self._transport.close()
-        elif not self._writable or len(self._waiting) >= REQUESTS_IN_FLIGHT:
+        elif not self._writable or self._pending >= REQUESTS_IN_FLIGHT:
             self._transport.pause_reading()
-        elif len(self._waiting) <= REQUESTS_IN_FLIGHT // 2 and not self._ended:
+        elif self._pending <= REQUESTS_IN_FLIGHT // 2 and not self._ended:
             self._transport.resume_reading()
 
     def _unframed(self, error: FrameError) -> None:
@@ -225,11 +316,15 @@ class Server:
         self._refusals: defaultdict[str, Sparing] = defaultdict(lambda: Sparing(log.warning, clock))
         self._connections: set[HostConnection] = set()
         self._listeners: list[Listener] = []
+        self._rounds: Rounds | None = None
 
     async def listen(self, url: str) -> str:
         """Serve an endpoint; returns its real URL. Raises TransportError, EndpointInUse among it."""
         endpoint = Endpoint.parse(url)
-        listener = await serve(url, lambda: HostConnection(self._acquirer, endpoint, self._connections), self._refused)
+        rounds = self._rounds = self._rounds or Rounds(self._acquirer)
+        listener = await serve(
+            url, lambda: HostConnection(self._acquirer, endpoint, self._connections, rounds), self._refused
+        )
         self._listeners.append(listener)
         return listener.url
 

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "host": ("pos_lab.commands.host", "Run the acquirer host."),
         "terminal": ("pos_lab.commands.terminal", "Run one terminal."),
         "admin": ("pos_lab.commands.admin", "Register, review, suspend, stop, replace terminals."),
+        "db": ("pos_lab.commands.db", "Upgrade, copy, restore and check a host's database."),
         "decode": ("pos_lab.commands.decode", "Explain a frame or message."),
         "encode": ("pos_lab.commands.encode", "Turn the JSON of decode into hex."),
         "doctor": ("pos_lab.commands.doctor", "Say why a message or a peer is not understood."),

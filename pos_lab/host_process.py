@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -17,20 +18,33 @@ STOP_DEADLINE_S: Final = 5.0
 
 
 class HostProcess:
-    """The process, the URL on which it listens, and its database."""
+    """The process, the URL on which it listens, its database, and the ids of those that answer."""
 
-    def __init__(self, process: Process, url: str, database: Path) -> None:
+    def __init__(self, process: Process, url: str, database: Path, workers: Sequence[int] = ()) -> None:
         self._process = process
         self.url = url
         self.database = database
+        self.pids = list(workers) or [process.pid]
 
     @classmethod
     async def start(
-        cls, database: Path, *, listen: str = "tcp://127.0.0.1:0", policy: Path | None = None, quiet: bool = False
+        cls,
+        database: Path,
+        *,
+        listen: str = "tcp://127.0.0.1:0",
+        policy: Path | None = None,
+        quiet: bool = False,
+        db: str = "",
+        workers: int = 1,
     ) -> HostProcess:
-        """Start a host with a lab clock and wait until it listens. Raises TransportError with what it said."""
+        """Start a host with a lab clock and wait until it listens. Raises TransportError with what it said.
+
+        It stands on the file ``database``, unless ``db`` names another; its log and its key lie beside that file.
+        """
         command = [sys.executable, "-m", "pos_lab", "host", "--json", "--lab-clock"]
-        command += ["--listen", listen, "--db", str(database)]
+        command += ["--listen", listen, "--db", db or str(database)]
+        command += ["--master-key-file", str(database.with_name(database.name + ".key"))] if db else []
+        command += ["--workers", str(workers)] if workers > 1 else []
         command += ["--policy", str(policy)] if policy else []
         command += ["--quiet"] if quiet else []
         log = database.with_suffix(".log").open("ab")
@@ -48,7 +62,7 @@ class HostProcess:
         if "listening" not in answer:
             await process.wait()
             raise TransportError(f"the host did not start: {_reason(answer, database)}", url=listen)
-        return cls(process, answer["listening"][0], database)
+        return cls(process, answer["listening"][0], database, answer.get("workers", ()))
 
     async def kill(self) -> None:
         """End it as a power failure would: no farewell, nothing flushed."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta, timezone
-from typing import Final
+from datetime import datetime
 
-CHINA_TIME: Final = timezone(timedelta(hours=8), "CST")
+from host.written import CHINA_TIME
 
 
 def wall_clock() -> datetime:

@@ -25,13 +25,14 @@ from firmware_sim.chip_card import ChipMemory
 from firmware_sim.line import Direction
 from firmware_sim.models import MODELS
 from host.admin.acts import perform
+from host.policy import Policy
 from host.store.books import Books
 from host.store.database import Store, open_store
 from pos_lab.certificates import make_certificates
 from pos_lab.host_process import HostProcess
 from pos_lab.host_service import running_host
+from pos_lab.policy_file import as_yaml
 from pos_lab.scenario.model import CastMember
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.vendor import VENDOR_PUBLIC_KEY, make_image
 from pos_lab.wall_clock import wall_clock
 from terminal.app import Terminal
@@ -97,7 +98,7 @@ class Device:
 class World:
     """Built by ``world``. ``act`` is the administrator, ``devices`` the cast, ``passed`` what went over the lines."""
 
-    def __init__(self, store: Store, url: str, policy: WrittenPolicy, fresh: Fresh) -> None:
+    def __init__(self, store: Store, url: str, fresh: Fresh) -> None:
         self.url = url
         self.passed: list[Passed] = []
         self.devices: dict[str, Device] = {}
@@ -105,12 +106,11 @@ class World:
         self._chips: dict[str, ChipMemory] = {}
         self._store = store
         self._fresh = fresh
-        self._policy = policy.as_policy()
         self._began = asyncio.get_running_loop().time()
 
     async def act(self, act: str, **arguments: Any) -> dict[str, object]:
         """An administrative act, durable when it returns. Raises AdminError."""
-        call = partial(perform, self._store, act, wall_clock(), policy=self._policy, actor="scenario", **arguments)
+        call = partial(perform, self._store, act, wall_clock(), actor="scenario", **arguments)
         return await asyncio.to_thread(call)
 
     async def read(self, look: Callable[[Books], Any]) -> Any:
@@ -174,7 +174,7 @@ class World:
 @asynccontextmanager
 async def world(
     cast: Mapping[str, CastMember],
-    policy: WrittenPolicy,
+    policy: Policy,
     over: Over | RunningElsewhere,
     directory: Path,
     seed: int,
@@ -189,7 +189,7 @@ async def world(
             store, url = _open_running(stack, over, fresh), over.url
         else:
             store, url = await _OPEN[over](stack, policy, directory / "host.db", fresh)
-        built = World(store, url, policy, fresh)
+        built = World(store, url, fresh)
         stack.callback(built.close)
         for name, member in cast.items():
             built.add(name, member)
@@ -197,22 +197,22 @@ async def world(
 
 
 async def _in_process(
-    listen: str, stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh
+    listen: str, stack: AsyncExitStack, policy: Policy, database: Path, fresh: Fresh
 ) -> tuple[Store, str]:
-    host = running_host(str(database), [listen], policy.as_policy(), lab_clock=True, fresh=fresh)
+    host = running_host(str(database), [listen], policy, lab_clock=True, fresh=fresh)
     running = await stack.enter_async_context(host)
     return running.store, running.urls[0]
 
 
-async def _in_memory(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
+async def _in_memory(stack: AsyncExitStack, policy: Policy, database: Path, fresh: Fresh) -> tuple[Store, str]:
     return await _in_process(f"memory:world-{next(_names)}", stack, policy, database, fresh)
 
 
-async def _over_tcp(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
+async def _over_tcp(stack: AsyncExitStack, policy: Policy, database: Path, fresh: Fresh) -> tuple[Store, str]:
     return await _in_process("tcp://127.0.0.1:0", stack, policy, database, fresh)
 
 
-async def _over_tls(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
+async def _over_tls(stack: AsyncExitStack, policy: Policy, database: Path, fresh: Fresh) -> tuple[Store, str]:
     """Both sides show certificates that are made for this world."""
     folder = database.parent
     for name, content in make_certificates(["127.0.0.1"], now=wall_clock(), days=1, fresh=fresh).items():
@@ -223,9 +223,9 @@ async def _over_tls(stack: AsyncExitStack, policy: WrittenPolicy, database: Path
     return store, f"{url}?{shown}/terminal.pem&key={quote(str(folder))}/terminal.key"
 
 
-async def _as_process(stack: AsyncExitStack, policy: WrittenPolicy, database: Path, fresh: Fresh) -> tuple[Store, str]:
+async def _as_process(stack: AsyncExitStack, policy: Policy, database: Path, fresh: Fresh) -> tuple[Store, str]:
     written = database.with_suffix(".policy.yaml")
-    written.write_text(policy.as_yaml(), encoding="utf-8")
+    written.write_text(as_yaml(policy), encoding="utf-8")
     host = await HostProcess.start(database, policy=written)
     stack.push_async_callback(host.stop)
     running = RunningElsewhere(host.url, str(database))
@@ -238,7 +238,7 @@ def _open_running(stack: AsyncExitStack, running: RunningElsewhere, fresh: Fresh
     return store
 
 
-_OPEN: Final[Mapping[Over, Callable[[AsyncExitStack, WrittenPolicy, Path, Fresh], Awaitable[tuple[Store, str]]]]] = {
+_OPEN: Final[Mapping[Over, Callable[[AsyncExitStack, Policy, Path, Fresh], Awaitable[tuple[Store, str]]]]] = {
     Over.MEMORY: _in_memory,
     Over.TCP: _over_tcp,
     Over.TLS: _over_tls,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -41,7 +41,7 @@ class Tpdu:
 
     def reply(self) -> Tpdu:
         """Destination and source change places (CUP 1.2)."""
-        return replace(self, destination=self.source, source=self.destination)
+        return Tpdu(self.id, self.source, self.destination)
 
     def __bytes__(self) -> bytes:
         return _tpdu_bytes(self.id + self.destination + self.source)
@@ -73,7 +73,7 @@ class Header:
 
     def reply(self, requirement: str = "0") -> Header:
         """The request's header with the host's requirement (CUP 1.5)."""
-        return replace(self, processing_requirement=requirement)
+        return Header(self.application_class, self.version, self.terminal_status, requirement, self.sub_version)
 
     def __bytes__(self) -> bytes:
         status = self.terminal_status + self.processing_requirement

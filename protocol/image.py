@@ -15,6 +15,7 @@ import hashlib
 import re
 import struct
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 
 from protocol.crypto import signing
 from protocol.crypto.document import Form, Text, Whole, read_document, write_document
@@ -146,6 +147,7 @@ def version_digits(version: str) -> str:
     return "{:02X}{:02X}{:02X}00".format(*parse_version(version))
 
 
+@lru_cache(256)
 def version_from_digits(digits: str) -> str:
     """Return "01020000" as "1.2.0"; raises DecodeError "version" on anything ``version_digits`` does not write."""
     if not re.fullmatch(r"[0-9A-F]{6}00", digits):

@@ -1,7 +1,7 @@
 """What a person may see of a value: the PAN masked, tracks, PIN blocks, keys and chip data hidden.
 
-Rules owned here: how a masked value looks, and that a masked value is recognised and never taken for a real one. Which
-field is masked how stands in FIELDS and, per kind, in KINDS.
+Rules owned here: how a masked value looks, that a masked value is recognised and never taken for a real one, and what
+of a free text is hidden or escaped. Which field is masked how stands in FIELDS and, per kind, in KINDS.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ _PAN_DIGITS: Final = 20
 _OPEN_TOTALS: Final = (4, 12, 62)
 """Digits in field 48 of a count, a tip and the totals of a settlement: no room for a PAN."""
 
+_WIDE_SPACE: Final = "\u3000"
+_SHORTEST_SECRET: Final = 13
+_TRACK = re.compile(r"(?<![0-9])[0-9]{12,19}[=D][0-9]{7,}", re.ASCII)
+_CARD_NUMBER = re.compile(r"(?<![0-9])[0-9]{13,19}(?![0-9])", re.ASCII)
+_KEY = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{32,}(?![0-9A-Za-z])", re.ASCII)
 _HIDDEN_BYTES = re.compile(r"<[0-9]+ bytes hidden>")
 
 
@@ -57,6 +62,33 @@ def cover(text: str, mask: Mask, filler: str = "*") -> str:
         hidden = len(text) - _SHOWN_HEAD - _SHOWN_TAIL
         return text[:_SHOWN_HEAD] + filler * hidden + text[-_SHOWN_TAIL:]
     return _cover_totals(text, filler) if mask is Mask.UPLOAD_ITEMS else filler * len(text)
+
+
+def one_line(text: str) -> str:
+    """``text`` as one line that a screen shows as it stands: what it cannot show, or would obey, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == _WIDE_SPACE else _escaped(character) for character in text
+    )
+
+
+def redacted(text: str) -> str:
+    """``text`` without what looks like a track, a card number or a key, for lines that nobody reads field by field."""
+    if len(text) < _SHORTEST_SECRET:
+        return text
+    text = _TRACK.sub("<track hidden>", text)
+    text = _KEY.sub("<key hidden>", text)
+    return _CARD_NUMBER.sub(lambda found: mask_pan(found[0]) if _is_luhn(found[0]) else found[0], text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _is_luhn(digits: str) -> bool:
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return sum(number // 10 + number % 10 for number in doubled) % 10 == 0
 
 
 def _cover_totals(digits: str, filler: str) -> str:

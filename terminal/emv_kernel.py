@@ -29,7 +29,23 @@ from protocol.errors import DecodeError, SignatureError
 from protocol.tlv import Node, decode, decode_dol, encode, value_of, walk
 from terminal.authentication import DEFAULT_DDOL, Chip, authenticate, forged, proof_for
 from terminal.chip_objects import KEPT_TAGS, LENGTHS, REQUEST_TAGS, SCRIPT_TAGS
+from terminal.chip_results import (
+    AUTHENTICATED_DATA,
+    CARD_RISK,
+    EXPIRED,
+    ISSUER,
+    NO_DATA,
+    OVER_FLOOR,
+    PIN_ONLINE,
+    TERMINAL_RISK,
+    UNAUTHENTICATED,
+    UNPROVEN,
+    VERIFIED_HOLDER,
+    did,
+    mark,
+)
 from terminal.chip_rules import ISSUERS_DEFAULT, RESULTS_BYTES, ActionCodes, ChipRules, is_denied, may_stay_offline
+from terminal.chip_scripts import run_scripts
 
 log = logging.getLogger("poslab.terminal")
 
@@ -48,33 +64,9 @@ _ONLINE_PIN: Final = 0x02
 _FAILS_WITHOUT: Final = 0x40
 """Bit of a cardholder verification rule: the next one may be tried."""
 
-# terminal verification results, tag 95: byte and bit (EMV Book 3, C5)
-_UNAUTHENTICATED: Final = (0, 0x80)
-_NO_DATA: Final = (0, 0x20)
-_UNPROVEN: Final = {Proof.STATIC: (0, 0x40), Proof.DYNAMIC: (0, 0x08), Proof.COMBINED: (0, 0x04)}
-_EXPIRED: Final = (1, 0x40)
-_PIN_ONLINE: Final = (2, 0x04)
-_OVER_FLOOR: Final = (3, 0x80)
-_SCRIPT_FAILED: Final = {0x71: (4, 0x20), 0x72: (4, 0x10)}
-
-# transaction status information, tag 9B (EMV Book 3, C6)
-_AUTHENTICATED_DATA: Final = 0x8000
-_VERIFIED_HOLDER: Final = 0x4000
-_CARD_RISK: Final = 0x2000
-_ISSUER: Final = 0x1000
-_TERMINAL_RISK: Final = 0x0800
-_SCRIPTS: Final = 0x0400
-
 TRACK2: Final = re.compile(r"(?=.{19,37}$)([0-9]{12,19})D([0-9]{4})([0-9])[0-9]([0-9])[0-9]*")
 """Number, expiry YYMM, first and third digit of the service code (ISO 7813)."""
 _DATE_AND_NUMBER: Final = re.compile(r"[0-9]{6}/[0-9]{1,2}")
-
-SCRIPTS_MAX: Final = 8
-"""So many scripts of one reply are run, of each template."""
-
-_SCRIPT_DONE: Final = 0x20
-_SCRIPT_FAILED_AT: Final = 0x10
-_COMMAND_DONE: Final = b"\x90\x00"
 
 
 class PinRule(Enum):
@@ -131,7 +123,7 @@ class ChipTransaction:
             _either, (TAP_QUALIFIERS, *([_VERIFY] if verify else []), *([] if offline else [_ONLINE]))
         )
         if not tapped and not offline:
-            self._mark(_OVER_FLOOR)
+            mark(self._objects, OVER_FLOOR)
         options = next((node.octets for node in file if node.tag == 0x9F38), b"")
         started = self._read(link.start(self._listed(options)), 0x77)
         self._keep(started, 0x82)
@@ -146,7 +138,7 @@ class ChipTransaction:
         if not (track and track[1] == self.pan and _DATE_AND_NUMBER.fullmatch(f"{expiry}/{sequence}")):
             raise _nonsense("no card")
         if not tapped and self.expiry < self._objects[0x9A].hex()[:4]:
-            self._mark(_EXPIRED)
+            mark(self._objects, EXPIRED)
         if not tapped or offline:
             self._authenticate(now)
 
@@ -172,7 +164,7 @@ class ChipTransaction:
             self._objects[0x9F34] = bytes((_ONLINE_PIN, 0, 0))
         if not self._tapped:
             if with_pin:
-                self._mark(_PIN_ONLINE)
+                mark(self._objects, PIN_ONLINE)
             self._first(Cryptogram.AAC if is_denied(self._objects[0x95], *self._codes) else Cryptogram.ARQC)
         if self._is_forged:
             self._decline()
@@ -241,9 +233,9 @@ class ChipTransaction:
         else:
             self._proof = proof_for(profile, self._objects[0x9F33])
         if self._proof is Proof.NONE:
-            self._mark(_UNAUTHENTICATED)
+            mark(self._objects, UNAUTHENTICATED)
             return
-        self._did(_AUTHENTICATED_DATA)
+        did(self._objects, AUTHENTICATED_DATA)
         chip = Chip(objects, profile, self._objects[0x84], self.pan)
         try:
             self._key = authenticate(chip, self._proof, self._rules, now, lambda: self._signed(objects))
@@ -261,13 +253,13 @@ class ChipTransaction:
     def _distrust(self, error: SignatureError) -> None:
         log.warning("the chip is not believed: %s", error)
         self.fault = error.code
-        self._mark(_UNPROVEN[self._proof])
+        mark(self._objects, UNPROVEN[self._proof])
         if error.code == "no_data":
-            self._mark(_NO_DATA)
+            mark(self._objects, NO_DATA)
 
     def _first(self, asked: Cryptogram) -> None:
         """The first cryptogram, with the chip's signature where it is to prove itself so (EMV Book 2, 6.6)."""
-        self._did(_CARD_RISK | _TERMINAL_RISK | _VERIFIED_HOLDER)
+        did(self._objects, CARD_RISK | TERMINAL_RISK | VERIFIED_HOLDER)
         combined = self._key is not None and self._proof is Proof.COMBINED
         given = self._listed(self._told(self._card, 0x8C))
         raw = self._link.request(given, asked, combined=combined)
@@ -298,44 +290,20 @@ class ChipTransaction:
         second = self._read(self._link.complete(asked, approved=False), 0x77)
         self._keep(second, 0x9F26, 0x9F27, 0x9F10)
 
-    def _did(self, status: int) -> None:
-        self._objects[0x9B] = (int.from_bytes(self._objects[0x9B], "big") | status).to_bytes(2, "big")
-
     def _agrees(self, told: tuple[Node, ...], *, approved: bool, answered: bool) -> bool:
         self._objects[0x91] = next((node.octets for node in told if node.tag == 0x91), b"")
         self._objects[0x8A] = (_APPROVED if approved else b"05") if answered else _OFFLINE
-        self._run(told, 0x71)
+        run_scripts(self._link, self._objects, told, 0x71)
         if self._objects[0x91]:
-            self._did(_ISSUER)
+            did(self._objects, ISSUER)
         asked = self._listed(self._told(self._card, 0x8D))
         second = self._read(self._link.complete(asked, approved=approved), 0x77)
         self._keep(second, 0x9F10)
         agreed = self._told(second, 0x9F27)[:1] == bytes((Cryptogram.TC,))
         if agreed:
             self._keep(second, 0x9F26, 0x9F27)
-        self._run(told, 0x72)
+        run_scripts(self._link, self._objects, told, 0x72)
         return agreed
-
-    def _run(self, told: Iterable[Node], template: int) -> None:
-        """Have the chip obey the scripts of a template; DF31 gets a line of five bytes for each (PBOC 3.0)."""
-        for script in [node.children for node in told if node.tag == template][:SCRIPTS_MAX]:
-            number = next((node.octets for node in script if node.tag == 0x9F18), b"").rjust(4, b"\0")[-4:]
-            commands = [node.octets for node in walk(script) if node.tag == 0x86]
-            done = _SCRIPT_DONE
-            for place, command in enumerate(commands, 1):
-                if not self._obeys(command):
-                    done = _SCRIPT_FAILED_AT | min(place, 0x0F)
-                    self._mark(_SCRIPT_FAILED[template])
-                    break
-            self._did(_SCRIPTS)
-            self._objects[0xDF31] = self._objects.get(0xDF31, b"") + bytes((done,)) + number
-
-    def _obeys(self, command: bytes) -> bool:
-        try:
-            return self._link.run(command) == _COMMAND_DONE
-        except CardError as error:
-            log.warning("a script was not run: %s", error)
-            return False
 
     def _script_result(self) -> str:
         return self.field_55(SCRIPT_TAGS).hex().upper() if 0xDF31 in self._objects else ""
@@ -368,12 +336,6 @@ class ChipTransaction:
         if wrong := [tag for tag, value in kept.items() if len(value) not in LENGTHS[tag]]:
             raise _nonsense(f"{len(kept[wrong[0]])} bytes of tag {wrong[0]:02X}")
         self._objects |= kept
-
-    def _mark(self, result: tuple[int, int]) -> None:
-        place, bit = result
-        results = bytearray(self._objects[0x95])
-        results[place] |= bit
-        self._objects[0x95] = bytes(results)
 
 
 def _either(one: bytes, other: bytes) -> bytes:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from host.policy import Policy
 from pos_lab.cli import COMMANDS
 from pos_lab.scenario.files import scenario_files
 from pos_lab.scenario.loader import load_scenario
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.steps import STEPS
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +97,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("file", scenario_files([str(ROOT / "scenarios")]), ids=lambda file: Path(file).name)
 def test_every_scenario_that_is_shipped_is_right(file: str) -> None:
     """The first scenario that a tester copies would not run."""
-    assert load_scenario(file, STEPS, WrittenPolicy).steps
+    assert load_scenario(file, STEPS, Policy).steps
 
 
 def test_every_word_of_the_language_is_documented() -> None:

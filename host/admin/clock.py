@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from host.acquirer import CLOCK_OFFSET
+from host.admin.calendar import sweep
+from host.admin.campaigns import carry_out_due
 from host.admin.desk import Desk, Result
 from host.errors import AdminError
-from host.retirement import carry_out
 
 LAB_CLOCK: Final = "lab_clock"
 _TEN_YEARS_S: Final = 10 * 366 * 86_400
@@ -21,9 +23,8 @@ def clock_advance(desk: Desk, seconds: int) -> Result:
         raise AdminError("the clock only moves forward, by ten years at most", code="clock_step")
     offset_s = desk.books.add(CLOCK_OFFSET, seconds)
     at = desk.at + seconds
-    stopped = []
-    for plan in desk.books.due_plans(at):
-        desk.books.apply(carry_out(plan, desk.terminal(plan.serial_number), at))
-        stopped.append(plan.serial_number)
+    later = replace(desk, at=at)
+    ran = carry_out_due(later)
+    told = sweep(later)
     desk.note("", "clock advance", f"{seconds} s")
-    return {"advanced_s": seconds, "offset_s": offset_s, "stopped": stopped}
+    return {"advanced_s": seconds, "offset_s": offset_s, "stopped": sorted(ran.stopped), **told}

@@ -6,30 +6,42 @@ leaves nothing. What it returns is JSON and, but for the key card, never holds a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Any, Final
 
 from host.decision import Insert, Update
 from host.errors import AdminError
 from host.keys import KeyDesk
 from host.lifecycle import Event, State, step
 from host.policy import Policy
-from host.records import DeviceModel, Terminal
+from host.records import DeviceModel, Merchant, Terminal
 from host.retirement import audit, move
 from host.store.books import Books
+from protocol.errors import ProtocolError
+from protocol.image import parse_version
 
 Result = dict[str, object]
+NUMBER_MAX: Final = 10**12
+"""Beyond every amount in fen, count, number and instant that an act is about; as days in seconds the store has room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """``at`` is the instant in epoch seconds, ``actor`` who acts."""
+    """``at`` is the instant in epoch seconds, ``actor`` who acts, ``token`` by which token, if from afar."""
 
     books: Books
     keys: KeyDesk
     policy: Policy
     at: int
     actor: str = "admin"
+    token: str = ""
+
+    def by(self, actor: str) -> Desk:
+        """The same desk with somebody else at it."""
+        return replace(self, actor=actor)
 
     def terminal(self, serial_number: str) -> Terminal:
         """The terminal, or AdminError with the nearest serial numbers."""
@@ -50,6 +62,27 @@ class Desk:
                 f"no model {model} in the catalogue", hint=_nearest(model, known, "models"), code="unknown_model"
             )
         return found
+
+    def merchant(self, merchant_id: str) -> Merchant:
+        """The merchant, or AdminError with the nearest ids."""
+        found = self.books.merchant(merchant_id)
+        if found is None:
+            known = [str(row["merchant_id"]) for row in self.books.rows("merchants")]
+            hint = _nearest(merchant_id, known, "merchants")
+            raise AdminError(f"no merchant {merchant_id}", hint=hint, code="unknown_merchant")
+        return found
+
+    def shaped(self, name: str, value: str, shape: str) -> None:
+        """A value must have the shape that is asked for, or AdminError."""
+        if not re.fullmatch(shape, value, re.ASCII):
+            raise AdminError(f"{value!r} is no {name}: it is {shape}", code=name)
+
+    def version(self, version: str) -> None:
+        """A firmware version must be dotted numbers, or AdminError."""
+        try:
+            parse_version(version)
+        except ProtocolError as error:
+            raise AdminError(error.message, hint=error.hint, code="version") from None
 
     def step(self, terminal: Terminal, event: Event, why: str = "", **changes: object) -> State:
         """Move a terminal, or AdminError where the event has no place in its state."""
@@ -78,6 +111,13 @@ class Desk:
     def insert(self, table: str, **row: object) -> None:
         """Write one new row."""
         self.books.write(Insert(table, row))
+
+
+def in_bounds(arguments: Mapping[str, Any]) -> None:
+    """The numbers among the arguments of an act must be such as the store can keep, or AdminError."""
+    for name, value in arguments.items():
+        if isinstance(value, int) and abs(value) > NUMBER_MAX:
+            raise AdminError(f"{name} is out of bounds", hint=f"{NUMBER_MAX} at most", code="invalid")
 
 
 def _nearest(word: str, known: list[str], act: str = "terminals") -> str:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from typing import Final
 
+from host.admin.campaigns import begin, draft
 from host.admin.desk import Desk, Result
+from host.campaign import Course, ItemState, schedule
 from host.decision import Insert, Update
 from host.errors import AdminError
-from host.handlers.commands import enqueue
-from host.lifecycle import IN_SERVICE, Event, State
-from host.records import Plan, Terminal
+from host.lifecycle import IN_SERVICE, Event
+from host.notices import day
+from host.policy import DAY_S
+from host.records import Terminal
 from host.replacement import Obstacle, closing, take_over, undrained, unfit
 from host.swap import Step, pass_on
 from host.swap import move as move_swap
 from protocol.image import parse_version
 
-DAY_S = 86_400
-PLAN_DAYS_MAX = 3_650
+PLAN_DAYS_MAX: Final = 3_650
+MODEL: Final = "model"
 
 
 def retire_model(
@@ -34,15 +37,13 @@ def retire_model(
     stop_at = desk.at + stop_days * DAY_S
     desk.model(model)
     desk.books.write(Update("models", {"model": model}, {"retired_at": stop_at}))
-    planned = []
-    for row in desk.books.rows("terminals", model=model):
-        terminal = desk.terminal(str(row["serial_number"]))
-        if terminal.state in IN_SERVICE:
-            plan = Plan(terminal.serial_number, reason, desk.at, desk.at + grace_days * DAY_S, stop_at)
-            _plan(desk, terminal, plan)
-            planned.append(terminal.serial_number)
-    desk.note("", "retire model", f"{model}: {len(planned)} terminals, stop on {_day(stop_at)}")
-    return {"model": model, "planned": planned, "stop_at": _day(stop_at)}
+    rows = [row for row in desk.books.rows("terminals", model=model) if row["state"] in IN_SERVICE]
+    course = Course((stop_days - grace_days) * DAY_S, notice_s=stop_days * DAY_S)
+    dated, _ = schedule([draft(row, reason, stop_at) for row in rows], course, desk.policy, desk.at)
+    number = begin(desk, f"retire {model}", MODEL, model, dated)
+    planned = [item.serial_number for item in desk.books.items(number) if item.state is not ItemState.EXEMPT]
+    desk.note("", "retire model", f"{model}: {len(planned)} terminals, stop on {day(stop_at)}")
+    return {"model": model, "campaign": number, "planned": planned, "stop_at": day(stop_at)}
 
 
 def stop(desk: Desk, serial_number: str, why: str = "ordered by the acquirer") -> Result:
@@ -113,30 +114,6 @@ def publish_firmware(desk: Desk, model: str, version: str, image: bytes) -> Resu
     return {"model": model, "version": version, "size": len(image)}
 
 
-def add_model(desk: Desk, model: str, brand: str, family: str) -> Result:
-    """Enter a model in the catalogue; one that is there stays as it is."""
-    desk.line(model=model)
-    if desk.books.model(model) is None:
-        desk.insert("models", model=model, brand=brand, family=family)
-    return {"model": model}
-
-
-def _plan(desk: Desk, terminal: Terminal, plan: Plan) -> None:
-    desk.books.write(Insert("plans", {name: getattr(plan, name) for name in plan.__slots__}, replace=True))
-    if terminal.state is not State.RETIRING:
-        desk.step(terminal, Event.PLAN, why=plan.reason)
-    body = {
-        "title_zh": "终端退役通知",
-        "title_en": "Your terminal retires",
-        "text_zh": f"终端{terminal.serial_number}（{terminal.model}）将于{_day(plan.stop_at)}停用，请办理换机。",
-        "text_en": f"Terminal {terminal.serial_number} ({terminal.model}) stops on {_day(plan.stop_at)}: replace it.",
-        "reason": plan.reason,
-        "stop_at": _day(plan.stop_at),
-    }
-    key = desk.keys.signing_key(desk.books.secret("signing"))
-    desk.books.apply(enqueue(terminal, "notice", body, signing_key=key, at=desk.at, ttl_s=desk.policy.command_ttl_s))
-
-
 def _drained(desk: Desk, terminal: Terminal) -> None:
     """No captured money may be left in a batch that nobody will settle (invariant W1)."""
     batch = desk.books.batch(terminal.terminal_id, terminal.batch)
@@ -146,7 +123,3 @@ def _drained(desk: Desk, terminal: Terminal) -> None:
 def _unless(obstacle: Obstacle | None) -> None:
     if obstacle:
         raise AdminError(obstacle.message, hint=obstacle.hint, code=obstacle.code)
-
-
-def _day(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from host.admin.desk import Desk, Result
+from host.holds import in_force
+from host.lifecycle import Event
 from host.store.books import columns_of
 from protocol.money import yuan
 
@@ -20,10 +22,15 @@ def show(desk: Desk, serial_number: str) -> Result:
     """One terminal: state, holds, plan, turnover, open batch, last diagnosis, notices, commands that wait."""
     terminal = desk.terminal(serial_number)
     rows = columns_of(desk.books.rows("terminals", serial_number=serial_number), *_KEY_COLUMNS)
-    turnover_fen = desk.books.turnover_fen(serial_number)
+    turnover_fen = desk.books.turnover_fen(serial_number, desk.policy.activation.reading)
+    merchant = desk.books.merchant(terminal.merchant_id)
+    standing = in_force(
+        desk.books.holds(serial_number), terminal, merchant, desk.policy, desk.at, desk.books.plan(serial_number)
+    )
     return {
         **rows[0],
-        "holds": [held.reason for held in desk.books.holds(serial_number)],
+        "holds": [held.reason for held in standing],
+        "milestones": _milestones(desk, serial_number),
         "plan": desk.books.rows("plans", serial_number=serial_number),
         "turnover_fen": turnover_fen,
         "turnover": yuan(turnover_fen),
@@ -33,6 +40,13 @@ def show(desk: Desk, serial_number: str) -> Result:
         "notices": _notices(desk, serial_number),
         "commands": [command.kind for command in desk.books.waiting_commands(serial_number, desk.at)],
     }
+
+
+def _milestones(desk: Desk, serial_number: str) -> dict[str, int]:
+    """When it was ordered, shipped, delivered and so on, the last time for each (product R10)."""
+    events = {"order", *Event}
+    rows = desk.books.rows("audit", serial_number=serial_number)
+    return {row["act"]: row["at"] for row in rows if row["act"] in events}
 
 
 def _notices(desk: Desk, serial_number: str) -> list[dict[str, object]]:
@@ -68,7 +82,7 @@ def batches(desk: Desk, terminal_id: str = "") -> Result:
 def audit(desk: Desk, serial_number: str = "") -> Result:
     """Every administrative act, in order."""
     matches = {"serial_number": serial_number} if serial_number else {}
-    return {"audit": desk.books.rows("audit", **matches)}
+    return {"audit": columns_of(desk.books.rows("audit", **matches), "salt", "commitment", "digest")}
 
 
 def models(desk: Desk) -> Result:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
+from datetime import date
 
 from host import postings
 from host.admin.desk import Desk, Result
+from host.admin.partners import needs
 from host.decision import Update
+from host.payouts import china_day, pay_day
+from host.records import BatchState
 from host.transactions import SIGNS
 
 
@@ -16,7 +21,17 @@ def payout(desk: Desk, merchant_id: str) -> Result:
     A batch that was undone in part after its payout counts with what is left to get back. Where the merchant owes in
     all, nothing is paid and everything is carried to the next payout, not clipped (invariants S6, S9, S10).
     """
-    owed = desk.books.owed(merchant_id, postings.payable(merchant_id))
+    desk.merchant(merchant_id)
+    needs(desk, "bank")
+    return _pay(desk, merchant_id)
+
+
+def _pay(desk: Desk, merchant_id: str, due: Collection[tuple[str, str]] | None = None) -> Result:
+    owed = [
+        batch
+        for batch in desk.books.owed(merchant_id, postings.payable(merchant_id))
+        if due is None or (batch.terminal_id, batch.batch) in due
+    ]
     total_fen = sum(batch.net_fen for batch in owed)
     if total_fen < 0:
         return {"merchant_id": merchant_id, "batches": [], "total_fen": 0, "carried_fen": total_fen}
@@ -32,6 +47,36 @@ def payout(desk: Desk, merchant_id: str) -> Result:
     return {"merchant_id": merchant_id, "batches": paid, "total_fen": total_fen, "carried_fen": 0}
 
 
+def run_payouts(desk: Desk) -> Result:
+    """Pay every merchant the batches whose day has come by the term of the contract (T+0, D+0, T+1), each once."""
+    needs(desk, "bank")
+    holidays, today, paid = _holidays(desk), china_day(desk.at), []
+    for row in desk.books.rows("merchants"):
+        due = [
+            (batch["terminal_id"], batch["batch"])
+            for batch in desk.books.rows("batches", merchant_id=row["merchant_id"], state=BatchState.CLOSED)
+            if pay_day(row["payout_term"], batch["settled_at"] or 0, holidays) <= today
+        ]
+        told = _pay(desk, str(row["merchant_id"]), due)
+        if told["batches"] or told["carried_fen"]:
+            paid.append(told)
+    return {"paid": paid}
+
+
+def is_payout_due(desk: Desk) -> bool:
+    """Does the policy let ``run_payouts`` happen by itself, and has the day of a batch come?"""
+    if not desk.policy.payouts.automatic:
+        return False
+    holidays, today = _holidays(desk), china_day(desk.at)
+    terms = {row["merchant_id"]: row["payout_term"] for row in desk.books.rows("merchants")}
+    unpaid = desk.books.rows("batches", state=BatchState.CLOSED, paid_at=None)
+    return any(pay_day(terms[row["merchant_id"]], row["settled_at"] or 0, holidays) <= today for row in unpaid)
+
+
+def _holidays(desk: Desk) -> set[date]:
+    return {china_day(at) for at in desk.policy.payouts.holidays}
+
+
 def accounts(desk: Desk) -> Result:
     """Every account with its balance in fen, credits less debits; they sum to zero."""
     balances = desk.books.accounts()
@@ -42,7 +87,7 @@ def verify(desk: Desk) -> Result:
     """Hold every ledger row against its postings: a captured row moves its amount and fee once, any other nothing."""
     moved: dict[tuple[str, str, str], int] = defaultdict(int)
     for row in desk.books.rows("postings"):
-        if row["reason"] != "payout":
+        if row["reason"] in postings.OF_A_ROW:
             merchant = sum(_merchant_side(row[side]) * sign for side, sign in (("credit", 1), ("debit", -1)))
             moved[row["terminal_id"], row["batch"], row["stan"]] += merchant * row["amount_fen"]
     violations = []

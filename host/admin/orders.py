@@ -6,7 +6,7 @@ import re
 
 from host.admin.desk import Desk, Result
 from host.errors import AdminError
-from host.lifecycle import Event, State
+from host.lifecycle import UNREGISTERED, Event, State
 from host.records import Terminal, columns
 from protocol.downloads import DOWNLOADS
 
@@ -17,14 +17,9 @@ def order(
     desk: Desk, serial_number: str, model: str, merchant_id: str = "", terminal_id: str = "", tmk: str = ""
 ) -> Result:
     """Order a device of a model for a merchant's till; its master key is made now, or given as 32 hex digits."""
-    _shape(serial_number=serial_number)
+    desk.shaped("serial_number", serial_number, _SHAPES["serial_number"])
     if terminal_id or merchant_id:
-        _shape(terminal_id=terminal_id, merchant_id=merchant_id)
-        for tenant in desk.books.tenants(terminal_id):
-            if not tenant.replaced_by:
-                raise AdminError(
-                    f"terminal id {terminal_id} belongs to {tenant.serial_number}", code="terminal_id_taken"
-                )
+        _free_till(desk, merchant_id, terminal_id)
     if desk.books.terminal(serial_number):
         raise AdminError(f"{serial_number} is ordered already", code="serial_number_taken")
     terminal = Terminal(
@@ -51,6 +46,18 @@ def deliver(desk: Desk, serial_number: str) -> Result:
     return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.DELIVER)}
 
 
+def bind(desk: Desk, serial_number: str, merchant_id: str, terminal_id: str) -> Result:
+    """Bind a device from stock to a merchant's till; one that has a till stays there: one machine, one code."""
+    terminal = desk.terminal(serial_number)
+    if terminal.terminal_id or terminal.state not in UNREGISTERED:
+        hint = "a replacement takes over by 'replace'"
+        raise AdminError(f"{serial_number} is bound to {terminal.terminal_id} already", hint=hint, code="bound")
+    _free_till(desk, merchant_id, terminal_id)
+    desk.change(terminal, merchant_id=merchant_id, terminal_id=terminal_id)
+    desk.note(serial_number, "bind", f"{terminal_id} of {merchant_id}")
+    return {"serial_number": serial_number, "terminal_id": terminal_id, "merchant_id": merchant_id}
+
+
 def key_card(desk: Desk, serial_number: str) -> Result:
     """What the depot loads: the terminal master key and the host's public key. The only act that shows a key."""
     terminal = desk.terminal(serial_number)
@@ -66,7 +73,10 @@ def read_tmk(tmk: str) -> bytes | None:
     return bytes.fromhex(tmk) if tmk else None
 
 
-def _shape(**values: str) -> None:
-    for name, value in values.items():
-        if not re.fullmatch(_SHAPES[name], value):
-            raise AdminError(f"{value!r} is no {name}: it is {_SHAPES[name]}", code=name)
+def _free_till(desk: Desk, merchant_id: str, terminal_id: str) -> None:
+    """A terminal id that is well formed and no device has, or AdminError."""
+    desk.shaped("terminal_id", terminal_id, _SHAPES["terminal_id"])
+    desk.shaped("merchant_id", merchant_id, _SHAPES["merchant_id"])
+    for tenant in desk.books.tenants(terminal_id):
+        if not tenant.replaced_by:
+            raise AdminError(f"terminal id {terminal_id} belongs to {tenant.serial_number}", code="terminal_id_taken")

@@ -18,6 +18,8 @@ def publish_parameters(desk: Desk, name: str, content: bytes) -> Result:
     row = DOWNLOADS[name]
     try:
         read = read_content(row, content)
+    except RecursionError:
+        raise AdminError(f"these are no {row.english}: nested too deep", code="content") from None
     except ValueError as error:
         raise AdminError(f"these are no {row.english}: {error}", code="content") from None
     version = _newest(desk, name) + 1

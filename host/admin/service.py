@@ -20,7 +20,7 @@ def diagnose(desk: Desk, serial_number: str) -> Result:
             code="not_extended",
         )
     key = desk.keys.signing_key(desk.books.secret("signing"))
-    desk.books.apply(enqueue(terminal, "diagnose", {}, signing_key=key, at=desk.at, ttl_s=desk.policy.command_ttl_s))
+    desk.books.apply(enqueue(terminal, "diagnose", {}, signing_key=key, at=desk.at, ttl_s=desk.policy.commands.ttl_s))
     desk.note(serial_number, "diagnose", "ordered")
     return {"serial_number": serial_number, "counter": terminal.command_counter + 1}
 
@@ -50,7 +50,7 @@ def announce(
 
 def _announce(desk: Desk, terminal: Terminal, body: dict[str, str], key: bytes) -> None:
     try:
-        writes = enqueue(terminal, "announcement", body, signing_key=key, at=desk.at, ttl_s=desk.policy.command_ttl_s)
+        writes = enqueue(terminal, "announcement", body, signing_key=key, at=desk.at, ttl_s=desk.policy.commands.ttl_s)
     except EncodeError as error:
         raise AdminError(error.message, hint="shorten the texts", code="too_long") from error
     desk.books.apply(writes)

@@ -32,7 +32,7 @@ def missing_signatures(desk: Desk, terminal_id: str = "", batch: str = "") -> Re
     """What needs a signature and has none here: the shop must have it on a paper slip."""
     matches = _matches(terminal_id, batch)
     kept = {_key(row) for row in desk.books.rows("signatures", **matches)}
-    free_fen = desk.policy.no_signature_limit_fen
+    free_fen = desk.policy.signatures.free_fen
     missing = [
         {name: row[name] for name in _SHOWN}
         for row in desk.books.rows("transactions", **matches, state=TransactionState.CAPTURED)

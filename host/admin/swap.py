@@ -100,4 +100,4 @@ def _tell(desk: Desk, old: Terminal, new: Terminal) -> None:
         "stop_at": "",
     }
     key = desk.keys.signing_key(desk.books.secret("signing"))
-    desk.books.apply(enqueue(old, "notice", body, signing_key=key, at=desk.at, ttl_s=desk.policy.command_ttl_s))
+    desk.books.apply(enqueue(old, "notice", body, signing_key=key, at=desk.at, ttl_s=desk.policy.commands.ttl_s))

@@ -33,7 +33,7 @@ def balance(case: Case) -> Decision:
     answer = consulted.answer
     if answer.refused:
         return Decision(answer.refused, consulted.fields, consulted.writes)
-    told = Balance(ACCOUNTS[issuer.card_type], AVAILABLE, RENMINBI, issuer.limit_fen)
+    told = Balance(ACCOUNTS[issuer.card_type], AVAILABLE, RENMINBI, max(issuer.limit_fen - case.snapshot.spent_fen, 0))
     return Decision(
         fields={**consulted.fields, F.ADDITIONAL_AMOUNT: str(told), F.TEXT: issuer.organisation},
         writes=consulted.writes,

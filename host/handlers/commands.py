@@ -8,13 +8,15 @@ import re
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write
 from host.gates import GATES, first_refusal
-from host.records import FirmwareRelease, Terminal
+from host.handlers.firmware import COMMANDED
+from host.notices import day
+from host.records import FirmwareRelease, Progress, Terminal, columns
 from host.refusals import REFUSALS, Refused
+from host.rollout import is_below, needed, offered
 from protocol.command import RemoteCommand, sign_command
 from protocol.diagnosis import read_diagnosis
 from protocol.errors import DecodeError
 from protocol.fields import F
-from protocol.image import parse_version
 from protocol.kinds import KINDS
 from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
 
@@ -38,6 +40,7 @@ def why(case: Case) -> Decision:
 
     Tag RC names the reason that the terminal was told. Where that was its last refusal, this is it again, with its
     words; else a reason that no gate gives now, such as the issuer's, is explained as its row of REFUSALS stands.
+    Tag PL names the plan that is to stop the terminal, or did: its campaign, reason and date (product T10).
     """
     payload = case.request.message.octets(F.PAYLOAD)
     asked = unpack_tags(payload, field=F.PAYLOAD) if payload else {}
@@ -49,6 +52,9 @@ def why(case: Case) -> Decision:
         refused = last if last and last.reason == told else Refused(told)
     texts = refused.texts() if refused else {}
     tags = [(tag, texts[name].encode(TEXT_CHARSET)) for name, tag in _WHY_TAGS.items() if texts.get(name)]
+    if plan := case.snapshot.plan:
+        told = f"{plan.campaign} {plan.reason} {day(plan.stop_at)}"
+        tags.append(("PL", told.encode(TEXT_CHARSET)))
     return Decision(fields={F.PAYLOAD: pack_tags(tags)} if tags else {}, remember=False)
 
 
@@ -113,21 +119,29 @@ def enqueue(
     return [Insert("commands", row), Update("terminals", key, {"command_counter": counter})]
 
 
-def enqueue_update(case: Case) -> list[Write]:
-    """Command the update that a refused firmware needs, once, where an image is published for it."""
-    release, model = case.snapshot.release, case.snapshot.model
-    if release is None or model is None or parse_version(release.version) < parse_version(model.min_firmware):
+def enqueue_update(case: Case, *, is_refused: bool) -> list[Write]:
+    """Command the update that a refused firmware needs, or that is offered, once, where such an image is published."""
+    release, model, progress = case.snapshot.release, case.snapshot.model, case.snapshot.progress
+    if release is None or model is None or not case.is_extended or not case.mac.good:
+        return []
+    figures, running = case.policy.firmware, case.firmware
+    if not is_refused and not offered(model, progress, figures, running, case.at):
+        return []
+    if release.version == running or is_below(release.version, needed(model, progress, figures, case.at)):
         return []
     if any(command.kind == "update_firmware" for command in case.snapshot.commands):
         return []
-    return enqueue(
+    failures = progress.failures if progress and progress.version == release.version else 0
+    row = Progress(case.terminal.serial_number, release.version, COMMANDED, failures, case.at)
+    command = enqueue(
         case.terminal,
         "update_firmware",
         update_body(release),
         signing_key=case.keys.signing_key(case.snapshot.signing_key),
         at=case.at,
-        ttl_s=case.policy.command_ttl_s,
+        ttl_s=case.policy.commands.ttl_s,
     )
+    return [Insert("updates", columns(row), replace=True), *command]
 
 
 def update_body(release: FirmwareRelease) -> dict[str, str]:

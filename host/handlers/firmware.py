@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from host.case import Case
 from host.decision import Decision, Insert
+from host.records import Progress, columns
+from host.retirement import audit
 from protocol.fields import F
 from protocol.private import number_tag, pack_tags, text_tag, unpack_tags
 
 CHUNK_BYTES = 900
+CONFIRMED: Final = "confirmed"
+"""What a device says of an update that it keeps; everything else is a failure."""
+POSTPONED: Final = frozenset({"update.money_in_flight", "update.battery_low", "update.batch_open"})
+"""Why a device updates later by itself."""
+COMMANDED: Final = "commanded"
+FAILED: Final = "failed"
+INSTALLED: Final = "installed"
 
 
 def query(case: Case) -> Decision:
@@ -27,14 +38,18 @@ def chunk(case: Case) -> Decision:
 
 
 def report(case: Case) -> Decision:
-    """How an update went, for the record; the version itself is learnt from authenticated frames alone."""
+    """How an update went, for the record and the count of failures (product G8).
+
+    The version itself is learnt from authenticated frames alone.
+    """
     tags = unpack_tags(case.request.message.octets(F.PAYLOAD), field=F.PAYLOAD)
-    detail = f"{text_tag(tags, 'VN')[:16]}: {text_tag(tags, 'RS')[:40]}"
-    row = {
-        "at": case.at,
-        "actor": case.terminal.serial_number,
-        "serial_number": case.terminal.serial_number,
-        "act": "firmware report",
-        "detail": detail,
-    }
-    return Decision(writes=(Insert("audit", row),), remember=False)
+    version, result = text_tag(tags, "VN")[:16], text_tag(tags, "RS")[:40]
+    serial_number = case.terminal.serial_number
+    line = audit(serial_number, serial_number, "firmware report", f"{version}: {result}", case.at)
+    known = case.snapshot.progress
+    before = known.failures if known and known.version == version else 0
+    if result in POSTPONED:
+        return Decision(writes=(line,), remember=False)
+    done = result == CONFIRMED
+    row = Progress(serial_number, version, INSTALLED if done else FAILED, before + (not done), case.at)
+    return Decision(writes=(Insert("updates", columns(row), replace=True), line), remember=False)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from host.case import Case
-from host.decision import Decision, Insert
+from host.decision import Decision, Insert, Write
 from host.downloads import answered
+from host.holds import FAULT
+from host.records import Hold
 from host.retirement import audit
+from host.suspension import lift, put_on
+from protocol.codes import PARTS
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.header import UPLOAD_CONFIGURATION, UPLOAD_STATUS
 from protocol.private import TEXT_CHARSET, unpack_status
+
+ACTOR: Final = "device"
+BROKEN: Final = "0"
 
 
 def echo(case: Case) -> Decision:
@@ -25,15 +35,28 @@ def status_upload(case: Case) -> Decision:
         "status": told.decode(TEXT_CHARSET, "replace"),
         "at": case.at,
     }
-    met = answered(case.terminal, UPLOAD_STATUS + (UPLOAD_CONFIGURATION if _has_parameters(told) else ""))
-    return Decision(writes=(Insert("statuses", row, replace=True), *met), remember=False)
+    states, parameters = _read(told)
+    met = answered(case.terminal, UPLOAD_STATUS + (UPLOAD_CONFIGURATION if parameters else ""))
+    return Decision(writes=(Insert("statuses", row, replace=True), *met, *_health(case, states)), remember=False)
 
 
-def _has_parameters(told: bytes) -> bool:
+def _read(told: bytes) -> tuple[dict[str, str], dict[str, str]]:
     try:
-        return bool(unpack_status(told)[1])
+        return unpack_status(told)
     except DecodeError:
-        return False
+        return {}, {}
+
+
+def _health(case: Case, states: Mapping[str, str]) -> list[Write]:
+    """A device that reports a grave part broken is held, and let go when it reports all of them well (product U1)."""
+    graves = {PARTS[code]: state for code, state in states.items() if PARTS[code] in case.policy.holds.fault_parts}
+    broken = [part for part, state in graves.items() if state == BROKEN]
+    own = [hold for hold in case.snapshot.holds if hold.reason == FAULT and hold.actor == ACTOR]
+    if broken and not own:
+        return put_on(Hold(0, case.terminal.serial_number, FAULT, ", ".join(broken), ACTOR, case.at), case.at)
+    if graves and not broken:
+        return [write for hold in own for write in lift(hold, ACTOR, case.at)]
+    return []
 
 
 def cashier_sign_in(case: Case) -> Decision:

@@ -37,7 +37,7 @@ def adjust(case: Case) -> Decision:
     if isinstance(state, Decision):
         return state
     least_fen = original.amount_fen if request.kind.name == "tip_adjustment" else 1
-    limit_fen = original.amount_fen * (100 + case.policy.tip_percent) // 100
+    limit_fen = original.amount_fen * (100 + case.policy.adjustments.tip_percent) // 100
     if not least_fen <= request.amount_fen <= limit_fen:
         return refuse("adjustment.out_of_bounds", least=yuan(least_fen), limit=yuan(limit_fen))
     issuer = find_issuer(request.pan)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from host.case import Case
-from host.decision import Decision, Insert, Update, Write
-from host.retirement import audit
+from host.decision import Decision, Write
+from host.records import Hold
+from host.suspension import lift, put_on
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.private import text_tag, unpack_tags
@@ -25,12 +26,7 @@ def pause(case: Case) -> Decision:
     held = [hold for hold in case.snapshot.holds if hold.reason == REASON]
     writes: list[Write] = []
     if _PAUSES[said] and not held:
-        row = {"serial_number": serial_number, "reason": REASON, "note": "", "actor": _ACTOR, "since": case.at}
-        writes = [Insert("holds", row), audit(_ACTOR, serial_number, "hold", REASON, case.at)]
-    elif held and not _PAUSES[said]:
-        released = {"released_at": case.at, "released_by": _ACTOR}
-        writes = [
-            *(Update("holds", {"number": hold.number}, released) for hold in held),
-            audit(_ACTOR, serial_number, "release", REASON, case.at),
-        ]
+        writes = put_on(Hold(0, serial_number, REASON, "", _ACTOR, case.at), case.at)
+    elif not _PAUSES[said]:
+        writes = [write for hold in held for write in lift(hold, _ACTOR, case.at)]
     return Decision(writes=tuple(writes), remember=False)

@@ -53,7 +53,7 @@ def completion(case: Case) -> Decision:
     hold = _open_hold(case)
     if isinstance(hold, Decision):
         return hold
-    bound_fen = case.snapshot.held_fen * case.policy.completion_percent // 100
+    bound_fen = case.snapshot.held_fen * case.policy.preauth.completion_percent // 100
     if not case.request.amount_fen:
         return refuse("amount.zero")
     if case.request.amount_fen > bound_fen:
@@ -83,7 +83,7 @@ def _open_hold(case: Case) -> Transaction | Decision:
         return refuse_undone(hold.state)
     if case.snapshot.is_completed:
         return refuse_undone(COMPLETED)
-    if case.at >= hold.at + case.policy.preauth_ttl_s:
+    if case.at >= hold.at + case.policy.preauth.ttl_s:
         return Decision(Refused("preauth.expired"), writes=(move(hold, expired),))
     return hold
 

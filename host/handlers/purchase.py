@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from host.answers import ruled
 from host.case import Case
 from host.decision import Decision, Insert, Write
 from host.fees import fee_due
@@ -18,7 +19,6 @@ from protocol.elements import Value
 from protocol.emv import decode_chip_data
 from protocol.errors import DecodeError
 from protocol.fields import F
-from protocol.money import yuan
 from protocol.tlv import Node
 
 
@@ -32,12 +32,12 @@ class Consulted:
 
 
 def sale(case: Case) -> Decision:
-    """Captured with its fee and its postings, or declined by a limit or by the card's issuer, who answers the chip.
+    """Captured with its fee and its postings, or declined by the card's issuer, who answers the chip.
 
     What moves no money is captured as well: a hold stands. Raises DecodeError where field 55 is no chip data.
     """
-    if over := out_of_bounds(case):
-        return Decision(over)
+    if nothing := nothing_due(case):
+        return Decision(nothing)
     issuer = find_issuer(case.request.pan)
     if issuer is None:
         return Decision(Refused("card.unknown"))
@@ -49,7 +49,8 @@ def consult(case: Case, issuer: Issuer) -> Consulted:
     chip = decode_chip_data(case.request.message.octets(F.ICC))
     if chip and not _proves(case, chip):
         return Consulted(Answer(Refused("card.cryptogram"), wrong_pins=case.snapshot.wrong_pins))
-    answer = _ask(case, issuer)
+    refused = ruled(case)
+    answer = Answer(refused, wrong_pins=case.snapshot.wrong_pins) if refused else _ask(case, issuer)
     return Consulted(answer, _chip_fields(case, issuer, chip, answer), _count_pins(case, answer))
 
 
@@ -61,7 +62,7 @@ def captured(case: Case, issuer: Issuer, consulted: Consulted) -> Decision:
     if answer.refused:
         return Decision(answer.refused, fields, writes)
     fields |= {F.AUTH_ID: row.auth_id, F.TEXT: issuer.organisation}
-    fields[F.ADDITIONAL_RESPONSE] = f"{issuer.prefix:11}{case.policy.acquirer_id:11}"
+    fields[F.ADDITIONAL_RESPONSE] = f"{issuer.prefix:11}{case.policy.acquirer.id:11}"
     return Decision(
         fields=fields,
         writes=(*writes, *capture(row, case.at)),
@@ -97,16 +98,15 @@ def record(
         original_batch=original.batch if original else "",
         original_stan=original.stan if original else "",
         entry_mode=request.message.text(F.ENTRY_MODE),
+        account=case.keys.card_token(request.payer) if issuer.keeps_accounts else "",
         at=case.at,
+        policy=case.policy_version,
     )
 
 
-def out_of_bounds(case: Case) -> Refused | None:
-    """Nothing, or more than the policy lets anybody pay at once."""
-    if not case.request.amount_fen:
-        return Refused("amount.zero")
-    limit_fen = case.policy.single_limit_fen
-    return Refused("amount.over_limit", {"limit": yuan(limit_fen)}) if case.request.amount_fen > limit_fen else None
+def nothing_due(case: Case) -> Refused | None:
+    """Nothing at all to pay."""
+    return None if case.request.amount_fen else Refused("amount.zero")
 
 
 def _ask(case: Case, issuer: Issuer) -> Answer:
@@ -115,7 +115,7 @@ def _ask(case: Case, issuer: Issuer) -> Answer:
         pin = case.keys.pin(case.terminal, case.mac, block, case.request.pan) if block else None
     except DecodeError:
         return Answer(Refused("card.pin_block"), wrong_pins=wrong_pins)
-    return authorise(issuer, case.request.pan, case.request.amount_fen, pin, wrong_pins)
+    return authorise(issuer, case.request.pan, case.request.amount_fen, pin, wrong_pins, case.snapshot.spent_fen)
 
 
 def _count_pins(case: Case, answer: Answer) -> tuple[Write, ...]:

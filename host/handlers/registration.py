@@ -12,9 +12,9 @@ from typing import Final
 
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write
-from host.lifecycle import UNREGISTERED, Event, State, step
+from host.holds import REGISTRATION
+from host.lifecycle import UNREGISTERED, Event, State
 from host.records import Merchant
-from host.registration import broken_rules
 from host.retirement import audit, move
 from protocol.errors import DecodeError
 from protocol.fields import F
@@ -34,10 +34,10 @@ def registration(case: Case) -> Decision:
     """
     payload = case.request.message.octets(F.PAYLOAD)
     form = _read(unpack_tags(payload, field=F.PAYLOAD)) if payload else None
-    writes = _file(case, form) if form and case.terminal.state in UNREGISTERED else []
-    state = step(case.terminal.state, Event.SUBMIT) if form else None
+    open_to_forms = case.terminal.state in UNREGISTERED or _must_register_again(case)
+    writes = _file(case, form) if form and open_to_forms else []
     return Decision(
-        fields={F.PAYLOAD: pack_tags(_standing(case, state or case.terminal.state))},
+        fields={F.PAYLOAD: pack_tags(_standing(case, is_filed=bool(form and open_to_forms)))},
         writes=tuple(writes),
         remember=False,
     )
@@ -53,8 +53,8 @@ def _read(tags: Mapping[str, bytes]) -> dict[str, str]:
 
 def _file(case: Case, form: dict[str, str]) -> list[Write]:
     terminal, forms = case.terminal, case.snapshot.forms
-    if terminal.state is State.SUBMITTED:
-        waiting = forms[-1]
+    waiting = forms[-1] if forms and not forms[-1]["verdict"] else None
+    if waiting:
         if all(waiting[field] == text for field, text in form.items()):
             return []
         line = audit(_ACTOR, terminal.serial_number, "form", "corrected before its review", case.at)
@@ -67,17 +67,24 @@ def _file(case: Case, form: dict[str, str]) -> list[Write]:
         "credit_bp": posted.credit_bp,
         "debit_bp": posted.debit_bp,
         "debit_cap_fen": posted.debit_cap_fen,
+        "merchant_type": case.policy.registration.merchant_type,
         "at": case.at,
     }
     return [Insert("registrations", row), *move(terminal, Event.SUBMIT, actor=_ACTOR, at=case.at)]
 
 
-def _standing(case: Case, state: State) -> list[tuple[str, bytes]]:
-    if state not in UNREGISTERED:
+def _must_register_again(case: Case) -> bool:
+    """Was it told to, perhaps for a day that is still ahead (product R13)?"""
+    return any(hold.reason == REGISTRATION for hold in case.snapshot.holds)
+
+
+def _standing(case: Case, *, is_filed: bool) -> list[tuple[str, bytes]]:
+    forms = case.snapshot.forms
+    if is_filed or (forms and not forms[-1]["verdict"]):
+        return [("ST", State.SUBMITTED.encode("ascii"))]
+    if case.terminal.state not in UNREGISTERED and not _must_register_again(case):
         return [("ST", b"registered")]
-    tags = [("ST", state.encode("ascii"))]
-    if state is State.REJECTED:
-        broken = broken_rules(case.snapshot.forms[-1])
-        told = {"RZ": "；".join(rule.chinese for rule in broken), "RE": "; ".join(rule.english for rule in broken)}
-        tags += [(tag, text.encode(TEXT_CHARSET)) for tag, text in told.items()]
-    return tags
+    if forms and forms[-1]["verdict"] == "rejected":
+        told = {"RZ": forms[-1]["reasons_zh"], "RE": forms[-1]["reasons"]}
+        return [("ST", b"rejected"), *((tag, text.encode(TEXT_CHARSET)) for tag, text in told.items())]
+    return [("ST", (b"registered" if case.terminal.state not in UNREGISTERED else case.terminal.state.encode("ascii")))]

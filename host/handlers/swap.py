@@ -179,7 +179,7 @@ def _notices(case: Case, new: Terminal) -> list[Write]:
     for command in case.snapshot.peer_commands:
         body = read_body(command.document)
         if command.kind in _TOLD_ON and body.get("reason") != ORDERED:
-            writes += enqueue(new, command.kind, body, signing_key=key, at=case.at, ttl_s=case.policy.command_ttl_s)
+            writes += enqueue(new, command.kind, body, signing_key=key, at=case.at, ttl_s=case.policy.commands.ttl_s)
             new = replace(new, command_counter=new.command_counter + 1)
     return writes
 

@@ -138,9 +138,10 @@ def _tombstone(case: Case) -> Decision:
         state=TransactionState.TOMBSTONE,
         amount_fen=request.amount_fen,
         at=case.at,
+        policy=case.policy_version,
     )
     write = Insert("transactions", columns(row))
-    if case.policy.unknown_reversal_code == "25":
+    if case.policy.reversals.unknown_code == "25":
         return Decision(refuse("original.not_found").refused, writes=(write,))
     return Decision(writes=(write,))
 
@@ -176,5 +177,6 @@ def record_undo(case: Case, original: Transaction) -> Insert:
         "original_batch": original.batch,
         "original_stan": original.stan,
         "at": case.at,
+        "policy": case.policy_version,
     }
     return Insert("transactions", values)

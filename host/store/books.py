@@ -6,17 +6,24 @@ Finders return a row, an empty tuple or None; None means that there is no such r
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, Final, TypeVar, cast
+from functools import partial
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, select
+from pydantic import ValidationError
+from sqlalchemy import Connection, FromClause, LargeBinary, func, literal, or_, select
 
-from host.decision import Delete, Update, Write
+from host.amendments import Amendment
+from host.campaign import Item, ItemState, Notice
+from host.decision import Delete, Insert, Update, Write
+from host.errors import StoreError
+from host.keys import KeyDesk
 from host.lifecycle import State
+from host.policy import Policy
 from host.records import (
+    Alert,
     Batch,
     BatchState,
     DeviceModel,
@@ -27,6 +34,7 @@ from host.records import (
     Owed,
     PendingCommand,
     Plan,
+    Progress,
     Published,
     StoredReply,
     Swap,
@@ -35,9 +43,12 @@ from host.records import (
     TransactionState,
 )
 from host.refusals import Refused
-from host.store import statements
-from host.store.prepared import Prepared, defaults, prepare
+from host.store import chain, statements
+from host.store.backend import Backend
+from host.store.chain import AUDIT
+from host.store.prepared import defaults, prepare
 from host.store.schema import TABLES
+from host.store.shelves import Shelves
 from protocol.image import parse_version
 from protocol.swap import SwapState
 
@@ -46,21 +57,45 @@ _STATES: Final[Mapping[type, type[StrEnum]]] = {
     Terminal: State,
     Transaction: TransactionState,
     Batch: BatchState,
+    Item: ItemState,
     Swap: SwapState,
 }
 
 
-class Books:
-    """The store inside one transaction of ``connection``."""
+class Numbers:
+    """The numbers that the writer took from the database and has not given out; ``taken`` is where it stood then."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self) -> None:
+        self.left = iter(range(0))
+        self.taken = 0
+
+    def clear(self) -> None:
+        """The transaction that took them may be undone."""
+        self.left = iter(range(0))
+
+
+class Books:
+    """The store inside one transaction of ``connection``. ``writes`` counts what was written in it,
+    ``audits`` the audit rows among it.
+
+    What is kept on ``shelves`` is read from there, unless a unit turned ``keeps`` off for itself.
+    """
+
+    def __init__(
+        self, connection: Connection, backend: Backend, shelves: Shelves | None = None, numbers: Numbers | None = None
+    ) -> None:
         self._connection = connection
-        self._driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+        self._backend = backend
+        self._driver: Any = connection.connection.dbapi_connection
+        self._shelves = shelves or Shelves()
+        self._numbers = numbers or Numbers()
+        self.writes = self.audits = 0
+        self.keeps = True
 
     @property
     def in_transaction(self) -> bool:
         """Is there still a transaction? Some failures end it as a whole."""
-        return self._driver.in_transaction
+        return self._backend.in_transaction(self._driver)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -69,6 +104,8 @@ class Books:
         try:
             yield
         except BaseException:
+            self._shelves.clear()
+            self._numbers.clear()
             if self.in_transaction:
                 self._driver.execute("ROLLBACK TO unit")
                 self._driver.execute("RELEASE unit")
@@ -80,45 +117,84 @@ class Books:
     def apply(self, writes: Iterable[Write]) -> None:
         """Carry out what a decision wants written."""
         for write in writes:
+            self.writes += 1
+            self._shelves.forget(write)
             if isinstance(write, Update):
                 statement = statements.updating(write.table, frozenset(write.key))
-                self._run(prepare(statement, frozenset(write.changes)), _at(write.key) | dict(write.changes))
+                self._run(statement, {**_at(write.key), **write.changes}, frozenset(write.changes))
             elif isinstance(write, Delete):
-                self._run(prepare(statements.deleting(write.table, frozenset(write.key))), _at(write.key))
+                self._run(statements.deleting(write.table, frozenset(write.key)), _at(write.key))
             else:
                 table = statements.REPLACE if write.replace else statements.INSERT
                 row = {**defaults(TABLES[write.table]), **write.row}
-                self._run(prepare(table[write.table], frozenset(row)), row)
+                self.audits += write.table == AUDIT
+                self._run(table[write.table], row, frozenset(row))
 
     def write(self, *writes: Write) -> None:
         """The same for a few writes."""
         self.apply(writes)
 
+    def insert_selected(self, name: str, values: Mapping[str, Any], source: FromClause) -> None:
+        """New rows of a table that the database makes by itself from the rows of ``source``; the rest stays empty."""
+        self.writes += 1
+        table = TABLES[name]
+        given = {column: literal(value) for column, value in defaults(table).items() if value is not None}
+        columns = {**given, **values}
+        selected = select(*(value.label(column) for column, value in columns.items())).select_from(source)
+        self._connection.execute(table.insert().from_select(list(columns), selected))
+
+    def numbers_taken(self) -> int:
+        """How far the database is with its numbers."""
+        return self._backend.numbers_taken(self._driver)
+
+    def look_through(self, faults_max: int) -> list[str]:
+        """What SQLite says of its pages and indexes, "ok" where they are whole."""
+        return [str(row[0]) for row in self._driver.execute(f"PRAGMA integrity_check({faults_max})").fetchall()]
+
     def next_number(self) -> int:
-        """A number that nobody had before."""
-        return self.add("number", 1)
+        """A number that nobody had before and nobody gets after: some are left out, at a restart for example."""
+        while (number := next(self._numbers.left, None)) is None:
+            self._numbers.left = iter(self._backend.take_numbers(self._driver))
+            self._numbers.taken = self._backend.numbers_taken(self._driver)
+        return number
 
     def add(self, name: str, amount: int) -> int:
         """Add to a counter and return what it is then; a counter begins at zero."""
-        return int(self._value(statements.ADD, name=name, value=amount))
+        self.writes += 1
+        row = {"name": name, "value": amount}
+        self._shelves.forget(Insert("counters", row))
+        return int(self._value(statements.ADD, **row))
 
     def counter(self, name: str) -> int:
         """What a counter is."""
-        return int(self._value(statements.COUNTER, name=name) or 0)
+        return self._kept("counters", name, lambda: int(self._value(statements.COUNTER, name=name) or 0))
+
+    def link_audit(self, keys: KeyDesk) -> None:
+        """Chain the audit rows of this transaction: the last thing before its commit, for it waits for other hosts."""
+        if self.audits:
+            chain.link(self._connection, keys)
+
+    def breaches(self, keys: KeyDesk) -> tuple[chain.Breach, ...]:
+        """What is wrong with the chain of the audit."""
+        return chain.verify(self._connection, keys)
+
+    def forget_details(self, texts: Collection[str]) -> list[int]:
+        """Erase the audit details that hold one of some texts; returns the places of their rows."""
+        return chain.forget(self._connection, texts)
 
     # by key
 
     def secret(self, name: str) -> bytes:
         """A sealed secret, empty where there is none."""
-        return bytes(self._value(statements.SECRET, name=name) or b"")
+        return self._kept("secrets", name, lambda: bytes(self._value(statements.SECRET, name=name) or b""))
 
     def merchant(self, merchant_id: str) -> Merchant | None:
         """By field 42."""
-        return self._find(Merchant, "merchants", merchant_id=merchant_id)
+        return self._kept("merchants", merchant_id, lambda: self._find(Merchant, "merchants", merchant_id=merchant_id))
 
     def model(self, model: str) -> DeviceModel | None:
         """By name."""
-        return self._find(DeviceModel, "models", model=model)
+        return self._kept("models", model, lambda: self._find(DeviceModel, "models", model=model))
 
     def terminal(self, serial_number: str) -> Terminal | None:
         """By serial number."""
@@ -138,12 +214,12 @@ class Books:
 
     def wrong_pins(self, card_token: str) -> int:
         """How many wrong PINs stand against a card."""
-        found = self._run(prepare(statements.BY_KEY["cards"]), {"card_token": card_token}).fetchall()
+        found = self._run(statements.BY_KEY["cards"], {"card_token": card_token}).fetchall()
         return int(found[0][1]) if found else 0
 
     def plan(self, serial_number: str) -> Plan | None:
         """The dated end of a terminal."""
-        return self._find(Plan, "plans", serial_number=serial_number)
+        return self._kept("plans", serial_number, lambda: self._find(Plan, "plans", serial_number=serial_number))
 
     def image(self, model: str, version: str, offset: int, size: int) -> bytes:
         """A piece of a published image, empty past its end."""
@@ -157,6 +233,14 @@ class Books:
         """How far a terminal has come with a download."""
         return self._find(Fetch, "fetches", serial_number=serial_number, name=name)
 
+    def policy(self, version: int) -> Policy:
+        """A published version of the rules; the product's where there is none. Raises StoreError for a broken row."""
+        rows = self.rows("policies", version=version)
+        try:
+            return Policy.model_validate_json(rows[0]["content"]) if rows else Policy()
+        except ValidationError as error:
+            raise StoreError(f"policy version {version} in the database cannot be read") from error
+
     def last_refusal(self, serial_number: str) -> Refused | None:
         """What a terminal was last refused for, under a good MAC."""
         rows = self.rows("refusals", serial_number=serial_number)
@@ -166,11 +250,13 @@ class Books:
 
     def tenants(self, terminal_id: str) -> tuple[Terminal, ...]:
         """The devices that have or had a terminal id, the one that it belongs to first."""
-        return self._all(Terminal, statements.TENANTS, terminal_id=terminal_id)
+        read = partial(self._all, Terminal, statements.TENANTS, terminal_id=terminal_id)
+        return self._kept("terminals", terminal_id, read)
 
     def holds(self, serial_number: str) -> tuple[Hold, ...]:
         """Those not released."""
-        return self._all(Hold, statements.HOLDS, serial_number=serial_number)
+        read = partial(self._all, Hold, statements.HOLDS, serial_number=serial_number)
+        return self._kept("holds", serial_number, read)
 
     def sale_by_rrn(self, merchant_id: str, rrn: str) -> Transaction | None:
         """The captured or undone debit to which a refund refers."""
@@ -190,13 +276,48 @@ class Books:
             original_stan=original.stan,
         )
 
+    def partner(self, name: str) -> str:
+        """How a partner is taken to be, "" where nobody has ever switched it."""
+        return self._kept(
+            "partners", name, lambda: next((row["state"] for row in self.rows("partners", name=name)), "")
+        )
+
+    def spent_fen(self, account: str) -> int:
+        """What a card has paid and holds, less what it got back."""
+        return int(self._value(statements.SPENT_FEN, account=account))
+
+    def recent(self, serial_number: str, since: int) -> tuple[Transaction, ...]:
+        """The newest rows of a terminal since an instant, RECENT_MAX at most."""
+        return self._all(Transaction, statements.RECENT, serial_number=serial_number, since=since)
+
+    def alerts(self, serial_number: str, since: int) -> tuple[Alert, ...]:
+        """What rules of risk found at a terminal since an instant."""
+        return self._all(Alert, statements.ALERTS, serial_number=serial_number, since=since)
+
+    def amendments(self, merchant_id: str) -> tuple[Amendment, ...]:
+        """Every amendment of a merchant's contract."""
+        return tuple(Amendment(**row) for row in self.rows("amendments", merchant_id=merchant_id))
+
+    def contested_fen(self, row: Transaction) -> int:
+        """How much of a transaction disputes contest, or took back."""
+        return int(self._value(statements.CONTESTED_FEN, terminal_id=row.terminal_id, batch=row.batch, stan=row.stan))
+
     def code_used(self, card_token: str) -> bool:
         """Has a customer's code paid before, whatever became of it?"""
         return self._value(statements.CODE_USED, card_token=card_token) is not None
 
-    def turnover_fen(self, serial_number: str) -> int:
-        """Net captured turnover of a device: debits less voids and reversals (product decision 1)."""
-        return int(self._value(statements.TURNOVER_FEN, serial_number=serial_number))
+    def turnover_fen(self, serial_number: str, reading: str = "net") -> int:
+        """The turnover of a device as a row of READINGS counts it (product decision 1)."""
+        return int(self._value(statements.TURNOVER_FEN[reading], serial_number=serial_number))
+
+    def sold_since(self, serial_number: str, at: int) -> tuple[int, int]:
+        """Fen and number of what a device sold since an instant and was not undone."""
+        found = self._run(statements.SOLD_SINCE, {"serial_number": serial_number, "at": at}).fetchone()
+        return int(found[0]), int(found[1])
+
+    def progress(self, serial_number: str) -> Progress | None:
+        """How far a device has come with its last update."""
+        return self._find(Progress, "updates", serial_number=serial_number)
 
     def money_rows(self, terminal_id: str, batch: str) -> tuple[Transaction, ...]:
         """The captured rows of a batch that count, by STAN."""
@@ -209,20 +330,52 @@ class Books:
 
     def waiting_commands(self, serial_number: str, at: int) -> tuple[PendingCommand, ...]:
         """Those neither acknowledged nor expired, oldest first."""
-        return self._all(PendingCommand, statements.COMMANDS, serial_number=serial_number, at=at)
+        read = partial(self._all, PendingCommand, statements.COMMANDS, serial_number=serial_number)
+        waiting = self._kept("commands", serial_number, read)
+        return tuple(command for command in waiting if command.expires_at > at) if waiting else ()
 
-    def newest_release(self, model: str) -> FirmwareRelease | None:
-        """The published image of the highest version."""
-        releases = self._all(FirmwareRelease, statements.RELEASES, model=model)
-        return max(releases, key=lambda release: parse_version(release.version), default=None)
+    def newest_release(self, model: str, blocked: str = "") -> FirmwareRelease | None:
+        """The published image of the highest version that is not among the words of ``blocked``."""
+        read = partial(self._all, FirmwareRelease, statements.RELEASES, model=model)
+        releases = self._kept("firmware", model, read)
+        allowed = (release for release in releases if release.version not in blocked.split())
+        return max(allowed, key=lambda release: parse_version(release.version), default=None)
+
+    def due_items(self, at: int, count: int) -> tuple[Item, ...]:
+        """Terminals of campaigns for which something falls due, the longest overdue first, so many at most."""
+        return self._all(Item, statements.DUE_ITEMS, at=at, count=count)
+
+    def items(self, campaign: int) -> tuple[Item, ...]:
+        """Every terminal of a campaign."""
+        rows = self.rows("campaign_items", campaign=campaign)
+        return tuple(Item(**{**row, "state": ItemState(row["state"])}) for row in rows)
+
+    def item(self, campaign: int, serial_number: str) -> Item | None:
+        """A terminal of a campaign."""
+        return self._one(Item, statements.BY_KEY["campaign_items"], campaign=campaign, serial_number=serial_number)
+
+    def notice(self, number: int) -> Notice | None:
+        """A notice by its number."""
+        return self._one(Notice, statements.BY_KEY["notices"], number=number)
+
+    def due_inbox(self, at: int, after: int, count: int) -> list[dict[str, Any]]:
+        """What waits to be delivered and may go, by number, so many at most."""
+        statement = prepare(self._backend.dialect, statements.DUE_INBOX)
+        return list(statement.rows(self._driver, {"at": at, "after": after, "count": count}))
+
+    def sent_since(self, serial_number: str, since: int) -> list[tuple[str, int]]:
+        """Channel and instant of the notices about a terminal that went or go out after an instant."""
+        found = self._run(statements.SENT_SINCE, {"serial_number": serial_number, "since": since}).fetchall()
+        return [(str(row[0]), int(row[1])) for row in found]
+
+    def item_states(self, campaign: int) -> dict[str, int]:
+        """How many terminals of a campaign are in which state."""
+        found = self._run(statements.ITEM_STATES, {"campaign": campaign}).fetchall()
+        return {str(row[0]): int(row[1]) for row in found}
 
     def swap(self, serial_number: str) -> Swap | None:
         """The latest swap in which a device is the old or the new one."""
         return self._one(Swap, statements.SWAP, serial_number=serial_number)
-
-    def due_plans(self, at: int) -> tuple[Plan, ...]:
-        """Plans whose stop date has come and that were not carried out."""
-        return self._all(Plan, statements.DUE_PLANS, at=at)
 
     def owed(self, merchant_id: str, account: str) -> tuple[Owed, ...]:
         """What stands on a merchant's account for closed batches: those not paid, and those undone in part since."""
@@ -240,6 +393,24 @@ class Books:
         query = select(table).where(*(table.c[column] == value for column, value in matches.items()))
         found = self._connection.execute(query.order_by(*table.primary_key))
         return [dict(row._mapping) for row in found]
+
+    def count(self, name: str) -> int:
+        """How many rows a table has."""
+        return int(self._connection.execute(select(func.count()).select_from(TABLES[name])).scalar_one())
+
+    def page(
+        self, name: str, search: Mapping[str, str], order: Sequence[tuple[str, bool]], limit: int, offset: int
+    ) -> list[dict[str, Any]]:
+        """Some rows of a table, without what is binary: those of which a column holds its text of ``search``.
+
+        ``order`` names columns, each with whether it descends. Names come from tables of ours, texts from anybody.
+        """
+        columns = TABLES[name].c
+        query = select(*(column for column in columns if not isinstance(column.type, LargeBinary)))
+        if search:
+            query = query.where(or_(*(columns[at].contains(text, autoescape=True) for at, text in search.items())))
+        query = query.order_by(*(columns[column].desc() if down else columns[column] for column, down in order))
+        return [dict(row._mapping) for row in self._connection.execute(query.limit(limit).offset(offset))]
 
     def accounts(self) -> dict[str, int]:
         """Every account with its balance in fen, credits less debits."""
@@ -259,17 +430,20 @@ class Books:
 
     def _records(self, record: type[R], statement: Any, parameters: Mapping[str, object]) -> Iterator[R]:
         state = _STATES.get(record)
-        for values in prepare(statement).rows(self._driver, parameters):
+        for values in prepare(self._backend.dialect, statement).rows(self._driver, parameters):
             if state:
                 values["state"] = state(values["state"])
             yield record(**values)
 
     def _value(self, statement: Any, **parameters: object) -> Any:
-        found = self._run(prepare(statement), parameters).fetchall()
+        found = self._run(statement, parameters).fetchall()
         return found[0][0] if found else None
 
-    def _run(self, prepared: Prepared, parameters: Mapping[str, object]) -> sqlite3.Cursor:
-        return prepared.execute(self._driver, parameters)
+    def _run(self, statement: Any, parameters: Mapping[str, object], columns: frozenset[str] | None = None) -> Any:
+        return prepare(self._backend.dialect, statement, columns).execute(self._driver, parameters)
+
+    def _kept(self, table: str, key: str, read: Callable[[], R]) -> R:
+        return self._shelves.get(table, key, read) if self.keeps else read()
 
 
 def _at(key: Mapping[str, object]) -> dict[str, object]:

@@ -1,144 +1,213 @@
-"""Opening a database: SQLite in WAL mode with full synchronisation, so that what is committed survives a kill.
+"""Opening a database: by its URL on SQLite or on PostgreSQL, made where it is not there.
 
-A database belongs to the host whose master key sealed its secrets; the key lies beside the file, readable by its owner
-alone.
+A database belongs to the hosts whose master key opens its data key; where nothing else is said the key file lies beside
+the file, or for PostgreSQL in the current directory, readable by its owner alone.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine
 
 from host.decision import Insert
 from host.errors import StoreError
 from host.keys import Fresh, KeyDesk
+from host.master_key import MasterKey, seal_data_key
+from host.store import postgresql, sqlite
+from host.store.backend import Backend, Keys
 from host.store.books import Books
-from host.store.schema import METADATA, SCHEMA_VERSION
-from host.store.writer import DATABASE_ERRORS, Writer, store_error
+from host.store.chain import begin_chain
+from host.store.reader import Reader
+from host.store.reconcile import RECONCILE
+from host.store.revision import NEWEST, require_newest, stamp
+from host.store.schema import METADATA
+from host.store.witness import Witness
+from host.store.writer import Writer, told
 from protocol.crypto.vault import KEY_BYTES
-from protocol.errors import KeyLoadError
+from protocol.errors import KeyLoadError, ToldError
 
 T = TypeVar("T")
-BUSY_TIMEOUT_MS: Final = 10_000
-_PREFIX: Final = "sqlite:///"
-_MAGIC: Final = b"SQLite format 3\0"
+DATA_KEY: Final = "data key"
 
 
-def database_path(url: str) -> Path:
-    """The file of a ``sqlite:///`` URL or of a plain path. Raises StoreError for another kind of database."""
-    if "://" in url and not url.startswith(_PREFIX):
-        raise StoreError(f"{url!r} is no SQLite file", hint="give a path or sqlite:///path")
-    return Path(url.removeprefix(_PREFIX))
+def backend_of(url: str) -> Backend:
+    """The database that a URL or a plain path names. Raises StoreError for another kind of database."""
+    scheme, colon, _ = url.partition("://")
+    if colon and scheme in postgresql.SCHEMES:
+        return postgresql.Postgresql(url)
+    if colon and not url.startswith(sqlite.PREFIX):
+        raise StoreError(f"{url!r} is no database of ours", hint="give a path, sqlite:///path or postgresql://…")
+    return sqlite.Sqlite(url)
 
 
 @contextmanager
 def only_host(url: str) -> Iterator[None]:
-    """Be the one host on a database; administrators may work on it meanwhile. Raises StoreError where there is one."""
-    path = database_path(url)
-    with open(path.with_name(path.name + ".host"), "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreError(f"another host runs on the database {path}", hint="one host to a database") from None
+    """Be the one host on a database of which there can be one only. Raises StoreError where there is one."""
+    with backend_of(url).only_host():
         yield
 
 
 class Store:
     """An open database. ``run`` and ``submit`` take units; ``keys`` uses the secrets that it holds."""
 
-    def __init__(self, engine: Engine, keys: KeyDesk) -> None:
+    def __init__(self, engine: Engine, backend: Backend, keys: KeyDesk, master_key: MasterKey) -> None:
         self._engine = engine
-        self._writer = Writer(engine)
+        self._master_key = master_key
+        self._witness = Witness(master_key.file)
+        self._writer = Writer(engine, backend, self._witness, self._look_over, lambda books: books.link_audit(keys))
+        self._reader = Reader(backend.reading(), backend)
+        self.backend = backend
         self.keys = keys
 
-    def submit(self, unit: Callable[[Books], T]) -> Future[T]:
-        """Run a unit in the next group commit."""
-        return self._writer.submit(unit)
+    @property
+    def is_shared(self) -> bool:
+        """May several hosts stand on it at once?"""
+        return self.backend.is_shared
+
+    def submit(self, unit: Callable[[Books], T], keys: Keys | None = None) -> Future[T]:
+        """Run a unit in the next group commit; ``keys`` are those of what it may touch, None for anything."""
+        return self._writer.submit(unit, keys)
+
+    def gathering(self) -> AbstractContextManager[None]:
+        """What is submitted inside shares a group commit."""
+        return self._writer.gathering()
 
     def run(self, unit: Callable[[Books], T]) -> T:
         """Run a unit and wait until it is durable."""
         return self._writer.submit(unit).result()
 
+    def read(self, unit: Callable[[Books], T]) -> Future[T]:
+        """Run a unit that only reads, beside the writer: what people look up holds up no sale."""
+        return self._reader.submit(unit)
+
+    @property
+    def load(self) -> tuple[int, int, int]:
+        """How many commits there were, of how many units, and how many units wait."""
+        return self._writer.commits, self._writer.units, self._writer.waiting
+
+    def rotate_master_key(self, new: bytes, noting: Insert) -> None:
+        """Seal the data key under a new master key, which then stands in the key file; ``noting`` is for the audit.
+
+        What is sealed under the data key stays as it is, so hosts that run go on. Raises StoreError and KeyLoadError.
+        Where the environment gives the key, whoever set it must set the new one.
+        """
+        sealed = seal_data_key(new, self.keys.data_key, self.keys.fresh)
+        row = Insert("secrets", {"name": DATA_KEY, "sealed": sealed}, replace=True)
+        if self._master_key.is_given:
+            self.run(lambda books: books.write(row, noting))
+            return
+        self._master_key.stage(new)
+        self.run(lambda books: books.write(row, noting))
+        self._master_key.promote()
+
     def close(self) -> None:
-        """Finish what was submitted and let the file go."""
+        """Finish what was submitted and let the database go."""
+        self._reader.close()
         self._writer.close()
         self._engine.dispose()
 
+    def _look_over(self, connection: Connection) -> None:
+        """A new connection may lead to another database than the last: one that was put in its place."""
+        require_newest(connection)
+        sealed = Books(connection, self.backend).secret(DATA_KEY)
+        try:
+            data_key = self._master_key.open(sealed)
+        except KeyLoadError as error:
+            raise StoreError(f"{self.backend.name} is another database now: {error.message}") from None
+        if data_key != self.keys.data_key:
+            raise StoreError(f"{self.backend.name} is another database now", hint="start the host again")
+        books = Books(connection, self.backend)
+        if self._witness.saw_more_than(books.numbers_taken()) and not books.counter(RECONCILE):
+            books.add(RECONCILE, 1)
 
-def open_store(url: str, fresh: Fresh, *, create: bool = True) -> Store:
-    """Open a database, making it where it is not there. Raises StoreError that names the file."""
-    path = database_path(url)
-    if not create and not path.exists():
-        raise StoreError(f"there is no database {path}", hint="start poslab host with this --db first")
+
+def open_store(url: str, fresh: Fresh, *, create: bool = True, key_file: Path | None = None) -> Store:
+    """Open a database, making it where it is not there. Raises StoreError that names it.
+
+    The master key comes from the environment, from ``key_file``, or from the file where it is looked for else.
+    """
+    backend = backend_of(url)
+    master_key = MasterKey(key_file or backend.key_file)
+    with telling(backend):
+        backend.look(create=create)
+        engine = backend.engine()
+        try:
+            with engine.begin() as connection:
+                backend.preparing(connection)
+                keys = _prepare(connection, backend, master_key, fresh, create=create)
+        except BaseException:
+            engine.dispose()
+            raise
+    return Store(engine, backend, keys, master_key)
+
+
+def upgrade_database(url: str, fresh: Fresh, *, key_file: Path | None = None) -> tuple[str, str]:
+    """Bring a database to the newest schema; returns the revisions before and after. Raises StoreError.
+
+    Before the second revision the master key sealed everything itself: it stays the data key.
+    """
+    from host.store.migrations.upgrade import upgrade
+
+    backend = backend_of(url)
+    master_key = MasterKey(key_file or backend.key_file)
+    with telling(backend):
+        backend.look(create=False)
+        engine = backend.engine()
+        try:
+            with backend.only_host(), engine.begin() as connection:
+                backend.preparing(connection)
+                before = upgrade(connection)
+                books = Books(connection, backend)
+                if not books.secret(DATA_KEY):
+                    key = master_key.read()
+                    books.write(Insert("secrets", {"name": DATA_KEY, "sealed": seal_data_key(key, key, fresh)}))
+                    begin_chain(connection)
+        finally:
+            engine.dispose()
+    return before, NEWEST
+
+
+@contextmanager
+def telling(backend: Backend) -> Iterator[None]:
+    """What goes wrong with a database comes out as a StoreError that names it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _look_at(path)
-        keys = KeyDesk(_master_key(path, fresh), fresh)
+        yield
     except OSError as error:
-        raise StoreError(f"the database {path} cannot be used: {error.strerror}") from None
-    engine = create_engine(f"{_PREFIX}{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    try:
-        with engine.begin() as connection:
-            _prepare(Books(connection), keys, connection)
-    except (*DATABASE_ERRORS, StoreError, KeyLoadError) as error:
-        engine.dispose()
-        told = store_error(error) if isinstance(error, DATABASE_ERRORS) else error
-        raise StoreError(f"the database {path} cannot be used: {told.message}", hint=told.hint) from None
-    return Store(engine, keys)
+        raise StoreError(f"the database {backend.name} cannot be used: {error.strerror}") from None
+    except (StoreError, KeyLoadError) as error:
+        raise _named(backend, error) from None
+    except backend.errors as error:
+        raise _named(backend, told(error, backend.errors)) from None
 
 
-def _prepare(books: Books, keys: KeyDesk, connection: Connection) -> None:
-    if not inspect(connection).get_table_names():
-        METADATA.create_all(connection)
-        books.add("schema", SCHEMA_VERSION)
-        books.write(Insert("secrets", {"name": "signing", "sealed": keys.new_signing_key()}))
-    elif (version := books.counter("schema")) != SCHEMA_VERSION:
-        raise StoreError(f"it has schema {version}, this program reads {SCHEMA_VERSION}")
-    keys.signing_key(books.secret("signing"))
+def _named(backend: Backend, error: ToldError) -> ToldError:
+    if backend.name in error.message:
+        return error
+    message = f"the database {backend.name} cannot be used: {error.message}"
+    return StoreError(message, hint=error.hint, code=error.code)
 
 
-def _look_at(path: Path) -> None:
-    """Refuse what was never a database before a key is looked for, or made, beside it."""
-    if path.is_dir():
-        raise StoreError(f"the database {path} cannot be used: it is a directory")
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
-        if head not in (b"", _MAGIC):
-            raise StoreError(f"the database {path} cannot be used: it is no SQLite file")
-
-
-def _master_key(path: Path, fresh: Fresh) -> bytes:
-    key_path = path.with_name(path.name + ".key")
-    if not key_path.exists():
-        if path.exists() and path.stat().st_size:
-            raise StoreError(f"the key file {key_path} is missing", hint="without it the keys in the database are lost")
-        descriptor = os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(fresh(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    key = key_path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise StoreError(f"the key file {key_path} holds {len(key)} bytes, not {KEY_BYTES}")
-    return key
-
-
-def _configure(connection: sqlite3.Connection, record: object) -> None:
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _prepare(connection: Connection, backend: Backend, master_key: MasterKey, fresh: Fresh, *, create: bool) -> KeyDesk:
+    books = Books(connection, backend)
+    if not backend.is_new(connection):
+        require_newest(connection)
+        master_key.read()
+        return KeyDesk(master_key.open(books.secret(DATA_KEY)), fresh)
+    if not create:
+        raise StoreError("there is no database of ours in it", hint="start poslab host with this --db first")
+    master_key.make(fresh)
+    METADATA.create_all(connection)
+    stamp(connection)
+    data_key = fresh(KEY_BYTES)
+    keys = KeyDesk(data_key, fresh)
+    books.write(
+        Insert("secrets", {"name": DATA_KEY, "sealed": seal_data_key(master_key.read(), data_key, fresh)}),
+        Insert("secrets", {"name": "signing", "sealed": keys.new_signing_key()}),
+    )
+    begin_chain(connection)
+    return keys

@@ -1,37 +1,40 @@
 """Statements run on the driver's own cursor: built and compiled by SQLAlchemy once, executed without it.
 
 Building and compiling costs more than running, and so does SQLAlchemy's execution of a compiled statement: five times
-as much, and a sale runs a dozen. Schema, migrations and the questions of administrators stay with SQLAlchemy.
+as much, and a sale runs half a dozen. Schema, migrations and the questions of administrators stay with SQLAlchemy.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Boolean, Table
-from sqlalchemy.dialects import sqlite
-
-_DIALECT: Final = sqlite.dialect(paramstyle="named")
+from sqlalchemy.engine import Dialect
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """SQL with named parameters; ``constants`` are those that the statement itself gives, ``flags`` boolean columns."""
+    """SQL with positional parameters, taken from values by ``names``; ``given`` are what the statement itself gives.
+
+    ``columns`` are those of its rows, ``flags`` the boolean ones.
+    """
 
     sql: str
-    constants: Mapping[str, Any]
+    names: tuple[str, ...]
+    given: Mapping[str, Any]
     columns: tuple[str, ...]
     flags: tuple[str, ...]
 
-    def execute(self, driver: sqlite3.Connection, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
-        """Run it in the driver's transaction. Raises sqlite3.Error."""
-        return driver.execute(self.sql, {**self.constants, **parameters})
+    def execute(self, driver: Any, parameters: Mapping[str, Any]) -> Any:
+        """Run it in the driver's transaction, return its cursor. Raises the driver's errors."""
+        if self.given:
+            parameters = {**self.given, **parameters}
+        return driver.execute(self.sql, [parameters[name] for name in self.names])
 
-    def rows(self, driver: sqlite3.Connection, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def rows(self, driver: Any, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Its rows as column values."""
         for row in self.execute(driver, parameters).fetchall():
             values = dict(zip(self.columns, row, strict=True))
@@ -41,14 +44,15 @@ class Prepared:
 
 
 @cache
-def prepare(statement: Any, columns: frozenset[str] | None = None) -> Prepared:
-    """Compile a statement, once; ``columns`` are those that an insert or update is given values for."""
-    compiled = statement.compile(dialect=_DIALECT, column_keys=columns)
-    own = {name: bind.value for name, bind in compiled.binds.items() if name.isidentifier() and not bind.required}
+def prepare(dialect: Dialect, statement: Any, columns: frozenset[str] | None = None) -> Prepared:
+    """Compile a statement, once a dialect; ``columns`` are those that an insert or update is given values for."""
+    compiled: Any = statement.compile(dialect=dialect, column_keys=columns)
+    own = {name: bind.value for name, bind in compiled.binds.items() if not bind.required and bind.value is not None}
     returned = statement.exported_columns if statement.is_select else getattr(statement, "_returning", ())
     return Prepared(
         sql=str(compiled),
-        constants=own,
+        names=tuple(compiled.positiontup),
+        given=own,
         columns=tuple(column.key for column in returned),
         flags=tuple(column.key for column in returned if isinstance(column.type, Boolean)),
     )

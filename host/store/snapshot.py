@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from host.case import Request, Snapshot
-from host.records import Terminal, Transaction
+from host.issuer import find_issuer, find_wallet
+from host.limits import LIMITED, limits_of
+from host.maintenance import day_begin
+from host.partners import PARTNER_OF
+from host.policy import Firmware, Policy
+from host.records import DeviceModel, Merchant, Terminal, Transaction
+from host.store.backend import Keys
 from host.store.books import Books
-from host.transactions import ADJUSTMENTS, COMPLETIONS, VOIDS
+from host.store.reconcile import RECONCILE
+from host.transactions import ADJUSTMENTS, COMPLETIONS, SIGNS, VOIDS
 from protocol.downloads import DOWNLOAD_OF
 from protocol.fields import F
 from protocol.private import Original
@@ -24,24 +30,48 @@ _BATCH_KINDS = frozenset({"settlement", "batch_upload", "batch_end"})
 _SWAP_KINDS = frozenset({"swap_query", "swap_report"})
 
 
-def take_snapshot(books: Books, request: Request, at: int, card_token: Callable[[str], str]) -> Snapshot:
+_NAMES_NOBODY = frozenset(
+    {"sale", "moto_sale", "qr_sale", "offline_sale", "preauth", "balance", "echo", "sign_in", "sign_off", "why"}
+)
+"""Kinds that are about no transaction but their own."""
+
+
+def keys_of(request: Request, card_token: Callable[[str], str]) -> Keys:
+    """What a request may touch: its terminal id, its device, its card, and where it may be about a transaction of
+    another terminal, its merchant.
+    """
+    keys = {f"terminal {request.terminal_id}"}
+    if request.serial_number:
+        keys.add(f"device {request.serial_number}")
+    if request.payer:
+        keys.add(f"card {card_token(request.payer)}")
+    if request.kind.name not in _NAMES_NOBODY:
+        keys.add(f"merchant {request.message.text(F.MERCHANT_ID)}")
+    return frozenset(keys)
+
+
+def take_snapshot(
+    books: Books, request: Request, at: int, card_token: Callable[[str], str], policy: Policy
+) -> Snapshot:
     """The rows that gates and handlers of this kind look at; ``card_token`` names a card by its number.
 
     Takes a number where the reply names one.
     """
     terminal, tenant = _who(books, request)
     message, name = request.message, request.kind.name
-    snapshot = Snapshot(
-        terminal=terminal,
-        tenant=tenant,
-        merchant=books.merchant(message.text(F.MERCHANT_ID)),
-        number=books.next_number() if message.has(F.STAN) else 0,
-    )
+    merchant = books.merchant(message.text(F.MERCHANT_ID))
+    extra: dict[str, Any] = {
+        "terminal": terminal,
+        "tenant": tenant,
+        "merchant": merchant,
+        "number": books.next_number() if message.has(F.STAN) else 0,
+        "is_restored": books.counter(RECONCILE) > 0,
+    }
     if terminal is None:
-        return snapshot
+        return Snapshot(**extra)
     model = books.model(terminal.model)
     extended = terminal.extended or bool(request.device.model)
-    extra: dict[str, Any] = {
+    extra |= {
         "model": model,
         "holds": books.holds(terminal.serial_number),
         "plan": books.plan(terminal.serial_number),
@@ -54,9 +84,21 @@ def take_snapshot(books: Books, request: Request, at: int, card_token: Callable[
     if request.pin_block:
         extra["wrong_pins"] = books.wrong_pins(card_token(request.pan))
     if terminal.activated_at is None:
-        extra["turnover_fen"] = books.turnover_fen(terminal.serial_number)
-    if extended and ((model and model.min_firmware) or name == "firmware_query"):
-        extra["release"] = books.newest_release(terminal.model)
+        extra["turnover_fen"] = books.turnover_fen(terminal.serial_number, policy.activation.reading)
+    if name in LIMITED and _is_limited(merchant, policy):
+        extra["day_fen"], extra["day_count"] = books.sold_since(terminal.serial_number, day_begin(at))
+    if name in PARTNER_OF:
+        issuer = find_issuer(request.pan) or find_wallet(request.device.payment_code)
+        if issuer and issuer.keeps_accounts:
+            extra["spent_fen"] = books.spent_fen(card_token(request.payer))
+        extra["partner"] = books.partner(PARTNER_OF[name])
+    if policy.risk.rules and SIGNS.get(name) == 1:
+        extra["recent"] = books.recent(terminal.serial_number, at - policy.risk.window_s)
+        extra["alerts"] = books.alerts(terminal.serial_number, at - policy.risk.warning_s)
+    if (model and model.recommended_firmware) or name == "firmware_report":
+        extra["progress"] = books.progress(terminal.serial_number)
+    if extended and (name == "firmware_query" or _may_update(model, policy)):
+        extra["release"] = books.newest_release(terminal.model, model.blocked_firmware if model else "")
         extra["signing_key"] = books.secret("signing")
     if name == "rsa_key":
         extra["signing_key"] = books.secret("signing")
@@ -80,7 +122,19 @@ def take_snapshot(books: Books, request: Request, at: int, card_token: Callable[
     extra["original"] = _original(books, request, extra.get("existing"), card_token)
     if undone := extra["original"] or (extra.get("existing") if request.kind.undoes else None):
         extra["followers"] = books.followers(undone)
-    return replace(snapshot, **extra)
+        extra["contested_fen"] = books.contested_fen(undone)
+    return Snapshot(**extra)
+
+
+def _is_limited(merchant: Merchant | None, policy: Policy) -> bool:
+    figures = limits_of(merchant, policy.limits)
+    return bool(figures["daily_fen"] or figures["daily_count"])
+
+
+def _may_update(model: DeviceModel | None, policy: Policy) -> bool:
+    """Can a refusal or an offer of this model lead to an update?"""
+    by_policy = bool(policy.compatibility) or policy.firmware.protocol_min != Firmware().protocol_min
+    return by_policy or bool(model and (model.min_firmware or model.recommended_firmware or model.blocked_firmware))
 
 
 def _who(books: Books, request: Request) -> tuple[Terminal | None, Terminal | None]:
@@ -92,7 +146,10 @@ def _who(books: Books, request: Request) -> tuple[Terminal | None, Terminal | No
     tenant, told = (tenants[0] if tenants else None), request.serial_number
     if not told or (tenant and tenant.serial_number == told):
         return tenant, None
-    terminal = next((known for known in tenants if known.serial_number == told), None) or books.terminal(told)
+    terminal = next((known for known in tenants if known.serial_number == told), None)
+    if terminal is None:
+        books.keeps = False  # the rows of a device that speaks under another's terminal id are not locked
+        terminal = books.terminal(told)
     if terminal is None and tenant and not tenant.bound:
         return tenant, None
     return terminal, tenant

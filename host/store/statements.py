@@ -10,17 +10,22 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Column, Table, bindparam, case, func, literal_column, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Column, Table, and_, bindparam, case, func, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 
+from host.activation import READINGS, Reading
+from host.disputes import STANDING, DisputeState
 from host.lifecycle import ABSENT
+from host.limits import LIMITED
 from host.records import BatchState, TransactionState
 from host.store.schema import TABLES
-from host.transactions import SIGNS
+from host.transactions import COMPLETIONS, SIGNS
 
 _counters, _secrets, _firmware = TABLES["counters"].c, TABLES["secrets"].c, TABLES["firmware"].c
 _terminals, _transactions, _holds = TABLES["terminals"].c, TABLES["transactions"].c, TABLES["holds"].c
-_commands, _plans, _batches = TABLES["commands"].c, TABLES["plans"].c, TABLES["batches"].c
+_commands, _batches = TABLES["commands"].c, TABLES["batches"].c
+_items, _inbox = TABLES["campaign_items"].c, TABLES["inbox"].c
+_disputes, _alerts = TABLES["disputes"].c, TABLES["alerts"].c
 _uploads, _postings, _swaps = TABLES["uploads"].c, TABLES["postings"].c, TABLES["swaps"].c
 _DEBITS: Final = [kind for kind, sign in SIGNS.items() if sign == 1]
 
@@ -81,16 +86,31 @@ HOLDS: Final = (
 )
 COMMANDS: Final = (
     select(TABLES["commands"])
-    .where(*_is(_commands.serial_number), _commands.state != "acknowledged", _commands.expires_at > bindparam("at"))
+    .where(*_is(_commands.serial_number), _commands.state != "acknowledged")
     .order_by(_commands.counter)
 )
+DUE_ITEMS: Final = (
+    select(TABLES["campaign_items"])
+    .where(_items.next_at <= bindparam("at"))
+    .order_by(_items.next_at, _items.serial_number)
+    .limit(bindparam("count"))
+)
+DUE_INBOX: Final = (
+    select(TABLES["inbox"])
+    .where(_inbox.sent_at.is_(None), _inbox.send_at <= bindparam("at"), _inbox.number > bindparam("after"))
+    .order_by(_inbox.number)
+    .limit(bindparam("count"))
+)
+SENT_SINCE: Final = select(_inbox.channel, _inbox.send_at).where(
+    *_is(_inbox.serial_number), _inbox.send_at > bindparam("since"), _inbox.notice != 0
+)
+ITEM_STATES: Final = select(_items.state, func.count()).where(*_is(_items.campaign)).group_by(_items.state)
 SWAP: Final = (
     select(TABLES["swaps"])
     .where(or_(*(column == bindparam("serial_number") for column in (_swaps.serial_number, _swaps.successor))))
     .order_by(_swaps.number.desc())
     .limit(1)
 )
-DUE_PLANS: Final = select(TABLES["plans"]).where(_plans.done_at.is_(None), _plans.stop_at <= bindparam("at"))
 
 SALE_BY_RRN: Final = (
     select(TABLES["transactions"])
@@ -105,6 +125,43 @@ HOLD: Final = (
 )
 FOLLOWERS: Final = select(TABLES["transactions"]).where(
     *_is(_transactions.original_terminal_id, _transactions.original_batch, _transactions.original_stan)
+)
+_HELD: Final = ("preauth", "additional_preauth")
+_completions: Final = TABLES["transactions"].alias("completions").c
+_IS_COMPLETED: Final = (
+    select(_completions.stan)
+    .where(
+        _one_of(_completions.kind, COMPLETIONS),
+        _completions.state == TransactionState.CAPTURED,
+        _completions.original_terminal_id == _transactions.terminal_id,
+        _completions.auth_id == _transactions.auth_id,
+        _completions.account == _transactions.account,
+    )
+    .exists()
+)
+_SPENT: Final = case(
+    (_one_of(_transactions.kind, [kind for kind, sign in SIGNS.items() if sign == -1]), -_transactions.amount_fen),
+    else_=_transactions.amount_fen,
+)
+SPENT_FEN: Final = (
+    select(func.coalesce(func.sum(_SPENT), 0))
+    .where(*_is(_transactions.account), _transactions.account != literal_column("''"))
+    .where(
+        _transactions.state == TransactionState.CAPTURED,
+        or_(_one_of(_transactions.kind, SIGNS), and_(_one_of(_transactions.kind, _HELD), ~_IS_COMPLETED)),
+    )
+)
+RECENT_MAX: Final = 100
+RECENT: Final = (
+    select(TABLES["transactions"])
+    .where(*_is(_transactions.serial_number), _transactions.at >= bindparam("since"))
+    .order_by(_transactions.at.desc())
+    .limit(RECENT_MAX)
+)
+ALERTS: Final = select(TABLES["alerts"]).where(*_is(_alerts.serial_number), _alerts.at >= bindparam("since"))
+CONTESTED_FEN: Final = select(func.coalesce(func.sum(_disputes.amount_fen), 0)).where(
+    *_is(_disputes.terminal_id, _disputes.batch, _disputes.stan),
+    _one_of(_disputes.state, {*STANDING, DisputeState.LOST}),
 )
 CODE_USED: Final = (
     select(_transactions.stan)
@@ -121,10 +178,25 @@ MONEY_ROWS: Final = (
     )
     .order_by(_transactions.stan)
 )
-_CAPTURED_FEN: Final = select(func.coalesce(func.sum(_transactions.amount_fen), 0)).where(
-    _transactions.state == TransactionState.CAPTURED
+
+
+def _turnover(reading: Reading) -> Any:
+    subtracts = _one_of(_transactions.kind, reading.subtracts) if reading.subtracts else literal_column("0 = 1")
+    signed = case((subtracts, -_transactions.amount_fen), else_=_transactions.amount_fen)
+    return select(func.coalesce(func.sum(signed), 0)).where(
+        _one_of(_transactions.state, reading.states),
+        _one_of(_transactions.kind, reading.adds | reading.subtracts),
+        *_is(_transactions.serial_number),
+    )
+
+
+TURNOVER_FEN: Final = MappingProxyType({name: _turnover(reading) for name, reading in READINGS.items()})
+SOLD_SINCE: Final = select(func.coalesce(func.sum(_transactions.amount_fen), 0), func.count()).where(
+    *_is(_transactions.serial_number),
+    _transactions.at >= bindparam("at"),
+    _one_of(_transactions.kind, LIMITED),
+    _transactions.state == TransactionState.CAPTURED,
 )
-TURNOVER_FEN: Final = _CAPTURED_FEN.where(_one_of(_transactions.kind, _DEBITS), *_is(_transactions.serial_number))
 UPLOADED: Final = select(_uploads.stan, _uploads.amount_fen).where(*_is(_uploads.terminal_id, _uploads.batch))
 
 RELEASES: Final = select(_firmware.model, _firmware.version, _firmware.size, _firmware.sha256).where(

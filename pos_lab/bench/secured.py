@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from firmware_sim.models import MODELS
+from host.policy import Activation, Policy
 from pos_lab.bench.paired import Row, Spread
 from pos_lab.scenario.model import CastMember
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.world import Over, World, world
 from protocol.transport import connect
 
@@ -54,7 +54,7 @@ async def _measure() -> list[Row]:
 
 async def _world(stack: AsyncExitStack, over: Over) -> World:
     directory = Path(stack.enter_context(TemporaryDirectory(prefix="poslab-bench-")))
-    policy = WrittenPolicy(activation=1)
+    policy = Policy(activation=Activation(turnover_fen=1))
     built = await stack.enter_async_context(world({_TILL: _MEMBER}, policy, over, directory, seed=1))
     who = _MEMBER.model_dump(include={"terminal_id", "merchant_id", "serial_number", "model"})
     await built.act("register", **who)

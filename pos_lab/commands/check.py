@@ -1,4 +1,4 @@
-"""``poslab check``: are these scenarios right? Nothing is played."""
+"""``poslab check``: are these scenarios and policies right? Nothing is played."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ from typing import Annotated
 
 import typer
 
-from pos_lab.commands.output import JsonOption, LangOption, Status, new_app, print_json
+from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
 
 app = new_app()
 
 
 @app.command()
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Scenarios, or folders of them; - reads one.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Scenarios, policies, folders; - reads a scenario."),
+    ],
     *,
     as_json: JsonOption = False,
     lang: LangOption,
 ) -> None:
-    """Validate scenarios without running them; every mistake is told with file, line, column and a hint.
+    """Validate scenarios and policies without running them; every mistake is told with file, line, column and a hint.
 
     \b
-    Example:
+    Examples:
       poslab check scenarios/
+      poslab check rules.yaml
     """
     from pos_lab.scenario.errors import ScenarioErrors
     from pos_lab.scenario.files import scenario_files
-    from pos_lab.scenario.loader import load_scenario
-    from pos_lab.scenario.policy import WrittenPolicy
-    from pos_lab.scenario.steps import STEPS
 
     wrong = False
     for file in scenario_files(files):
         try:
-            scenario = load_scenario(file, STEPS, WrittenPolicy)
+            document, told = _examine(file, lang)
         except ScenarioErrors as errors:
             wrong = True
             if as_json:
@@ -42,9 +43,26 @@ def check(
                 typer.echo(str(errors), err=True)
             continue
         if as_json:
-            print_json({"ok": True, "file": scenario.file, "scenario": scenario.name, "steps": len(scenario.steps)})
+            print_json({"ok": True, **document})
         else:
-            told = f"{len(scenario.steps)}步，正确" if lang.code == "zh" else f"{len(scenario.steps)} steps, right"
-            typer.echo(f"{scenario.file}: {told}")
+            typer.echo(told)
     if wrong:
         raise typer.Exit(Status.WRONG)
+
+
+def _examine(file: str, lang: Lang) -> tuple[dict[str, object], str]:
+    """What a right file is, for programs and for people. Raises ScenarioErrors."""
+    from host.policy import Policy
+    from pos_lab.policy_file import is_policy, load_policy
+    from pos_lab.scenario.loader import load_scenario
+    from pos_lab.scenario.steps import STEPS
+
+    if file != "-" and is_policy(file):
+        sections = sorted(load_policy(file).model_fields_set)
+        names = ", ".join(sections)
+        said = f"{file}: 规则正确（{names}）" if lang.code == "zh" else f"{file}: a policy, right ({names})"
+        return {"file": file, "policy": sections}, said
+    scenario = load_scenario(file, STEPS, Policy)
+    steps = len(scenario.steps)
+    said = f"{scenario.file}: {steps}步，正确" if lang.code == "zh" else f"{scenario.file}: {steps} steps, right"
+    return {"file": scenario.file, "scenario": scenario.name, "steps": steps}, said

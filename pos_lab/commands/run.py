@@ -71,9 +71,9 @@ def play(
 ) -> None:
     """Load, play, tell, and leave with the verdict as exit status."""
     logging.getLogger("poslab").addHandler(logging.NullHandler())  # what the line did stands in the evidence
+    from host.policy import Policy
     from pos_lab.scenario.files import scenario_files, told_name
     from pos_lab.scenario.loader import load_scenario
-    from pos_lab.scenario.policy import WrittenPolicy
     from pos_lab.scenario.report.document import run_document
     from pos_lab.scenario.report.file import can_write_report, write_report
     from pos_lab.scenario.report.html import html_report
@@ -81,9 +81,7 @@ def play(
     from pos_lab.scenario.report.text import Teller, console_on
     from pos_lab.scenario.steps import STEPS
 
-    loaded = [
-        replace(load_scenario(file, STEPS, WrittenPolicy), file=told_name(file)) for file in scenario_files(files)
-    ]
+    loaded = [replace(load_scenario(file, STEPS, Policy), file=told_name(file)) for file in scenario_files(files)]
     chosen = [scenario for scenario in loaded if only in scenario.name]
     if not chosen:
         raise typer.BadParameter(f"no scenario has {only!r} in its name", param_hint="-k")

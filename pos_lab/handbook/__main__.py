@@ -1,7 +1,8 @@
-"""``python -m pos_lab.handbook``: writes docs/reference from the tables; ``--check`` only names the stale pages."""
+"""``python -m pos_lab.handbook``: writes docs/reference and docs/features.md; ``--check`` names the stale pages."""
 
 from __future__ import annotations
 
+from os.path import normpath
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ app = new_app(no_args_is_help=False)
 def handbook(
     *, check: Annotated[bool, typer.Option("--check", help="Write nothing; status 1 names the stale pages.")] = False
 ) -> None:
-    """Write docs/reference from the tables.
+    """Write docs/reference from the tables, and docs/features.md from marks and scenarios.
 
     \b
     Example:
@@ -26,7 +27,7 @@ def handbook(
     pages = reference()
     changed = stale(pages) if check else refresh(pages)
     for name in changed:
-        typer.echo(f"docs/reference/{name}: {'stale' if check else 'written'}")
+        typer.echo(f"{normpath(f'docs/reference/{name}')}: {'stale' if check else 'written'}")
     raise typer.Exit(Status.FAILED if check and changed else Status.DONE)
 
 

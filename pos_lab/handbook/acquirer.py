@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
+from typing import get_args
 
+from pydantic.fields import FieldInfo
+
+from host.activation import READINGS
 from host.admin.acts import ACTS
+from host.campaign import CAMPAIGN_TRANSITIONS, ITEM_TRANSITIONS, STEP_DAYS
 from host.fees import FEES
 from host.gates import GATES
-from host.lifecycle import HOLDS, PERMITS
+from host.holds import HOLDS
+from host.lifecycle import PERMITS
 from host.lifecycle import TRANSITIONS as LIFE
-from host.policy import Policy
+from host.notices import CHANNELS, FINDINGS, REASONS, TEMPLATES
+from host.policy import Policy, Section
 from host.postings import BANK, FEE_INCOME, POSTINGS, SCHEME, payable
 from host.refusals import CONTACT, REFUSALS
-from host.registration import FIELD_RULES
+from host.registration import FIELD_RULES, MERCHANT_TYPES, PAPERS
+from host.rollout import STAGES
 from host.swap import TRANSITIONS as SWAP
 from host.transactions import SIGNS
 from host.transactions import TRANSITIONS as HOST_BOOK
-from pos_lab.handbook.device import value_of
+from host.violations import RULES_OF_USE
 from pos_lab.handbook.machine import machine
 from pos_lab.handbook.markdown import Markdown, block, code, codes, prose, sections, table
-from pos_lab.scenario.policy import WrittenPolicy
+from pos_lab.handbook.value import as_written
+from pos_lab.policy_file import as_yaml, figures
 from protocol.kinds import KINDS
 from protocol.money import yuan
 from protocol.responses import response
@@ -33,9 +42,16 @@ from terminal.transaction import TRANSITIONS as TERMINAL_BOOK
 def gates() -> str:
     """Every gate in the order in which they are asked."""
     return table(
-        ("", "gate", "when", "asked of", "passes unasked"),
+        ("", "gate", "switch", "when", "asked of", "passes unasked"),
         (
-            (place, gate.name, gate.stage.value, _kinds(KINDS.keys() - gate.spares), _kinds(gate.spares))
+            (
+                place,
+                gate.name,
+                code(gate.key),
+                gate.stage.value,
+                _kinds(KINDS.keys() - gate.spares),
+                _kinds(gate.spares),
+            )
             for place, gate in enumerate(GATES, 1)
         ),
     )
@@ -79,9 +95,18 @@ def lifecycle() -> str:
     """The administrative life, what each state may send, and the reasons of a hold."""
     permits = table(("state", "may send"), ((code(state), _kinds(kinds)) for state, kinds in PERMITS.items()))
     holds = table(
-        ("rank", "reason", "English", "remedy", "中文", "补救"),
+        ("rank", "reason", "English", "remedy", "中文", "补救", "ends when", "lifted by"),
         (
-            (row.rank, code(row.reason), row.english, row.remedy_english, row.chinese, row.remedy_chinese)
+            (
+                row.rank,
+                code(row.reason),
+                row.english,
+                row.remedy_english,
+                row.chinese,
+                row.remedy_chinese,
+                row.release.value,
+                codes(row.keepers),
+            )
             for row in HOLDS.values()
         ),
     )
@@ -89,6 +114,36 @@ def lifecycle() -> str:
         "## States", machine(LIFE), "## What a state may send", permits,
         "## Holds", "A terminal may have several; a refusal names the gravest, that of the lowest rank.", holds,
         "## Swaps", machine(SWAP), "## What goes along in a swap", _backup(),
+    )  # fmt: skip
+
+
+def retirement() -> str:
+    """The life of a campaign and of its terminals, and what merchants are told."""
+    channels = table(
+        ("channel", "English", "中文", "waits for the morning", "partner"),
+        (
+            (code(row.name), row.english, row.chinese, "yes" if row.disturbs else "no", row.partner)
+            for row in CHANNELS.values()
+        ),
+    )
+    texts = table(
+        ("template", "English", "中文"), ((code(row.name), row.text_en, row.text_zh) for row in TEMPLATES.values())
+    )
+    reasons = table(
+        ("reason", "English", "中文"), ((code(row.code), row.english, row.chinese) for row in REASONS.values())
+    )
+    findings = table(
+        ("finding", "English", "中文", "makes it none of ours"),
+        ((code(row.name), row.english, row.chinese, "yes" if row.grave else "no") for row in FINDINGS.values()),
+    )
+    rules = table(
+        ("rule", "English", "中文"), ((code(row.name), row.english, row.chinese) for row in RULES_OF_USE.values())
+    )
+    return sections(
+        "## A campaign", machine(CAMPAIGN_TRANSITIONS), "## A terminal of a campaign", machine(ITEM_TRANSITIONS),
+        f"Notices are due {', '.join(str(days) for days in STEP_DAYS)} days before the stop.",
+        "## Channels", channels, "## Texts", texts, "## Reasons", reasons,
+        "## What a message is found to be", findings, "## Rules of use", rules,
     )  # fmt: skip
 
 
@@ -158,30 +213,37 @@ def _counting(sign: int) -> Markdown:
 
 
 def policy() -> str:
-    """Every figure that a tester may choose, as a scenario writes it and as the host holds it."""
-    written = WrittenPolicy().as_yaml()
-    figures = table(
-        ("key", "figure of the host", "value", "default", "meaning"),
-        (
-            (code(_key(name)), code(name), value_of(row), code(row["default"]), row["description"])
-            for name, row in Policy.model_json_schema()["properties"].items()
-        ),
-    )
+    """Every rule and figure that a tester may choose, section by section, as it is written."""
     return sections(
+        "Under `policy` of a scenario, in a file for `poslab host --policy`, or by `poslab admin policy publish`; "
+        "`poslab check` says what is wrong with such a file. A running host takes a new version over between two "
+        "requests, and every transaction keeps the version under which it was decided.",
         "## As it is written",
-        "Under `policy` of a scenario, or in a file for `poslab host --policy`. "
-        "Every key may be left out; these are the defaults:",
-        block("yaml", written),
-        "## Every figure",
-        "A figure without a key keeps its default.",
-        figures,
+        "Every section and key may be left out; these are the defaults:",
+        block("yaml", as_yaml(Policy())),
+        "## Every section",
+        *(_section(name, info) for name, info in Policy.model_fields.items()),
+        "## What counts as turnover",
+        table(("reading", "meaning"), ((code(name), row.meaning) for name, row in READINGS.items())),
+        "## Stages of an update",
+        table(("stage", "meaning"), ((code(stage), meaning) for stage, meaning in STAGES.items())),
     )
 
 
-def _key(figure: str) -> str:
-    """The key that stands for a figure of the host: its name without the unit; nothing where there is none."""
-    name = figure.removesuffix("_fen").removesuffix("_s")
-    return name if name in WrittenPolicy.model_fields else ""
+def _section(name: str, info: FieldInfo) -> str:
+    """A section of the policy, or what each row of a list of them says."""
+    default = info.get_default(call_default_factory=True)
+    model = type(default) if isinstance(default, Section) else get_args(info.annotation)[0]
+    defaults = dict(figures(default)) if isinstance(default, Section) else {}
+    rows = (
+        (code(key), value, code(_plain(defaults.get(key, ""))), meaning) for key, value, meaning in as_written(model)
+    )
+    about = prose(model.__doc__) + ("" if defaults else " A list; empty by default.")
+    return sections(f"### {name}", about, table(("key", "value", "default", "meaning"), rows))
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def acts() -> str:
@@ -191,12 +253,24 @@ def acts() -> str:
         ("field", "matches", "English", "中文"),
         ((code(rule.field), code(rule.shape), rule.english, rule.chinese) for rule in FIELD_RULES),
     )
+    papers = table(
+        ("paper", "reference matches", "English", "中文"),
+        ((code(row.kind), code(row.shape), row.english, row.chinese) for row in PAPERS.values()),
+    )
+    types = table(
+        ("type", "papers", "English", "中文"),
+        ((code(name), codes(row.papers), row.english, row.chinese) for name, row in MERCHANT_TYPES.items()),
+    )
     return sections(
         "On the command line an act is a command of `poslab admin`, with a dash for every underscore; "
         "the clock is moved by `poslab admin clock advance 90d`.",
         table(("act", "arguments", "what it does"), rows),
         "## The registration form",
         rules,
+        "## Papers",
+        papers,
+        "## Types of merchant",
+        types,
     )
 
 

@@ -11,8 +11,8 @@ REFERENCE: Final = Path(__file__).parents[2] / "docs" / "reference"
 
 def stale(pages: Mapping[str, str], folder: Path = REFERENCE) -> list[str]:
     """Names of the files that are missing, differ from ``pages`` or have no page any more, in order."""
-    there = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.md")}
-    return [*(name for name, text in pages.items() if there.get(name) != text), *sorted(there.keys() - pages.keys())]
+    gone = {file.name for file in folder.glob("*.md")} - pages.keys()
+    return [*(name for name, text in pages.items() if _text(folder / name) != text), *sorted(gone)]
 
 
 def refresh(pages: Mapping[str, str], folder: Path = REFERENCE) -> list[str]:
@@ -25,3 +25,7 @@ def refresh(pages: Mapping[str, str], folder: Path = REFERENCE) -> list[str]:
         else:
             (folder / name).unlink()
     return changed
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from pos_lab.handbook.markdown import codes, sections
 
-_ROOT = "../../"
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -17,20 +15,22 @@ class Source:
     file: str
     tables: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{codes(self.tables)} in [{self.file}]({_ROOT}{self.file})"
+    def told(self, root: str) -> str:
+        """The names with a link to the file; ``root`` leads from the page to the root of the repository."""
+        return f"{codes(self.tables)} in [{self.file}]({root}{self.file})"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A row of PAGES. ``about`` begins a sentence that goes on with the sources."""
+    """A row of PAGES. ``about`` begins a sentence that goes on with the sources; ``root`` leads to the repository's."""
 
     title: str
     about: str
     sources: tuple[Source, ...]
     body: Callable[[], str]
+    root: str = "../../"
 
     def render(self) -> str:
         """The page as Markdown."""
-        told = " and ".join(map(str, self.sources))
+        told = " and ".join(source.told(self.root) for source in self.sources)
         return sections(f"# {self.title}", f"{self.about}, from {told}; generated: do not edit.", self.body())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pos_lab.handbook import acquirer, device, downloads, firmware, keys, lab, wire
+from pos_lab.handbook import acquirer, api, device, downloads, features, firmware, keys, lab, wire
 from pos_lab.handbook.markdown import Markdown, sections, table
 from pos_lab.handbook.page import Page, Source
 
@@ -79,8 +79,18 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "lifecycle": Page(
             "Lifecycle",
             "The administrative life of a terminal, what each state may send, and why it may be held",
-            (Source("host/lifecycle.py", ("TRANSITIONS", "PERMITS", "HOLDS")),),
+            (Source("host/lifecycle.py", ("TRANSITIONS", "PERMITS")), Source("host/holds.py", ("HOLDS",))),
             acquirer.lifecycle,
+        ),
+        "retirement": Page(
+            "Retirement and notices",
+            "How campaigns take terminals out of service, and what merchants are told",
+            (
+                Source("host/campaign.py", ("CAMPAIGN_TRANSITIONS", "ITEM_TRANSITIONS", "STEP_DAYS")),
+                Source("host/notices.py", ("CHANNELS", "TEMPLATES", "REASONS", "FINDINGS")),
+                Source("host/violations.py", ("RULES_OF_USE",)),
+            ),
+            acquirer.retirement,
         ),
         "transactions": Page(
             "Transactions",
@@ -99,15 +109,39 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         ),
         "policy": Page(
             "Policy",
-            "Every figure of the host that a tester may choose",
-            (Source("pos_lab/scenario/policy.py", ("WrittenPolicy",)), Source("host/policy.py", ("Policy",))),
+            "Every rule and figure of the host that a tester may choose",
+            (
+                Source("host/policy.py", ("Policy",)),
+                Source("host/activation.py", ("READINGS",)),
+                Source("host/rollout.py", ("STAGES",)),
+            ),
             acquirer.policy,
         ),
         "acts": Page(
             "Administrative acts",
             "Everything that an administrator can do, and what a registration form must look like",
-            (Source("host/admin/acts.py", ("ACTS",)), Source("host/registration.py", ("FIELD_RULES",))),
+            (
+                Source("host/admin/acts.py", ("ACTS",)),
+                Source("host/registration.py", ("FIELD_RULES", "PAPERS", "MERCHANT_TYPES")),
+            ),
             acquirer.acts,
+        ),
+        "api": Page(
+            "API",
+            "Every route of the REST API with its roles and arguments, the lists, and how it says no",
+            (
+                Source("host/admin/rights.py", ("RIGHTS", "LIST_ROLES")),
+                Source("host/admin/lists.py", ("LISTS",)),
+                Source("host/admin/wording.py", ("ARGUMENTS", "PROBLEMS")),
+                Source("host/admin/second_person.py", ("ACTS_OF_TWO",)),
+            ),
+            api.api,
+        ),
+        "guard": Page(
+            "Guard",
+            "When wrong MACs bar a line, and which line speaks for a terminal",
+            (Source("host/guard.py", ("BARS",)),),
+            api.guard,
         ),
         "flows": Page(
             "Flows",
@@ -199,9 +233,16 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
             (Source("pos_lab/cli.py", ("COMMANDS",)), Source("pos_lab/commands/admin.py", ("app",))),
             lab.command_line,
         ),
+        "../features": Page(
+            "Features",
+            "What the product does, with the tests and scenarios that show it",
+            (Source("pos_lab/features.py", ("FEATURES",)),),
+            features.features,
+            root="../",
+        ),
     }
 )
-"""Name of the file, without .md, to its page."""
+"""Name of the file in docs/reference, without .md, to its page."""
 
 
 def reference() -> dict[str, str]:
@@ -211,7 +252,11 @@ def reference() -> dict[str, str]:
 
 def _index() -> str:
     rows = (
-        (Markdown(f"[{page.title}]({name}.md)"), Markdown(page.about), Markdown("; ".join(map(str, page.sources))))
+        (
+            Markdown(f"[{page.title}]({name}.md)"),
+            Markdown(page.about),
+            Markdown("; ".join(source.told("../../") for source in page.sources)),
+        )
         for name, page in PAGES.items()
     )
     return sections(

@@ -11,24 +11,26 @@ from typing import Any, Final, Literal, NamedTuple, get_args, get_origin, get_ty
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pos_lab.handbook.markdown import Markdown, code, codes, plain, prose, table
-from pos_lab.scenario.model import (
+from host.written import (
     AMOUNT_MAX_FEN,
     COUNT_MAX,
     DURATION_MAX_S,
+    NONE,
     AmountFen,
     BalanceFen,
     Count,
-    Document,
     DurationS,
     Flag,
     Level,
+    LimitFen,
+    Moment,
     Shape,
-    StepList,
-    TerminalRef,
-    Text,
-    Title,
+    SpanS,
+    TimeOfDayS,
 )
+from pos_lab.handbook.markdown import Markdown, code, codes, plain, prose, table
+from pos_lab.policy_file import kind_of
+from pos_lab.scenario.model import Document, StepList, TerminalRef, Text, Title
 from protocol.money import yuan
 
 
@@ -47,6 +49,10 @@ VALUES: Final = (
     Value("count", Count, f"a whole number from 0 to {COUNT_MAX}"),
     Value("level", Level, "a share from 0 to 1, such as 0.3"),
     Value("flag", Flag, "yes or no"),
+    Value("limit", LimitFen, f"an amount, or {NONE}"),
+    Value("span", SpanS, f"a duration, or {NONE}"),
+    Value("moment", Moment, f"2027-06-30 or 2027-06-30 02:00, in China's time, or {NONE}"),
+    Value("time of day", TimeOfDayS, "02:30, in China's time"),
     Value("terminal", TerminalRef, "the name of a terminal of the cast"),
     Value("steps", StepList, "a list of steps"),
     Value("title", Title, "a text of 1 to 100 characters"),
@@ -56,6 +62,23 @@ VALUES: Final = (
     Value("cast", get_type_hints(Document, include_extras=True)["terminals"], "terminals by name"),
 )
 """A type that is not here is a ``Shape`` or a choice, which says itself what it is."""
+
+
+def as_written(model: type[BaseModel]) -> Iterator[tuple[str, Markdown, str]]:
+    """Key, kind of value and meaning of every field of ``model``."""
+    for name, hint in get_type_hints(model, include_extras=True).items():
+        info = model.model_fields.get(name)
+        if info:
+            value, meaning = _written(hint)
+            told = f"{info.description}: {', '.join(_choices(hint))}" if _choices(hint) else info.description
+            yield info.alias or name, value, told or str(meaning)
+
+
+def _choices(hint: Any) -> list[str]:
+    """The words of a choice, or of a list of them."""
+    if get_origin(hint) is Literal:
+        return [str(word) for word in get_args(hint) if word]
+    return [word for part in get_args(hint) for word in _choices(part)]
 
 
 def values() -> str:
@@ -95,11 +118,14 @@ def _default(info: FieldInfo) -> Markdown:
 
 def _written(hint: Any) -> tuple[Markdown, Markdown]:
     """The name of a kind of value, and what it means."""
-    row = next((row for row in VALUES if row.type == hint), None)
+    kind = kind_of(hint)
+    row = next((row for row in VALUES if row.type == hint or (kind and kind_of(row.type) == kind)), None)
     if row:
         return Markdown(row.name), plain(row.meaning)
     parts = [part for part in get_args(hint) if part is not type(None)]
     if get_origin(hint) is Literal:
         return Markdown("choice"), Markdown(f"one of {codes(parts)}")
     shape = next((part for part in reversed(parts) if isinstance(part, Shape)), None)
-    return (Markdown("line"), plain(shape.meaning)) if shape else _written(parts[0])
+    if shape:
+        return Markdown("line"), plain(shape.meaning)
+    return _written(parts[0]) if parts else (Markdown("number"), Markdown("a whole number"))

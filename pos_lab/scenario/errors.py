@@ -9,16 +9,11 @@ Both are about what somebody wrote: the file is to be corrected, nothing has bee
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-VALUE_SHOWN_MAX = 40
-"""Characters of a wrong value that an error repeats."""
 WORDS_SHOWN_MAX = 40
 """Known words that an error lists."""
-
-_CARD_NUMBER = re.compile(r"(?<!\d)(\d{6})(\d{3,9})(\d{4})(?!\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +58,3 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     words = sorted(by_fold.values())
     more = f" and {len(words) - WORDS_SHOWN_MAX} more" if len(words) > WORDS_SHOWN_MAX else ""
     return f"known here: {', '.join(words[:WORDS_SHOWN_MAX])}{more}"
-
-
-def shown(value: str) -> str:
-    """A wrong value as an error may repeat it: quoted, escaped, short, and without anything like a card number."""
-    masked = _CARD_NUMBER.sub(lambda found: found[1] + "*" * len(found[2]) + found[3], value)
-    clipped = masked if len(masked) <= VALUE_SHOWN_MAX else masked[: VALUE_SHOWN_MAX - 1] + "…"
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clipped)
-    return f"'{escaped}'"

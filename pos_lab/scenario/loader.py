@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pos_lab.scenario.errors import ScenarioError, ScenarioErrors, did_you_mean, shown
-from pos_lab.scenario.model import Document, Scenario, ScenarioModel, Step, StepSpec, Text, mistake
+from host.written import mistake, shown
+from pos_lab.scenario.errors import ScenarioError, ScenarioErrors, did_you_mean
+from pos_lab.scenario.model import Document, Scenario, ScenarioModel, Step, StepSpec, Text
 from pos_lab.scenario.source import STANDARD_INPUT, Entries, Items, Node, Place, Scalar, compose, read_text
 from pos_lab.scenario.wording import in_plain_english
 
@@ -45,7 +46,8 @@ def load_scenario(path: str, steps: Mapping[str, StepSpec], policy: type[BaseMod
         # What YAML already refused is not judged again as a value.
         refused = {(error.line, error.column) for error in errors}
         raise ScenarioErrors([*errors, *(e for e in loading.errors if (e.line, e.column) not in refused)])
-    return Scenario(document.scenario, document.title, document.policy, document.terminals, document.steps, file)
+    told = document.title, document.policy, document.terminals, document.steps, file, document.features
+    return Scenario(document.scenario, *told)
 
 
 @dataclass

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from firmware_sim.line import Direction
 from firmware_sim.power import PowerLost
+from host.acquirer import CLOCK_OFFSET
+from host.policy import Policy
 from pos_lab.scenario.evidence import Way, evidence
 from pos_lab.scenario.model import CHAPTER, Scenario, Step, StepSpec, Text
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
-from pos_lab.scenario.story import Evidence, ScenarioResult, StepResult, Verdict, gravest
+from pos_lab.scenario.story import Evidence, Impact, ScenarioResult, StepResult, Verdict, gravest
 from pos_lab.world import Over, Passed, RunningElsewhere, World, world
 from protocol.errors import ToldError
 from protocol.money import yuan
@@ -47,10 +49,11 @@ class Runner:
         if directory is None:
             with TemporaryDirectory(prefix="poslab-") as temporary:
                 return await self.run(scenario, on_step, Path(temporary))
-        assert isinstance(scenario.policy, WrittenPolicy)
+        assert isinstance(scenario.policy, Policy)
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with world(scenario.terminals, scenario.policy, self._over, directory, self._seed) as built:
+            since = int(built.now().timestamp()) + await built.read(lambda books: books.counter(CLOCK_OFFSET))
             play = _Play(self._steps, built)
             results: list[StepResult] = []
             for index, step in enumerate(scenario.steps):
@@ -67,6 +70,7 @@ class Runner:
                 duration_s=loop.time() - began,
                 virtual_s=built.elapsed_s() + built.advanced_s,
                 facts=play.stage.facts,
+                impact=await _impact(built, since),
             )
 
 
@@ -112,6 +116,11 @@ class _Play:
         if not _is_met(step, told):
             raise StepError(f"the step inside, {step.verb} on line {step.line}, failed: {told.message.en}")
         return told
+
+
+async def _impact(built: World, since: int) -> Impact:
+    told: dict[str, Any] = await built.act("impact", since=since)
+    return Impact(**{figure.name: told[figure.name] for figure in fields(Impact)})
 
 
 def _is_met(step: Step, told: Told) -> bool:

@@ -32,7 +32,8 @@ from ruamel.yaml.events import (
     StreamStartEvent,
 )
 
-from pos_lab.scenario.errors import ScenarioError, ScenarioErrors, shown
+from host.written import shown
+from pos_lab.scenario.errors import ScenarioError, ScenarioErrors
 
 SIZE_MAX_BYTES = 1 << 20
 DEPTH_MAX = 20

@@ -74,6 +74,21 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Impact:
+    """What a run cost the merchants, from the host's books: the act ``impact`` since the run began."""
+
+    interruption_minutes: int = 0
+    lost_sales: int = 0
+    lost_fen: int = 0
+    not_arrived_fen: int = 0
+    fee_fen: int = 0
+    chargeback_fen: int = 0
+
+    def __add__(self, other: Impact) -> Impact:
+        return Impact(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
 class Chapter:
     """A heading and the steps under it; ``title`` is None for steps before the first heading."""
 
@@ -99,6 +114,7 @@ class ScenarioResult:
     duration_s: float
     virtual_s: float
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    impact: Impact = field(default_factory=Impact)
 
     @property
     def told_steps(self) -> tuple[StepResult, ...]:
@@ -129,6 +145,11 @@ class RunResult:
     def verdict(self) -> Verdict:
         """The gravest verdict of the scenarios."""
         return gravest(scenario.verdict for scenario in self.scenarios)
+
+    @property
+    def impact(self) -> Impact:
+        """What its scenarios cost together."""
+        return sum((scenario.impact for scenario in self.scenarios), Impact())
 
 
 def gravest(verdicts: Iterable[Verdict]) -> Verdict:

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from pos_lab.scenario.errors import ScenarioError, did_you_mean, shown
+from host.written import shown
+from pos_lab.scenario.errors import ScenarioError, did_you_mean
 from pos_lab.scenario.source import Entries, Items, Node, Place, Scalar
 
 WORDING: Mapping[str, str] = {
@@ -50,7 +52,7 @@ def in_plain_english(error: ValidationError, model: type[BaseModel], root: Node,
         if detail["type"] == "extra_forbidden":
             place, path = key_place, key_place.path
             message = f"unknown key {shown(str(loc[-1]))}"
-            hint = did_you_mean(str(loc[-1]), owner.model_fields)
+            hint = did_you_mean(str(loc[-1]), _keys(owner))
         else:
             of_key = bool(rest) and rest[-1] == "[key]"
             place = key_place if of_key else node.place
@@ -67,7 +69,7 @@ def in_plain_english(error: ValidationError, model: type[BaseModel], root: Node,
 
 def _message(detail: Any, node: Node, model: type[BaseModel]) -> tuple[str, str]:
     context = dict(detail.get("ctx", {}))
-    known = ", ".join(f"{name}: …" for name, info in model.model_fields.items() if info.is_required())
+    known = ", ".join(f"{name}: …" for name, info in _keys(model).items() if info.is_required())
     value = shown(node) if isinstance(node, Scalar) else "a list" if isinstance(node, Items) else "a mapping"
     if isinstance(node, Scalar) and node.empty and detail["type"] != "missing":
         return "is empty", ""
@@ -107,10 +109,15 @@ def _walk(root: Node, loc: Sequence[int | str]) -> tuple[Node, Place, Sequence[i
 def _model_at(model: type[BaseModel], loc: Sequence[int | str]) -> type[BaseModel]:
     """The model that a place in the tree is read with: follows fields, and passes through lists and mappings."""
     for part in loc:
-        info = model.model_fields.get(str(part))
+        info = _keys(model).get(str(part))
         if info is not None:
             model = _first_model(info.annotation) or model
     return model
+
+
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the keys that are written."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
 def _first_model(annotation: Any) -> type[BaseModel] | None:

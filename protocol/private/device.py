@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -69,6 +70,7 @@ GROUP_TAGS: Final[Mapping[str, Tag]] = MappingProxyType(
 """Binary tags of the group PI of field 47 (CUP 2.9)."""
 
 
+_DEVICES_KEPT: Final = 10_000
 _ORDER_NUMBER: Final = re.compile(rb"[ -~]{1,32}")
 
 
@@ -99,14 +101,22 @@ class DeviceInfo:
         """What tags A2 and A3 tell; empty where field 59 is another acquirer's or absent."""
         if not raw.startswith((b"A2", b"A3")):
             return cls()
-        width = tag_width(raw, field=F.DEVICE)
-        outer = unpack_tags(raw, field=F.DEVICE, width=width)
-        inner = unpack_tags(outer.get("A2", b""), field=F.DEVICE, width=width)
-        told = [*(inner.get(tag, b"") for tag in ("02", "05", "06")), outer.get("A3", b"")]
-        try:
-            return cls(*(value.decode("ascii") for value in told))
-        except UnicodeDecodeError:
-            raise DecodeError("device information is not ASCII", field=F.DEVICE, code="tags") from None
+        return _read_device(raw) if b"A3" in raw else _read_known_device(raw)
+
+
+def _read_device(raw: bytes) -> DeviceInfo:
+    width = tag_width(raw, field=F.DEVICE)
+    outer = unpack_tags(raw, field=F.DEVICE, width=width)
+    inner = unpack_tags(outer.get("A2", b""), field=F.DEVICE, width=width)
+    told = [*(inner.get(tag, b"") for tag in ("02", "05", "06")), outer.get("A3", b"")]
+    try:
+        return DeviceInfo(*(value.decode("ascii") for value in told))
+    except UnicodeDecodeError:
+        raise DecodeError("device information is not ASCII", field=F.DEVICE, code="tags") from None
+
+
+_read_known_device: Final = lru_cache(_DEVICES_KEPT)(_read_device)
+"""A device tells the same in every request; what a customer showed is not kept."""
 
 
 def order_number(raw: bytes) -> str:

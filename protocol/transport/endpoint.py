@@ -80,6 +80,7 @@ OPTIONS: Mapping[str, Option] = {
     "name": Option(HostName("name: the host's in its certificate, where the URL has another"), "", TLS),
     "parity": Option({"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}, "N", SERIAL),
     "password_file": Option(Text("file: its first line is the password of the key"), "", TLS),
+    "reuse": Option(YES_NO, False, frozenset({"tcp"})),
     "rtscts": Option(YES_NO, False, SERIAL),
     "stopbits": Option({"1": 1, "1.5": 1.5, "2": 2}, 1, SERIAL),
     "xonxoff": Option(YES_NO, False, SERIAL),

@@ -40,7 +40,8 @@ async def serve(endpoint: Endpoint, factory: Callable[[], asyncio.Protocol], ref
         addresses = await loop.getaddrinfo(
             endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        server = await loop.create_server(factory, str(addresses[0][4][0]), endpoint.port)
+        reuse = bool(endpoint.options["reuse"])  # other processes that ask so too may listen beside this one
+        server = await loop.create_server(factory, str(addresses[0][4][0]), endpoint.port, reuse_port=reuse or None)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise EndpointInUse(

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from protocol.errors import FrameError
 from protocol.framing import ACK, EOT, NAK, STX, StxFramer, Timer
 
+pytestmark = pytest.mark.feature("F")
+
 FLIGHT_S = 0.001
 REQUEST = b"\x60" + b"request " * 6
 REPLY = b"\x60" + b"reply " * 8

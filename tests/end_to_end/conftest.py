@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pos_lab.scenario.policy import WrittenPolicy
+from host.policy import Activation, Policy
 from pos_lab.world import Over, World, world
 from tests.end_to_end.shop import HostCommand, Till, serving
 
@@ -23,7 +23,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostCommand]:
 async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """A world in memory that activates a terminal at its first sale; it waits as long as a slow machine needs."""
     monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=11) as built:
+    async with world({}, Policy(activation=Activation(turnover_fen=1)), Over.MEMORY, tmp_path, seed=11) as built:
         yield built
 
 

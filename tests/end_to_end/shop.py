@@ -21,7 +21,6 @@ from host.store.books import Books
 from host.store.database import open_store
 from pos_lab.books import compare_books
 from pos_lab.scenario.model import CastMember
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.world import Device, World
 from protocol.money import yuan
 from terminal.outcome import Outcome
@@ -104,7 +103,8 @@ class HostCommand:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, self.log
-        self.urls: list[str] = json.loads(line)["listening"]
+        self.told: dict[str, Any] = json.loads(line)
+        self.urls: list[str] = self.told["listening"]
 
     @property
     def url(self) -> str:
@@ -154,10 +154,10 @@ class HostCommand:
 
 
 @contextmanager
-def serving(directory: Path, *options: str, listen: str = "tcp://127.0.0.1:0") -> Iterator[HostCommand]:
+def serving(directory: Path, *options: str, listen: str = "tcp://127.0.0.1:0", db: str = "") -> Iterator[HostCommand]:
     """A host in ``directory``, which ends with the block and has shown no traceback."""
     database, log = directory / "host.db", directory / "host.log"
-    words = [*POSLAB, "host", "--json", "--listen", listen, "--db", str(database), *options]
+    words = [*POSLAB, "host", "--json", "--listen", listen, "--db", db or str(database), *options]
     with log.open("ab") as said:
         process = _start(words, directory, said)
     try:
@@ -197,11 +197,12 @@ def _read(line: socket.socket, size: int) -> bytes:
 
 
 @asynccontextmanager
-async def joined(url: str, database: Path, seed: int = 1) -> AsyncIterator[World]:
-    """A world in front of a host that runs already."""
+async def joined(url: str, database: Path, seed: int = 1, *, db: str = "") -> AsyncIterator[World]:
+    """A world in front of a host that runs already on the file ``database``, or on ``db`` with the key beside it."""
     fresh = Random(seed).randbytes
-    store = open_store(str(database), fresh, create=False)
-    built = World(store, url, WrittenPolicy(), fresh)
+    key_file = database.with_name(database.name + ".key")
+    store = open_store(db or str(database), fresh, create=False, key_file=key_file)
+    built = World(store, url, fresh)
     try:
         yield built
     finally:

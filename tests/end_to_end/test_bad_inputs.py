@@ -38,8 +38,12 @@ DROPPED = {name for name in PAYLOADS if name.startswith(("B13", "B16", "B17", "B
 
 
 async def state(port: Port) -> list[object]:
-    """Everything that a request could change, and the sales that count: a refused one may be noted."""
+    """Everything that a request could change, and the sales that count: a refused one may be noted.
+
+    By which line a terminal spoke last is its own business.
+    """
     rows = [await asyncio.to_thread(port.lab.rows, table) for table in TABLES]
+    rows = [[{name: row[name] for name in row if name not in ("line", "fence")} for row in each] for each in rows]
     return [*rows, await asyncio.to_thread(port.lab.rows, "transactions", state="captured")]
 
 

@@ -27,12 +27,11 @@ from firmware_sim.key_store import KeyStore
 from firmware_sim.models import MODELS
 from firmware_sim.power import Power
 from host.admin.acts import perform
-from host.keys import KeyDesk
+from host.policy import Policy
 from host.store.database import open_store
 from pos_lab.scenario import runner
 from pos_lab.scenario.files import FIRST_LIFE, shipped
 from pos_lab.scenario.loader import load_scenario
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.report.document import run_document
 from pos_lab.scenario.report.html import html_report
 from pos_lab.scenario.report.junit import junit_xml
@@ -295,8 +294,9 @@ def blunder(life: Life) -> None:
 def report(life: Life, serial_number: str) -> None:
     """Everything that an administrator can look at, and every report of a scenario."""
     for words in (
-        ("show", serial_number), ("transactions",), ("batches",), ("audit",), ("accounts",),
-        ("verify",), ("parameters", "--json"),
+        ("show", serial_number), ("transactions",), ("batches",), ("audit", "list"), ("accounts",),
+        ("verify",), ("parameters", "--json"), ("audit", "verify"), ("page", "transactions"), ("impact",),
+        ("reconcile",),
     ):  # fmt: skip
         life.admin(*words)
     [signature, *_] = json.loads(life.admin("signatures", "--json"))["signatures"]
@@ -347,11 +347,15 @@ def keys_on_the_wire(life: Life) -> list[Canary]:
     store = open_store(str(life.place / "host.db"), fresh_bytes, create=False)
     cards = [perform(store, "key_card", wall_clock(), serial_number=serial(number)) for number in (1, 2)]
     signing = store.run(lambda books: store.keys.signing_key(books.secret("signing")))
+    transport_key, data_key = store.keys._rsa, store.keys.data_key
     store.close()
     master = (life.place / "host.db.key").read_bytes()
-    transport_key = KeyDesk(master, fresh_bytes)._rsa
     tmks = [bytes.fromhex(str(card["tmk"])) for card in cards]
-    found = [Canary("host master key", key=master), Canary("signing key", key=signing)]
+    found = [
+        Canary("host master key", key=master),
+        Canary("data key", key=data_key),
+        Canary("signing key", key=signing),
+    ]
     found += [Canary("TMK", key=tmk) for tmk in tmks]
     for payload in life.tap.payloads:
         message = unseal(payload).message
@@ -422,7 +426,7 @@ async def test_nothing_secret_is_said_at_debug_level(tmp_path: Path, monkeypatch
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     try:
-        scenario = load_scenario(str(shipped(FIRST_LIFE)), STEPS, WrittenPolicy)
+        scenario = load_scenario(str(shipped(FIRST_LIFE)), STEPS, Policy)
         result = await Runner(STEPS, Over.MEMORY, 7).run(scenario, lambda step: None, tmp_path)
     finally:
         root.setLevel(level)

@@ -103,6 +103,7 @@ async def test_a_cryptogram_that_was_changed_on_its_way_is_refused(till: Till) -
         ("reader.chip_refuses", "credit", "terminal.card_refused"),
     ],
 )
+@pytest.mark.feature("F")
 async def test_fault_before_the_host_is_asked(till: Till, fault: str, card: str, reason: str) -> None:
     """A card that was never read would be charged."""
     assert (await till.do("sign_in")).is_good
@@ -115,6 +116,7 @@ async def test_fault_before_the_host_is_asked(till: Till, fault: str, card: str,
 
 
 @pytest.mark.parametrize("fault", ["reader.removed_after_online", "reader.chip_declines"])
+@pytest.mark.feature("F")
 async def test_fault_after_the_host_approved(till: Till, fault: str) -> None:
     """The customer would pay for a sale to which the card said no."""
     till.device.hardware.faults.arm(fault)

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from random import Random
 
-from pos_lab.scenario.policy import WrittenPolicy
+from host.policy import Policy
 from pos_lab.world import Over, world
 from tests.end_to_end.shop import Till
 
@@ -27,7 +27,7 @@ async def _trade(till: Till, chance: Random) -> None:
 async def test_no_till_sees_half_of_another(tmp_path: Path) -> None:
     """On a Saturday the sale of one shop would appear in the book of another, or twice in its own."""
     chance = Random(30)
-    async with world({}, WrittenPolicy(), Over.TCP, tmp_path, seed=30) as built:
+    async with world({}, Policy(), Over.TCP, tmp_path, seed=30) as built:
         tills = [await Till.open(built, number) for number in range(1, TILLS + 1)]
         await asyncio.gather(*(_trade(till, Random(chance.random())) for till in tills))
         for till in tills:

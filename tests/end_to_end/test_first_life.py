@@ -19,12 +19,12 @@ import pytest
 
 from firmware_sim.cards import TEST_CARDS
 from host.admin.acts import perform
+from host.policy import Policy
 from host.store.database import open_store
 from pos_lab.host_process import HostProcess
 from pos_lab.scenario import runner
 from pos_lab.scenario.files import FIRST_LIFE, shipped
 from pos_lab.scenario.loader import load_scenario
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.report.document import run_document
 from pos_lab.scenario.report.html import html_report
 from pos_lab.scenario.report.junit import junit_xml
@@ -91,7 +91,7 @@ async def _play(over: Over, place: Path, monkeypatch: pytest.MonkeyPatch) -> Lif
             yield made
 
     monkeypatch.setattr(runner, "world", listening)
-    scenario = load_scenario(str(shipped(FIRST_LIFE)), STEPS, WrittenPolicy)
+    scenario = load_scenario(str(shipped(FIRST_LIFE)), STEPS, Policy)
     told: list[str] = []
     result = await Runner(STEPS, over, SEED).run(scenario, lambda step: told.append(step.name), place)
     assert told == [step.verb for step in scenario.steps]
@@ -123,7 +123,7 @@ async def test_every_step_passes_and_nothing_secret_is_handed_on(
 
 async def test_a_run_gives_its_port_back(tmp_path: Path) -> None:
     """The next run would find the port taken, or a host that nobody ends."""
-    async with world({}, WrittenPolicy(), Over.PROCESS, tmp_path, SEED) as built:
+    async with world({}, Policy(), Over.PROCESS, tmp_path, SEED) as built:
         port = port_of(built.url)
         assert not is_closed(port)
     assert is_closed(port)

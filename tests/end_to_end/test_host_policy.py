@@ -15,7 +15,7 @@ DAY_S = 86_400
 def test_the_command_line_signs_orders_for_as_long_as_the_host_says(tmp_path: Path) -> None:
     """A tester who shortened the life of orders would see those of the command line live on for half a year."""
     figures = tmp_path / "policy.yaml"
-    figures.write_text('command_ttl: "1d"\n', encoding="utf-8")
+    figures.write_text("commands: {ttl: 1d}\n", encoding="utf-8")
     with serving(tmp_path, "--policy", str(figures)) as host:
         host.admin("register", "10000001", "898100000000001", "--serial-number", "PXE90-0001")
         host.admin("retire-model", "PX-E90")

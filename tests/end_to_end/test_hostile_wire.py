@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from host import server
+from host import guard, server
 from host.acquirer import Answer
 from host.server import Server
 from protocol.codec import seal, unseal
@@ -176,6 +176,7 @@ async def test_what_is_no_stream_of_ours_is_closed_with_one_line(
     other.close()
 
 
+@pytest.mark.feature("F")
 async def test_random_bytes_never_hurt(port: Port, caplog: pytest.LogCaptureFixture) -> None:
     """A line that picks up noise would stop the host."""
     chance = random.Random(7)
@@ -209,9 +210,9 @@ async def test_a_flood_is_let_go_with_few_lines(port: Port, caplog: pytest.LogCa
     submitted = port.lab.acquirer.submit
     counted: list[bytes] = []
 
-    def submit(payload: bytes) -> Future[Answer]:
+    def submit(payload: bytes, line: guard.Line | None = None) -> Future[Answer]:
         counted.append(payload)
-        return submitted(payload)
+        return submitted(payload, line)
 
     port.lab.acquirer.submit = submit  # type: ignore[method-assign]
     for line in strangers:
@@ -509,3 +510,32 @@ async def test_a_defect_of_ours_is_answered_and_seen(
     assert len(lines(caplog, logging.ERROR)) == 1
     assert (await line.ask(port.wire.sale(100))).text(F.RESPONSE_CODE) == "00"
     line.close()
+
+
+@pytest.mark.feature("X11")
+async def test_a_clone_on_the_wire_is_hung_up_and_the_newest_sells(port: Port) -> None:
+    """A copied till would sell beside the real one on a second connection (faults N22, A06)."""
+    old, new = await port.open(), await port.open()
+    assert (await old.ask(port.wire.sale(100))).text(F.RESPONSE_CODE) == "00"
+    assert (await new.ask(port.wire.sale(100))).text(F.RESPONSE_CODE) == "00"
+    assert refusal(await old.ask(port.wire.sale(100))).reason == "terminal.superseded"
+    assert await old.is_closed()
+    assert (await new.ask(port.wire.sale(100))).text(F.RESPONSE_CODE) == "00"
+    assert await captured(port) == 3
+    old.close()
+    new.close()
+
+
+async def test_guessing_on_the_wire_is_hung_up_and_the_neighbour_sells(port: Port) -> None:
+    """A port that anybody reaches would be tried until a MAC fits, or shut all tills behind one router (faults A03)."""
+    till, guesser = await port.open(), await port.open()
+    assert (await till.ask(port.wire.sale(100))).text(F.RESPONSE_CODE) == "00"
+    for _ in range(guard.BARS["terminal"].wrong_macs):
+        payload = port.wire.sale(100)
+        reply = await guesser.ask(payload[:-1] + bytes([payload[-1] ^ 1]))
+        assert reply.text(F.RESPONSE_CODE) == "A0"
+    assert await guesser.is_closed()
+    assert (await till.ask(port.wire.sale(100))).text(F.RESPONSE_CODE) == "00"
+    assert await captured(port) == 2
+    till.close()
+    guesser.close()

@@ -11,7 +11,7 @@ from firmware_sim.cards import TEST_CARDS
 from firmware_sim.key_slots import Algorithm
 from firmware_sim.line import Direction
 from firmware_sim.secure_module import KeyState
-from pos_lab.scenario.policy import WrittenPolicy
+from host.policy import Activation, Policy
 from pos_lab.world import Over, World, world
 from protocol.codec import unseal
 from protocol.fields import F
@@ -32,7 +32,7 @@ SETS = {
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[World]:
     """A host whose terminals a first sale activates."""
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=11) as built:
+    async with world({}, Policy(activation=Activation(turnover_fen=1)), Over.MEMORY, tmp_path, seed=11) as built:
         yield built
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from firmware_sim.models import MODELS, Model
 from firmware_sim.profiles import PROFILES
+from host.policy import Activation, Policy
 from pos_lab.doctor.examination import Verdict, examine
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.vendor import make_image
 from pos_lab.world import Over, World, world
 from tests.end_to_end.shop import Till
@@ -31,7 +31,7 @@ def model_of(profile: str, *, updates: bool | None = None) -> Model:
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[World]:
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=7) as built:
+    async with world({}, Policy(activation=Activation(turnover_fen=1)), Over.MEMORY, tmp_path, seed=7) as built:
         yield built
 
 
@@ -49,6 +49,7 @@ async def test_the_gate_refuses_old_firmware(lab: World, profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", ["no_sm4", "gives_up_reversals"])
+@pytest.mark.feature("G8")
 async def test_what_is_told_to_update_does_and_sells_again(lab: World, profile: str) -> None:
     """The shop would be closed until somebody comes with a cable."""
     model = model_of(profile, updates=True)

@@ -12,7 +12,7 @@ import pytest
 from firmware_sim.faults import Faults
 from firmware_sim.line import Direction, Traffic
 from firmware_sim.power import Phase, PowerLost, cuts, kind_of
-from pos_lab.scenario.policy import WrittenPolicy
+from host.policy import Activation, Policy
 from pos_lab.world import Over, World, world
 from terminal.transaction import State
 from tests.end_to_end.shop import Till
@@ -26,7 +26,7 @@ SALE_FEN = 60_00
 async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """A host for many terminals. A first sale activates; a reply that comes is waited for as long as it takes."""
     monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=7) as built:
+    async with world({}, Policy(activation=Activation(turnover_fen=1)), Over.MEMORY, tmp_path, seed=7) as built:
         yield built
 
 
@@ -178,6 +178,7 @@ async def _end_the_day(till: Till) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.feature("F")
 async def test_both_books_agree_after_a_cut_at_every_point(lab: World, name: str) -> None:
     """A plug that is pulled would take a customer's money and give the shop nothing, or the other way round."""
     prepare, act = CASES[name]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pos_lab.scenario.policy import WrittenPolicy
+from host.policy import Activation, Policy
 from pos_lab.world import Device, Over, World, world
 from tests.end_to_end.shop import Till, member
 
@@ -20,7 +20,7 @@ BOSS, CASHIER = "246810", "135791"
 @pytest.fixture
 async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=12) as built:
+    async with world({}, Policy(activation=Activation(turnover_fen=1)), Over.MEMORY, tmp_path, seed=12) as built:
         yield built
 
 

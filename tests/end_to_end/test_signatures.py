@@ -16,6 +16,8 @@ from protocol.jbig.decoder import decode
 from terminal.transaction import Signing
 from tests.end_to_end.shop import Till, poslab
 
+pytestmark = pytest.mark.feature("E")
+
 PIN = "123456"
 
 

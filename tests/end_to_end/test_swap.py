@@ -18,7 +18,7 @@ from firmware_sim.chips import SIZES, Chips
 from firmware_sim.fuse import Fuse
 from firmware_sim.power import Phase, Power, PowerLost, cuts
 from firmware_sim.secure_module import KeyState
-from pos_lab.scenario.policy import WrittenPolicy
+from host.policy import Activation, Policy
 from pos_lab.world import Device, Over, World, world
 from protocol.crypto.derived import PROOF_BYTES, Purpose, is_proof
 from terminal.book import Book, Operator
@@ -37,7 +37,7 @@ Act = Callable[["Swap"], Awaitable[object]]
 async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """A host for many shops. A first sale activates; a reply that comes is waited for as long as it takes."""
     monkeypatch.setattr("pos_lab.world.REPLY_TIMEOUT_S", 30.0)
-    async with world({}, WrittenPolicy(activation=1), Over.MEMORY, tmp_path, seed=7) as built:
+    async with world({}, Policy(activation=Activation(turnover_fen=1)), Over.MEMORY, tmp_path, seed=7) as built:
         yield built
 
 

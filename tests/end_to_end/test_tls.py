@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from host.policy import Policy
 from pos_lab.scenario.loader import load_scenario
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.runner import Runner
 from pos_lab.scenario.steps import STEPS
 from pos_lab.world import Over
@@ -129,7 +129,7 @@ def test_a_wrong_file_is_told_before_anything_runs(tmp_path: Path) -> None:
 
 async def test_a_scenario_over_tls() -> None:
     """What the scenarios prove would be proved without encryption only."""
-    scenario = load_scenario(str(SCENARIOS / "lifecycle/first_life.yaml"), STEPS, WrittenPolicy)
+    scenario = load_scenario(str(SCENARIOS / "lifecycle/first_life.yaml"), STEPS, Policy)
     result = await Runner(STEPS, Over.TLS, seed=11).run(scenario, lambda told: None)
     assert result.verdict == "passed"
 

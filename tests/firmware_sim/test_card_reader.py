@@ -171,6 +171,7 @@ def test_unpredictable_numbers_are_fresh(counter: Counter) -> None:
 # faults
 
 
+@pytest.mark.feature("F")
 async def test_fault_swipe_error_and_chip_mute(counter: Counter) -> None:
     """A worn card would be charged with whatever the head made of it."""
     reader = counter.reader()
@@ -186,6 +187,7 @@ async def test_fault_swipe_error_and_chip_mute(counter: Counter) -> None:
         assert (await reader.read_card(0)).entry_mode is way.entry_mode
 
 
+@pytest.mark.feature("F")
 async def test_fault_a_tap_is_torn(counter: Counter) -> None:
     """Half a tap would be charged."""
     reader = counter.reader()
@@ -199,6 +201,7 @@ async def test_fault_a_tap_is_torn(counter: Counter) -> None:
     assert (torn.value.code, counter.faults.fired["reader.torn"]) == ("card_torn", 1)
 
 
+@pytest.mark.feature("F")
 async def test_fault_the_card_is_taken_out_early(counter: Counter) -> None:
     """A scenario could not play the hurried customer."""
     for fault, before in (("reader.removed_before_online", True), ("reader.removed_after_online", False)):

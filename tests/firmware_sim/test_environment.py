@@ -11,6 +11,8 @@ from firmware_sim.environment import ENVIRONMENT, Environment
 from firmware_sim.errors import DeviceError
 from firmware_sim.faults import FAULT_POINTS, Faults
 
+pytestmark = pytest.mark.feature("F")
+
 
 def test_every_cause_is_a_level_and_every_row_a_fault_point() -> None:
     """A damp shop would be set up in which nothing ever happens."""

@@ -148,6 +148,7 @@ async def test_the_end_of_the_connection_is_told_after_the_last_reply(bench: Ben
     assert await bench.ask() == REPLY
 
 
+@pytest.mark.feature("F")
 async def test_no_host_and_no_connection(power: Power) -> None:
     """The cashier would see a traceback when the host is down."""
     line = Line(power, Faults(), "memory:nobody", lambda *_: None)
@@ -169,6 +170,7 @@ async def test_closing(bench: Bench) -> None:
     assert not bench.line.is_open
 
 
+@pytest.mark.feature("F")
 async def test_garbage_ends_the_connection(bench: Bench) -> None:
     """A wrong port would make the terminal wait for its timeout without a reason."""
     await bench.line.open()
@@ -213,6 +215,7 @@ async def test_a_lost_reply(bench: Bench) -> None:
     assert bench.traffic == [(Direction.SENT, REQUEST)]
 
 
+@pytest.mark.feature("F")
 async def test_a_held_reply(bench: Bench) -> None:
     """The stop in the middle of a sale could not be played."""
     hold = Hold()
@@ -270,6 +273,7 @@ async def test_a_planned_cut_falls_before_or_after_the_sending(
     assert bench.host.is_lost
 
 
+@pytest.mark.feature("F")
 async def test_a_brown_out_fault_restarts_the_device(bench: Bench, power: Power) -> None:
     """A weak supply would look like a plug that was pulled."""
     bench.faults.arm("power.brown_out")
@@ -279,6 +283,7 @@ async def test_a_brown_out_fault_restarts_the_device(bench: Bench, power: Power)
     assert (bench.host.seen, power.last_cut, bench.faults.fired["power.brown_out"]) == ([], Cause.BROWN_OUT, 1)
 
 
+@pytest.mark.feature("F")
 async def test_no_signal_fault(bench: Bench) -> None:
     """A cellar without a signal would look like a host that is down."""
     working = [bench.line.is_working]
@@ -291,6 +296,7 @@ async def test_no_signal_fault(bench: Bench) -> None:
     assert bench.faults.fired["line.no_signal"] == 1
 
 
+@pytest.mark.feature("F")
 async def test_a_line_that_breaks_fault(bench: Bench) -> None:
     """A request that arrived would be taken for one that was never sent."""
     bench.faults.arm("line.breaks")

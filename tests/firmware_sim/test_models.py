@@ -35,6 +35,7 @@ def retirement_list() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.feature("G11", "G10")
 def test_the_catalogue_is_sound() -> None:
     """A scenario could not buy the device that it names."""
     assert {model.brand for model in MODELS.values()} == BRANDS
@@ -85,6 +86,7 @@ def test_there_is_a_model_whose_factory_firmware_behaves_so(profile: str) -> Non
     assert any(model.factory_profile == profile for model in MODELS.values())
 
 
+@pytest.mark.feature("G1")
 def test_the_retirement_list_is_196_models_of_the_catalogue_and_spares_the_others() -> None:
     """The plan that the operator rehearses would not be the one that is announced."""
     rows = retirement_list()

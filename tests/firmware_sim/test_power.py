@@ -124,6 +124,7 @@ def test_witnesses_are_called_once_unless_they_left(power: Power) -> None:
     assert called == ["stays"]
 
 
+@pytest.mark.feature("F")
 def test_a_battery_runs_low_and_out() -> None:
     """A device on its battery would begin an update that it cannot finish."""
     power = Power(has_battery=True)

@@ -43,6 +43,7 @@ def test_a_slip_comes_out_as_wide_as_the_paper(printer: Printer, paper: list[str
     ("fault", "code", "lines"),
     [("printer.out_of_paper", "out_of_paper", 0), ("printer.overheated", "overheated", 0), ("printer.jam", "jam", 2)],
 )
+@pytest.mark.feature("F")
 def test_fault_what_stops_the_paper(
     printer: Printer, faults: Faults, paper: list[str], fault: str, code: str, lines: int
 ) -> None:

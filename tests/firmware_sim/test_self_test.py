@@ -15,6 +15,8 @@ from firmware_sim.models import MODELS
 from firmware_sim.self_test import FITTED, GOOD, SELF_TESTS, self_test
 from protocol.errors import KeyLoadError
 
+pytestmark = pytest.mark.feature("F")
+
 Spoil = Callable[[Hardware, Board], None]
 
 

@@ -40,6 +40,7 @@ def is_clean(bench: SecureBench) -> bool:
     )
 
 
+@pytest.mark.feature("G12")
 def test_after_tamper_every_operation_is_refused(loaded: SecureBench) -> None:
     """An opened terminal would go on taking PINs."""
     loaded.module.tamper()

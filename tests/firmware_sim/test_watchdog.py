@@ -11,6 +11,8 @@ from firmware_sim.inbox import Inbox
 from firmware_sim.power import Cause, Power, PowerLost
 from firmware_sim.watchdog import Watchdog
 
+pytestmark = pytest.mark.feature("F")
+
 TIMEOUT_S = 0.02
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from host.policy import Policy
+from host.policy import Activation, Gates, Policy
 from protocol.fields import F
+from protocol.private import pack_tags
 from tests.host.wire import CREDIT, Lab, Wire, totals_of
 
 
@@ -16,6 +17,7 @@ def is_activated(wire: Wire) -> bool:
     return bool(row["state"] == "activated")
 
 
+@pytest.mark.feature("A1")
 @pytest.mark.parametrize(
     ("amounts_fen", "activated"),
     [
@@ -103,8 +105,30 @@ def test_turnover_goes_over_batches(wire: Wire) -> None:
 
 def test_the_policy_chooses_another_figure(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A tester could not play another acquirer's rule."""
-    lab = Lab(tmp_path_factory.mktemp("policy") / "host.db", Policy(activation_fen=1))
+    lab = Lab(tmp_path_factory.mktemp("policy") / "host.db", Policy(activation=Activation(turnover_fen=1)))
     wire = Wire(lab).on_counter()
     wire.sell(1)
     assert is_activated(wire)
     lab.store.close()
+
+
+@pytest.mark.feature("A2")
+@pytest.mark.parametrize(
+    ("reading", "turnover_fen", "activates_at_fen"),
+    [("net", 6_000, 4_000), ("less_refunds", 5_000, 5_000), ("cards", 4_000, 6_000), ("gross", 9_000, 1_000)],
+)
+def test_the_policy_chooses_what_counts(lab: Lab, reading: str, turnover_fen: int, activates_at_fen: int) -> None:
+    """Two acquirers read the same contract differently, and a tester could play only one of them."""
+    figures = {"turnover_fen": 10_000, "reading": reading}
+    lab.policy = lab.acquirer.policy = Policy(activation=Activation(**figures), gates=Gates(not_activated=False))
+    wire = Wire(lab).on_counter()
+    sold, undone = wire.sell(4_000), wire.sell(3_000)
+    code = {F.ENTRY_MODE: "032", F.DEVICE: wire.device() + pack_tags([("A3", b"2800" + b"1" * 14)])}
+    assert wire.code(wire.build("qr_sale", {**wire.money(2_000, "", wire.stan()), **code})) == "00"
+    assert wire.code(wire.void(undone)) == "00"
+    assert wire.code(wire.refund(sold, 1_000)) == "00"
+    assert lab.act("show", serial_number=wire.serial_number)["turnover_fen"] == turnover_fen
+    wire.sell(activates_at_fen - 1)
+    assert not is_activated(wire)
+    wire.sell(1)
+    assert is_activated(wire)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from host.fees import FEES, Rate
 from tests.host.wire import CREDIT, DEBIT, FORM, Lab, Wire
 
+pytestmark = pytest.mark.feature("M")
+
 GOLDEN = [
     ("credit", 1_000_000, 6_000),
     ("credit", 1, 0),

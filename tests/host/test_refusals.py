@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import host
-from host.lifecycle import ABSENT, HOLDS
+from host.holds import HOLDS
+from host.lifecycle import ABSENT
 from host.refusals import ISSUER_CODES, REFUSALS, Refusal, Refused
 from host.reply import refusal_text
 from protocol.codec import seal, unseal
@@ -47,9 +48,11 @@ def source() -> str:
 def named_reasons() -> set[str]:
     """Every reason that code names, spelled out or by its parts."""
     called = set(re.findall(r"(?:Refused|refuse)\(\s*\"([a-z_.]+)\"", source()))
-    chosen = set(re.findall(r"(?:\"|refusal=\")((?:transaction|request|card|qr)\.[a-z_]+)\"", source()))
+    families = "transaction|request|card|qr|limit|amount|risk"
+    chosen = set(re.findall(rf"(?:\"|refusal=\")((?:{families})\.[a-z_]+)\"", source()))
     forced = {f"issuer.{code.lower()}" for code in ISSUER_CODES if not RESPONSES[code].approved}
-    made = {f"terminal.{state}" for state in ABSENT} | {f"hold.{reason}" for reason in HOLDS}
+    made = {"partner.down", "partner.wrong"} | {f"terminal.{state}" for state in ABSENT}
+    made |= {f"{word}.{reason}" for word in ("hold", "partial") for reason in HOLDS}
     return called | chosen | made | forced
 
 

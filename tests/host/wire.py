@@ -62,13 +62,18 @@ def fresh_bytes(seed: str = "") -> Callable[[int], bytes]:
 
 
 class Lab:
-    """A host on a database file of its own, with a clock that stands still until it is moved."""
+    """A host on a database of its own, with a clock that stands still until it is moved.
 
-    def __init__(self, path: Path, policy: Policy | None = None, seed: str = "") -> None:
+    The database is the file ``path``, unless a ``url`` names another; its key lies beside that file.
+    """
+
+    def __init__(self, path: Path, policy: Policy | None = None, seed: str = "", *, url: str = "") -> None:
         self.path = path
+        self.url = url or str(path)
+        self._key_file = path.with_name(path.name + ".key")
         self.policy = policy or Policy()
         self.now = START
-        self.store: Store = open_store(str(path), fresh_bytes(seed))
+        self.store: Store = open_store(self.url, fresh_bytes(seed), key_file=self._key_file)
         self.acquirer = Acquirer(self.store, self.policy, lambda: self.now)
 
     def act(self, name: str, /, *, actor: str = "admin", **arguments: Any) -> dict[str, Any]:
@@ -96,9 +101,9 @@ class Lab:
         return self.rows("terminals", serial_number=serial_number)[0]
 
     def reopen(self) -> None:
-        """The host is started again on the same file."""
+        """The host is started again on the same database."""
         self.store.close()
-        self.store = open_store(str(self.path), fresh_bytes("reopened"))
+        self.store = open_store(self.url, fresh_bytes("reopened"), key_file=self._key_file)
         self.acquirer = Acquirer(self.store, self.policy, lambda: self.now)
 
     def violations(self) -> list[str]:
@@ -172,7 +177,7 @@ class Wire:
     def activated(self) -> Wire:
         """Signed on and activated, with an empty batch: the activating turnover was settled."""
         self.on_counter()
-        self.sell(self.lab.policy.activation_fen)
+        self.sell(self.lab.policy.activation.turnover_fen)
         assert self.settle().text(F.RESPONSE_CODE) == "00"
         return self
 

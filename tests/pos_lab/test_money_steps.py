@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from host.issuer import WALLETS as PARTNERS
+from host.policy import Policy
 from pos_lab.scenario.loader import load_scenario
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.runner import Runner
 from pos_lab.scenario.steps import STEPS
 from pos_lab.scenario.steps.money_steps import WALLETS
@@ -18,7 +18,7 @@ from pos_lab.world import Over
 SHIPPED = Path(__file__).parents[2] / "scenarios/money/preauth_and_offline.yaml"
 HEAD = """scenario: case
 title: case
-policy: {activation: 1.00, single_limit: 500.00}
+policy: {activation: {turnover: 1.00}, limits: {single: 500.00}}
 terminals:
   till: {serial_number: LK0000000001, model: LK-E12, firmware: 1.2.3, terminal_id: 10000001,
     merchant_id: 898000000000001}
@@ -37,7 +37,7 @@ async def played(tmp_path: Path, steps: str) -> ScenarioResult:
     """The result of a scenario over memory pipes."""
     file = tmp_path / "case.yaml"
     file.write_text(HEAD + steps, encoding="utf-8")
-    return await Runner(STEPS, Over.MEMORY, 1).run(load_scenario(str(file), STEPS, WrittenPolicy), lambda step: None)
+    return await Runner(STEPS, Over.MEMORY, 1).run(load_scenario(str(file), STEPS, Policy), lambda step: None)
 
 
 def test_every_wallet_has_a_word() -> None:
@@ -48,7 +48,7 @@ def test_every_wallet_has_a_word() -> None:
 @pytest.mark.parametrize("seed", [1, 7])
 async def test_the_shipped_scenario_passes(seed: int) -> None:
     """The first scenario that a tester copies would fail."""
-    scenario = load_scenario(str(SHIPPED), STEPS, WrittenPolicy)
+    scenario = load_scenario(str(SHIPPED), STEPS, Policy)
     result = await Runner(STEPS, Over.MEMORY, seed).run(scenario, lambda step: None)
     assert [(step.line, step.message.en) for step in result.steps if step.verdict != "passed"] == []
 

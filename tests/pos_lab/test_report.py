@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -19,7 +19,7 @@ from pos_lab.scenario.report.html import html_report
 from pos_lab.scenario.report.junit import junit_xml
 from pos_lab.scenario.report.text import console_on, tell
 from pos_lab.scenario.report.wording import duration
-from pos_lab.scenario.story import Evidence, Fact, RunResult, ScenarioResult, StepResult, Verdict, gravest
+from pos_lab.scenario.story import Evidence, Fact, Impact, RunResult, ScenarioResult, StepResult, Verdict, gravest
 
 HOSTILE = "<script>alert(1)</script> & [red]\x1b[31m\x00\u202e]]>"
 HALF = HOSTILE + " \ud800"
@@ -56,6 +56,7 @@ STEPS = (
     StepResult(4, "stop", 15, "error", Text(zh="断线", en="the line broke")),
     StepResult(5, "sale", 16, "skipped", Text(zh="未执行", en="not run")),
 )
+IMPACT = Impact(60, 2, 12_345, 9_940, 60, 100)
 RUN = RunResult(
     (
         ScenarioResult(
@@ -72,6 +73,7 @@ RUN = RunResult(
                 "turnover": Fact(Text(zh="交易额", en="Turnover"), terminal="159.99", host="159.99"),
                 "count": Fact(Text(zh="笔数", en="Sales"), terminal="3", host="2"),
             },
+            IMPACT,
         ),
     ),
     7,
@@ -163,7 +165,8 @@ def test_the_json_document_has_the_promised_shape() -> None:
         "virtual_s": 7_776_000.0,
         "seed": 7,
         "scenarios": [{"name": "first life", "file": "life.yaml", "verdict": "error"}],
-        "impact": {"first life": {"fees": "0.80"}},
+        "facts": {"first life": {"fees": "0.80"}},
+        "impact": asdict(IMPACT),
         "invariants": {"checked": 2, "violated": ["first life: count"]},
     }
     assert steps[1] == {
@@ -176,6 +179,23 @@ def test_the_json_document_has_the_promised_shape() -> None:
     }
     assert steps[0]["evidence"] == {"request": None, "response": None}
     assert run_document(RUN, "zh")["scenarios"][0]["steps"][1]["message"] == "97 未登记"
+
+
+@pytest.mark.feature("REPORT")
+@pytest.mark.parametrize(
+    ("language", "row"), [("zh", "未到账金额: 198.80"), ("en", "money not arrived: 198.80")], ids=["zh", "en"]
+)
+def test_a_run_ends_with_one_impact_report(language: Language, row: str) -> None:
+    """A planner would have to add up by hand what the rehearsal cost."""
+    twice = replace(RUN, scenarios=RUN.scenarios * 2)
+    lines = told(twice, language).splitlines()
+    heading = {"zh": "影响报告", "en": "Impact"}[language]
+    assert lines.count(heading) == 1
+    assert lines.index(heading) < lines.index(f"    {row}") < len(lines) - 2
+    assert run_document(twice)["impact"] == {name: 2 * value for name, value in asdict(IMPACT).items()}
+    page = html_report(twice, language)
+    assert page.count('id="impact"') == 1
+    assert f"<dd>{row.split()[-1]}</dd>" in page
 
 
 def test_junit_reads_back() -> None:

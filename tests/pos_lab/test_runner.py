@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from host.policy import Policy
 from pos_lab.scenario.loader import load_scenario
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.runner import Runner
 from pos_lab.scenario.steps import STEPS
 from pos_lab.scenario.story import ScenarioResult
@@ -36,7 +36,7 @@ async def played(tmp_path: Path, text: str) -> ScenarioResult:
     """The result of a scenario over memory pipes."""
     file = tmp_path / "case.yaml"
     file.write_text(text, encoding="utf-8")
-    return await Runner(STEPS, Over.MEMORY, 1).run(load_scenario(str(file), STEPS, WrittenPolicy), lambda step: None)
+    return await Runner(STEPS, Over.MEMORY, 1).run(load_scenario(str(file), STEPS, Policy), lambda step: None)
 
 
 @pytest.mark.parametrize(("expect", "verdict"), [("", "failed"), ("    expect: {verdict: rejected}\n", "passed")])

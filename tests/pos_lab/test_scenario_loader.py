@@ -12,26 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from host import policy
+from host.written import AmountFen, BalanceFen, Count, Digits, DurationS, Flag, amount_fen, duration_s
 from pos_lab.scenario.errors import ScenarioErrors
 from pos_lab.scenario.loader import ERRORS_MAX, load_scenario
-from pos_lab.scenario.model import (
-    AmountFen,
-    BalanceFen,
-    Count,
-    Digits,
-    DurationS,
-    Flag,
-    ResponseCode,
-    Scenario,
-    ScenarioModel,
-    StepList,
-    StepSpec,
-    TerminalRef,
-    Text,
-    amount_fen,
-    duration_s,
-)
-from pos_lab.scenario.policy import WrittenPolicy
+from pos_lab.scenario.model import ResponseCode, Scenario, ScenarioModel, StepList, StepSpec, TerminalRef, Text
 from pos_lab.scenario.source import DEPTH_MAX, NODES_MAX, SIZE_MAX_BYTES
 from pos_lab.scenario.steps import STEPS as PLAYED
 
@@ -417,5 +402,5 @@ def test_what_cannot_be_played_is_no_scenario(tmp_path: Path, model: str, firmwa
     cast = CAST.format(model=model, firmware=firmware)
     file.write_text(f"scenario: case\ntitle: case\nterminals:\n{cast}steps:\n  - {step}\n", encoding="utf-8")
     with pytest.raises(ScenarioErrors) as refused:
-        load_scenario(str(file), PLAYED, WrittenPolicy)
+        load_scenario(str(file), PLAYED, policy.Policy)
     assert [str(error).split(": ", 1)[1] for error in refused.value.errors] == [told]

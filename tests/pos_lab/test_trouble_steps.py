@@ -8,9 +8,9 @@ import pytest
 
 from firmware_sim.faults import FAULT_POINTS
 from firmware_sim.models import MODELS
+from host.policy import Policy
 from pos_lab.scenario.errors import ScenarioErrors
 from pos_lab.scenario.loader import load_scenario
-from pos_lab.scenario.policy import WrittenPolicy
 from pos_lab.scenario.runner import Runner
 from pos_lab.scenario.steps import STEPS
 from pos_lab.scenario.steps.terminal_steps import FAULTS
@@ -43,7 +43,7 @@ def test_every_fault_point_has_a_word_of_its_own_name() -> None:
 @pytest.mark.parametrize("seed", [1, 7])
 async def test_the_bad_day_ends_well(seed: int) -> None:
     """A day like any other would leave a difference in the books."""
-    scenario = load_scenario(str(BAD_DAY), STEPS, WrittenPolicy)
+    scenario = load_scenario(str(BAD_DAY), STEPS, Policy)
     result = await Runner(STEPS, Over.MEMORY, seed).run(scenario, lambda step: None)
     assert [(step.line, step.message.en) for step in result.steps if step.verdict != "passed"] == []
 
@@ -99,7 +99,7 @@ async def test_a_model_without_a_battery(tmp_path: Path) -> None:
     file = tmp_path / "case.yaml"
     head = HEAD.replace("LK-E12, firmware: 1.2.3", f"{model}, firmware: 2.1.0")
     file.write_text(head + "  - battery: {terminal: till, plugged: no}\n", encoding="utf-8")
-    scenario = load_scenario(str(file), STEPS, WrittenPolicy)
+    scenario = load_scenario(str(file), STEPS, Policy)
     step = last(await Runner(STEPS, Over.MEMORY, 1).run(scenario, lambda step: None))
     assert (step.verdict, "has no battery" in step.message.en) == ("error", True), step
 
@@ -125,7 +125,7 @@ async def test_an_empty_battery_ends_the_day(tmp_path: Path, step: str) -> None:
     file.write_text(
         f"{ON_BATTERY}  - battery: {{terminal: till, plugged: no, drain: 100}}\n  - {step}\n", encoding="utf-8"
     )
-    scenario = load_scenario(str(file), STEPS, WrittenPolicy)
+    scenario = load_scenario(str(file), STEPS, Policy)
     result = await Runner(STEPS, Over.MEMORY, 1).run(scenario, lambda step: None)
     assert "the power went" in result.steps[-2].message.en
     assert (last(result).verdict, "plug it in" in last(result).message.en) == ("error", True), last(result)

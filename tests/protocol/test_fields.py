@@ -38,6 +38,7 @@ def test_what_may_hold_secrets_is_hidden_by_default(number: int) -> None:
     assert FIELDS[number].mask is Mask.HIDDEN
 
 
+@pytest.mark.feature("K")
 def test_the_pan_is_masked_wherever_it_stands() -> None:
     """Card numbers would stand in a test report."""
     assert FIELDS[F.PAN].mask is Mask.PAN

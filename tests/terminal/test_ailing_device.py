@@ -16,6 +16,8 @@ from terminal.flows.link import part_states
 from tests.terminal.bench import Bench, bench_at, once, swallow
 from tests.terminal.fake_host import FakeHost
 
+pytestmark = pytest.mark.feature("F")
+
 
 async def _wear_out(bench: Bench) -> None:
     """The next time that the journal is put in order, its old bank cannot be erased any more."""

@@ -122,6 +122,7 @@ async def test_a_cut_at_every_point_of_a_command() -> None:
             assert list(bench.host.acknowledged) == [1]
 
 
+@pytest.mark.feature("T10")
 async def test_why(bench: Bench) -> None:
     """The cashier could not tell the shop's owner what to do."""
     assert (await bench.do("why")).text_en == "the terminal may sell"
@@ -187,6 +188,7 @@ async def test_unknown_requirements_are_left_alone(bench: Bench) -> None:
     assert len(bench.host.requests) == 2
 
 
+@pytest.mark.feature("F")
 async def test_a_device_is_diagnosed_from_afar(bench: Bench) -> None:
     """Somebody would have to drive to the shop to find that the battery is empty."""
     await bench.do("sign_in")
@@ -272,6 +274,7 @@ async def test_reading_is_told_until_the_host_knows(bench: Bench) -> None:
     assert bench.host.read == {1: read_at}
 
 
+@pytest.mark.feature("U11")
 async def test_an_announcement_waits_for_enter(bench: Bench) -> None:
     """A new rule would be known to nobody at the till (U11)."""
     await bench.do("sign_in")

@@ -21,8 +21,9 @@ from host.issuer import SCRIPT, answer_chip, find_issuer
 from protocol.tlv import Node, decode, encode, value_of
 from terminal.book import Book
 from terminal.chip_objects import KEPT_TAGS, REVERSAL_TAGS, subset, terminal_objects
+from terminal.chip_scripts import SCRIPTS_MAX
 from terminal.downloads import chip_rules
-from terminal.emv_kernel import SCRIPTS_MAX, ChipTransaction, PinRule
+from terminal.emv_kernel import ChipTransaction, PinRule
 from terminal.settings import Settings
 
 CARD = TEST_CARDS["credit"]

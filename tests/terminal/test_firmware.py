@@ -52,6 +52,7 @@ async def test_an_update_that_is_commanded(bench: Bench) -> None:
     assert bench.terminal.board.running.version == "2.2.0"
 
 
+@pytest.mark.feature("G8")
 async def test_firmware_that_does_not_work_goes_back(bench: Bench) -> None:
     """Bad firmware would turn the terminal into a brick."""
     offer(bench.host)

@@ -61,6 +61,7 @@ async def test_without_a_pin(bench: Bench, card: str, entry_mode: str) -> None:
     assert not request.has(F.PIN_CAPTURE)
 
 
+@pytest.mark.feature("F")
 async def test_a_lost_reply_is_reversed_before_the_next_sale(bench: Bench) -> None:
     """The customer pays for a sale that the shop never saw."""
     await bench.do("sign_in")
@@ -83,6 +84,7 @@ async def test_a_lost_reply_is_reversed_before_the_next_sale(bench: Bench) -> No
 
 
 @pytest.mark.parametrize("spoil", [wrong_mac, without_mac])
+@pytest.mark.feature("F")
 async def test_an_approval_that_nobody_proved_is_reversed(bench: Bench, spoil: object) -> None:
     """Whoever can change bytes on the line could hand out goods for free."""
     await bench.do("sign_in")

@@ -21,6 +21,7 @@ from tests.terminal.bench import Bench, bench_at, once
 from tests.terminal.fake_host import Answer, FakeHost
 
 
+@pytest.mark.feature("F")
 async def test_a_late_approval_changes_nothing(bench: Bench) -> None:
     """The terminal would print a slip for a sale that is about to be reversed."""
     await bench.do("sign_in")
@@ -51,6 +52,7 @@ def _other_terminal(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_other_stan, _other_amount, _other_terminal])
+@pytest.mark.feature("F")
 async def test_somebody_elses_reply(bench: Bench, spoil: object) -> None:
     """The shop would take another terminal's approval for its own (I4)."""
     await bench.do("sign_in")
@@ -99,6 +101,7 @@ async def test_a_line_in_loopback_is_no_host(bench: Bench) -> None:
     assert bench.terminal.session.ignored == {Event.FOREIGN: 1}
 
 
+@pytest.mark.feature("F")
 async def test_garbage_on_the_line(bench: Bench) -> None:
     """One noisy byte would crash the terminal in the middle of a sale."""
     await bench.do("sign_in")

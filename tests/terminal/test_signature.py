@@ -25,6 +25,8 @@ from terminal.transaction import Key, Signing
 from tests.terminal.bench import Bench, bench_at, swallow, without_mac
 from tests.terminal.fake_host import Answer, FakeHost
 
+pytestmark = pytest.mark.feature("E")
+
 PIN = "123456"
 DATE = "0301"
 

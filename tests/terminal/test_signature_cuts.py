@@ -9,6 +9,8 @@ from terminal.transaction import Signing, State
 from tests.terminal.bench import Bench, bench_at, once, swallow
 from tests.terminal.fake_host import FakeHost
 
+pytestmark = pytest.mark.feature("E")
+
 PIN = "918273645091"
 
 

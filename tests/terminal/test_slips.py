@@ -164,6 +164,7 @@ async def test_no_slip_of_a_voided_sale(bench: Bench) -> None:
     assert (await bench.do("reprint")).receipt_en[0] == "sale void"
 
 
+@pytest.mark.feature("X13")
 async def test_practice_leaves_no_trace(shop: Bench) -> None:
     """A trainee's sale would be charged, or end up in the day's totals (X13)."""
     assert (await shop.do("sale", "60.00", "credit", PIN)).is_good
@@ -192,6 +193,7 @@ async def test_practice_leaves_no_trace(shop: Bench) -> None:
     assert (await shop.do("settle")).detail["debit_count"] == "2"
 
 
+@pytest.mark.feature("X13")
 async def test_practice_before_the_first_sign_on() -> None:
     """A shop could not practise before it has its keys."""
     async with bench_at(FakeHost(), with_keys=False) as bench:
@@ -212,6 +214,7 @@ def test_what_cannot_be_practised_waits() -> None:
     assert not {"reverse", "sign_in", "training", "reprint", "sale"} & barred
 
 
+@pytest.mark.feature("X13")
 async def test_what_waits_is_refused_in_training(bench: Bench) -> None:
     """An offline sale in a training would be uploaded and charged."""
     assert (await bench.do("sign_in")).is_good

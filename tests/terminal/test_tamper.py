@@ -51,6 +51,7 @@ async def opened() -> AsyncIterator[Bench]:
 
 
 @pytest.mark.parametrize("reboots", [False, True])
+@pytest.mark.feature("G12")
 async def test_an_opened_terminal_refuses_what_needs_keys(opened: Bench, reboots: bool) -> None:
     """A cashier would sell on a device that may have a skimmer in it."""
     if reboots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pos_lab.scenario.model import Language
@@ -11,8 +12,8 @@ from pos_lab.scenario.story import RunResult, ScenarioResult, StepResult
 def run_document(result: RunResult, language: Language = "en") -> dict[str, Any]:
     """The run as plain dicts, lists, strings and numbers; durations in seconds.
 
-    ``impact`` holds the summary values of each scenario by name; ``invariants`` the rows on which
-    both books must agree.
+    ``facts`` holds the summary values of each scenario by name; ``impact`` what the run cost, in fen, minutes and
+    sales; ``invariants`` the rows on which both books must agree.
     """
     compared = [
         (f"{scenario.name}: {key}", fact)
@@ -26,10 +27,11 @@ def run_document(result: RunResult, language: Language = "en") -> dict[str, Any]
         "virtual_s": round(result.virtual_s, 6),
         "seed": result.seed,
         "scenarios": [_scenario(scenario, language) for scenario in result.scenarios],
-        "impact": {
+        "facts": {
             scenario.name: {key: fact.value for key, fact in scenario.facts.items() if not fact.in_both_books}
             for scenario in result.scenarios
         },
+        "impact": asdict(result.impact),
         "invariants": {
             "checked": len(compared),
             "violated": [name for name, fact in compared if not fact.agrees],

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pos_lab.scenario.model import Language
-from pos_lab.scenario.report.wording import LABELS, VERDICTS, duration, printable
+from pos_lab.scenario.report.wording import LABELS, VERDICTS, duration, impact_rows, printable
 from pos_lab.scenario.story import RunResult, StepResult, count_verdicts
 
 _HERE = Path(__file__).parent
@@ -48,6 +48,7 @@ def html_report(result: RunResult, language: Language = "en") -> str:
         style=style,
         style_digest=digest,
         labels=LABELS,
+        impact=impact_rows(result.impact),
         verdicts=VERDICTS,
     )
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text as Line
 
 from pos_lab.scenario.model import CHAPTER, Language, Text
-from pos_lab.scenario.report.wording import LABELS, VERDICTS, duration, printable
+from pos_lab.scenario.report.wording import LABELS, VERDICTS, duration, impact_rows, printable
 from pos_lab.scenario.story import RunResult, ScenarioResult, StepResult, count_verdicts
 
 _MARKS: Mapping[str, tuple[str, str, str]] = {
@@ -84,8 +84,16 @@ class Teller:
             said = f"{self._label('terminal')} {fact.terminal} · {self._label('host')} {fact.host}"
             self._print((f"  {mark} ", style), (f"{label}: {said}", ""))
 
+    def impact(self, result: RunResult) -> None:
+        """What the run cost."""
+        self._print()
+        self._print((self._label("impact"), "bold cyan"))
+        for label, value in impact_rows(result.impact):
+            self._print((f"    {label.told(self.language)}: {value}", ""))
+
     def verdict(self, result: RunResult, report: Path | None = None) -> None:
-        """The last lines: verdict, duration, where the report lies."""
+        """The last lines: what the run cost, verdict, duration, where the report lies."""
+        self.impact(result)
         counts = count_verdicts(step for scenario in result.scenarios for step in scenario.told_steps)
         told = [f"{number} {VERDICTS[verdict].told(self.language)}" for verdict, number in counts.items() if number]
         _, style = self._mark(result.verdict)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 
 from pos_lab.scenario.model import Text
+from pos_lab.scenario.story import Impact
+from protocol.money import yuan
 
 VERDICTS: Mapping[str, Text] = {
     "passed": Text(zh="通过", en="passed"),
@@ -43,7 +45,18 @@ LABELS: Mapping[str, Text] = {
     "facts": Text(zh="结算", en="The bottom line"),
     "contents": Text(zh="目录", en="Chapters"),
     "report_of": Text(zh="运行报告", en="run report"),
+    "impact": Text(zh="影响报告", en="Impact"),
 }
+
+IMPACT: Mapping[str, Text] = {
+    "interruption_minutes": Text(zh="中断分钟数", en="minutes of interruption"),
+    "lost_sales": Text(zh="损失交易笔数", en="lost sales"),
+    "lost_fen": Text(zh="损失交易金额", en="amount of lost sales"),
+    "not_arrived_fen": Text(zh="未到账金额", en="money not arrived"),
+    "fee_fen": Text(zh="手续费", en="fees"),
+    "chargeback_fen": Text(zh="拒付金额", en="charged back"),
+}
+"""Figure of an Impact -> what it is called."""
 
 # Controls, overrides of the writing direction, half surrogates and what XML 1.0 cannot hold. Tab and line end stay.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -67,3 +80,9 @@ def duration(seconds: float) -> str:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     hours = whole % 86_400 // 3600
     return f"{whole // 86_400} d {hours} h" if hours else f"{whole // 86_400} d"
+
+
+def impact_rows(impact: Impact) -> list[tuple[Text, str]]:
+    """The figures of an impact report by their names, amounts in yuan."""
+    figures = ((name, getattr(impact, name)) for name in IMPACT)
+    return [(IMPACT[name], yuan(value) if name.endswith("_fen") else str(value)) for name, value in figures]

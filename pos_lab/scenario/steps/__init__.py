@@ -10,6 +10,8 @@ from pos_lab.scenario.model import CHAPTER, StepSpec, Text
 from pos_lab.scenario.steps.act_steps import ACT_STEPS
 from pos_lab.scenario.steps.money_steps import MONEY_STEPS
 from pos_lab.scenario.steps.network_steps import NETWORK_STEPS
+from pos_lab.scenario.steps.office_steps import OFFICE_STEPS
+from pos_lab.scenario.steps.rule_steps import RULE_STEPS
 from pos_lab.scenario.steps.stage import Stage, Told
 from pos_lab.scenario.steps.swap_steps import SWAP_STEPS
 from pos_lab.scenario.steps.terminal_steps import TERMINAL_STEPS
@@ -26,6 +28,8 @@ STEPS: Final[Mapping[str, StepSpec]] = MappingProxyType(
         for row in (
             StepSpec(CHAPTER, Text, None, "Open a chapter of the story.", _chapter),
             *ACT_STEPS,
+            *RULE_STEPS,
+            *OFFICE_STEPS,
             *TERMINAL_STEPS,
             *MONEY_STEPS,
             *SWAP_STEPS,

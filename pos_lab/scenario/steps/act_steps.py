@@ -5,27 +5,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from firmware_sim.models import MODELS
 from host.downloads import ASKED_BESIDES
 from host.errors import AdminError
-from host.lifecycle import CHINESE_STATES, HOLDS, State
+from host.holds import HOLDS
+from host.lifecycle import CHINESE_STATES, State
+from host.registration import MERCHANT_TYPES
 from host.swap import CHINESE_STATES as SWAP_STATES
-from pos_lab.scenario.model import (
-    BalanceFen,
-    Count,
-    DurationS,
-    FirmwareVersion,
-    Flag,
-    KnownModel,
-    Name,
-    ScenarioModel,
-    Shape,
-    StepSpec,
-    TerminalRef,
-    Text,
-)
+from host.written import BalanceFen, Count, DurationS, FirmwareVersion, Flag, LimitFen, Shape
+from pos_lab.scenario.model import KnownModel, Name, ScenarioModel, StepSpec, TerminalRef, Text
 from pos_lab.scenario.steps.stage import Stage, Told
 from pos_lab.scenario.story import Fact
 from pos_lab.vendor import make_image
@@ -57,13 +47,20 @@ class Submit(OfTerminal):
     contact: Words
     telephone: Words
     address: Words
+    merchant_type: Annotated[str, Shape("|".join(("", *MERCHANT_TYPES)), f"one of {', '.join(MERCHANT_TYPES)}")] = ""
+    region: Annotated[str, Shape(r"|[0-9]{6}", "a region of 6 digits")] = ""
 
 
 class Hold(OfTerminal):
-    """One reason to suspend."""
+    """One reason to suspend, perhaps for some days, for some kinds, until a firmware runs or what is owed is paid."""
 
     reason: Reason
     note: str = ""
+    days: Count = 0
+    kinds: Annotated[str, Shape(r"[a-z_ ]*", "kinds of new business between blanks")] = ""
+    version: FirmwareVersion | Literal[""] = ""
+    owed: LimitFen = 0
+    in_days: Count = 0
 
 
 class Release(OfTerminal):
@@ -126,7 +123,10 @@ class Nothing(ScenarioModel):
 
 
 class ActExpectation(ScenarioModel):
-    """What an act may be expected to say; ``error`` is the code with which it is refused."""
+    """What an act may be expected to say; ``error`` is the code with which it is refused.
+
+    ``count`` is how many rows a list has; ``signed`` is whether the host holds a cardholder's signature.
+    """
 
     error: Annotated[str, Shape(r"[a-z_]+", "an error code such as batch_open")] | None = None
     state: StateName | None = None
@@ -137,23 +137,25 @@ class ActExpectation(ScenarioModel):
     total: BalanceFen | None = None
     sum: BalanceFen | None = None
     fees: BalanceFen | None = None
+    count: Count | None = None
+    signed: Flag | None = None
 
 
 Arguments = Callable[[Stage, Any], dict[str, Any]]
 Tell = Callable[[Stage, dict[str, Any]], tuple[Text, dict[str, object]]]
 
 
-def _serial(stage: Stage, name: str) -> str:
+def serial_of(stage: Stage, name: str) -> str:
     return stage.world.devices[name].member.serial_number
 
 
 def _name(stage: Stage, serial_number: str) -> str:
-    return next((name for name in stage.world.devices if _serial(stage, name) == serial_number), serial_number)
+    return next((name for name in stage.world.devices if serial_of(stage, name) == serial_number), serial_number)
 
 
-def _of_terminal(stage: Stage, written: OfTerminal) -> dict[str, Any]:
+def of_terminal(stage: Stage, written: OfTerminal) -> dict[str, Any]:
     own = written.model_dump(exclude={"terminal", "by", "stock"})
-    return {"serial_number": _serial(stage, written.terminal), **own}
+    return {"serial_number": serial_of(stage, written.terminal), **own}
 
 
 def _order(stage: Stage, written: Order) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def _order(stage: Stage, written: Order) -> dict[str, Any]:
 
 
 def _replace(stage: Stage, written: Replace) -> dict[str, Any]:
-    return {"serial_number": _serial(stage, written.terminal), "successor": _serial(stage, written.by)}
+    return {"serial_number": serial_of(stage, written.terminal), "successor": serial_of(stage, written.by)}
 
 
 def _publish(stage: Stage, written: OfVersion) -> dict[str, Any]:
@@ -176,11 +178,17 @@ def _publish_table(stage: Stage, written: Published) -> dict[str, Any]:
     return {"name": written.name, "content": json.dumps(content).encode()}
 
 
+def _hold(stage: Stage, written: Hold) -> dict[str, Any]:
+    values = of_terminal(stage, written)
+    owed_fen = values.pop("owed")
+    return {**values, "owed_fen": owed_fen}
+
+
 def _payout(stage: Stage, written: OfTerminal) -> dict[str, Any]:
     return {"merchant_id": stage.world.devices[written.terminal].member.merchant_id}
 
 
-def _as_written(stage: Stage, written: ScenarioModel) -> dict[str, Any]:
+def as_written(stage: Stage, written: ScenarioModel) -> dict[str, Any]:
     return written.model_dump()
 
 
@@ -199,7 +207,7 @@ def _chinese(state: str) -> str:
     return CHINESE_STATES[State(state)] if state in set(State) else state or "完成"
 
 
-def _tell_review(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+def tell_review(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
     reasons = result["reasons"]
     zh = "；".join(reason["zh"] for reason in reasons) or "通过"
     en = "; ".join(reason["en"] for reason in reasons) or "approved"
@@ -207,7 +215,7 @@ def _tell_review(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, 
     return Text(zh=zh, en=en), {"verdict": result["verdict"], "state": str(result["state"]), "field": fields}
 
 
-def _tell_holds(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
+def tell_holds(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str, object]]:
     zh = "、".join(HOLDS[reason].chinese for reason in result["holds"])
     en = ", ".join(result["holds"])
     return Text(zh=f"暂停项：{zh or '无'}", en=f"holds: {en or 'none'}"), {}
@@ -264,18 +272,23 @@ def _tell_accounts(stage: Stage, result: dict[str, Any]) -> tuple[Text, dict[str
     return text, {"sum": result["sum_fen"], "fees": fees_fen}
 
 
-def _step(
-    act: str, arguments: type[ScenarioModel], summary: str, read: Arguments = _of_terminal, tell: Tell = _tell_state
+def act_step(
+    act: str, arguments: type[ScenarioModel], summary: str, read: Arguments = of_terminal, tell: Tell = _tell_state
 ) -> StepSpec:
     async def run(stage: Stage, written: Any) -> Told:
-        try:
-            result = await stage.world.act(act, **read(stage, written))
-        except AdminError as error:
-            return Told(Text(zh=f"拒绝：{error}", en=f"refused: {error}"), False, {"error": error.code})
-        text, actual = tell(stage, result)
-        return Told(text, result.get("verdict") != "rejected", {"error": "none", **actual})
+        return await perform_act(stage, act, read(stage, written), tell)
 
     return StepSpec(act, arguments, ActExpectation, summary, run)
+
+
+async def perform_act(stage: Stage, act: str, arguments: dict[str, Any], tell: Tell) -> Told:
+    """One act of ``host.admin`` as a step tells it; a refusal is told, not raised."""
+    try:
+        result = await stage.world.act(act, **arguments)
+    except AdminError as error:
+        return Told(Text(zh=f"拒绝：{error}", en=f"refused: {error}"), False, {"error": error.code})
+    text, actual = tell(stage, result)
+    return Told(text, result.get("verdict") != "rejected", {"error": "none", **actual})
 
 
 async def _advance(stage: Stage, written: Advance) -> Told:
@@ -294,25 +307,25 @@ async def _load_keys(stage: Stage, written: OfTerminal) -> Told:
 
 
 ACT_STEPS: Final = (
-    _step("order", Order, "Order a device for the till of its cast member, or for stock.", _order),
-    _step("ship", OfTerminal, "The depot sends it."),
-    _step("deliver", OfTerminal, "It arrives at the merchant's."),
+    act_step("order", Order, "Order a device for the till of its cast member, or for stock.", _order),
+    act_step("ship", OfTerminal, "The depot sends it."),
+    act_step("deliver", OfTerminal, "It arrives at the merchant's."),
     StepSpec("load_keys", OfTerminal, None, "The depot loads the master key into the device.", _load_keys),
-    _step("submit", Submit, "Hand in the merchant's registration form."),
-    _step("review", OfTerminal, "Hold the form against the rules: approved or rejected.", tell=_tell_review),
-    _step("show", OfTerminal, "Look at a terminal: state, turnover, holds."),
-    _step("hold", Hold, "Suspend a terminal for one reason.", tell=_tell_holds),
-    _step("release", Release, "Lift one reason.", tell=_tell_holds),
-    _step("retire_model", RetireModel, "Put a model on the retirement list.", _as_written, _tell_plan),
-    _step("stop", Stop, "Stop a terminal at once."),
-    _step("replace", Replace, "Let a new device take over from an old one.", _replace, _tell_replaced),
-    _step("begin_swap", Replace, "Order the swap of a device for a delivered one.", _replace, _tell_swap),
-    _step("cancel_swap", OfTerminal, "Call the swap of an old device off.", tell=_tell_swap),
-    _step("publish_firmware", OfVersion, "Offer a firmware image.", _publish, _tell_firmware),
-    _step("require_firmware", OfVersion, "Refuse older firmware.", _as_written, _tell_firmware),
-    _step("publish_parameters", Published, "Publish a newer version of a download.", _publish_table, _tell_table),
-    _step("ask_for", Wish, "Ask a terminal by the header of its next reply.", tell=_tell_wish),
-    _step("payout", OfTerminal, "Pay the merchant's settled batches.", _payout, _tell_payout),
-    _step("accounts", Nothing, "Sum up every account.", _as_written, _tell_accounts),
+    act_step("submit", Submit, "Hand in the merchant's registration form."),
+    act_step("review", OfTerminal, "Hold the form against the rules: approved or rejected.", tell=tell_review),
+    act_step("show", OfTerminal, "Look at a terminal: state, turnover, holds."),
+    act_step("hold", Hold, "Suspend a terminal for one reason.", _hold, tell_holds),
+    act_step("release", Release, "Lift one reason.", tell=tell_holds),
+    act_step("retire_model", RetireModel, "Put a model on the retirement list.", as_written, _tell_plan),
+    act_step("stop", Stop, "Stop a terminal at once."),
+    act_step("replace", Replace, "Let a new device take over from an old one.", _replace, _tell_replaced),
+    act_step("begin_swap", Replace, "Order the swap of a device for a delivered one.", _replace, _tell_swap),
+    act_step("cancel_swap", OfTerminal, "Call the swap of an old device off.", tell=_tell_swap),
+    act_step("publish_firmware", OfVersion, "Offer a firmware image.", _publish, _tell_firmware),
+    act_step("require_firmware", OfVersion, "Refuse older firmware.", as_written, _tell_firmware),
+    act_step("publish_parameters", Published, "Publish a newer version of a download.", _publish_table, _tell_table),
+    act_step("ask_for", Wish, "Ask a terminal by the header of its next reply.", tell=_tell_wish),
+    act_step("payout", OfTerminal, "Pay the merchant's settled batches.", _payout, _tell_payout),
+    act_step("accounts", Nothing, "Sum up every account.", as_written, _tell_accounts),
     StepSpec("advance", Advance, None, "Let time pass for the host and every device.", _advance),
 )

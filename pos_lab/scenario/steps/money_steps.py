@@ -9,7 +9,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from firmware_sim.cards import TEST_CARDS
-from pos_lab.scenario.model import AmountFen, Digits, Name, StepSpec
+from host.written import AmountFen, Digits
+from pos_lab.scenario.model import Name, StepSpec
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.steps.terminal_steps import (
     AtTerminal,

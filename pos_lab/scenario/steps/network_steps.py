@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final
 
 from firmware_sim.errors import DeviceError
 from firmware_sim.network import NETWORKS
-from pos_lab.scenario.model import Count, Shape, StepSpec, Text
+from host.written import Count, Shape
+from pos_lab.scenario.model import StepSpec, Text
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.steps.terminal_steps import AtTerminal
 

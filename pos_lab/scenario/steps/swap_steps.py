@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Annotated, Final
 
 from firmware_sim.power import Phase
-from pos_lab.scenario.model import Count, Flag, Shape, StepSpec, Text
+from host.written import Count, Flag, Shape
+from pos_lab.scenario.model import StepSpec, Text
 from pos_lab.scenario.steps.stage import Stage, Told
 from pos_lab.scenario.steps.terminal_steps import AtTerminal, OutcomeExpectation, run_flow
 from protocol.swap import SwapState

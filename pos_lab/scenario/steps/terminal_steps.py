@@ -13,27 +13,11 @@ from firmware_sim.cards import TEST_CARDS
 from firmware_sim.faults import FAULT_POINTS, Hold
 from firmware_sim.power import Phase, PowerLost
 from firmware_sim.signature_pad import SIGNATURES
+from host.written import AmountFen, BalanceFen, Count, Digits, FirmwareVersion, Flag, Shape, mistake, shown
 from pos_lab.books import compare_books
 from pos_lab.forgery import FORGED, forge_reply, is_fetch_reply
-from pos_lab.scenario.errors import did_you_mean, shown
-from pos_lab.scenario.model import (
-    AmountFen,
-    BalanceFen,
-    Count,
-    Digits,
-    FirmwareVersion,
-    Flag,
-    Language,
-    Name,
-    ResponseCode,
-    ScenarioModel,
-    Shape,
-    StepList,
-    StepSpec,
-    TerminalRef,
-    Text,
-    mistake,
-)
+from pos_lab.scenario.errors import did_you_mean
+from pos_lab.scenario.model import Language, Name, ResponseCode, ScenarioModel, StepList, StepSpec, TerminalRef, Text
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.story import Fact
 from pos_lab.world import Device

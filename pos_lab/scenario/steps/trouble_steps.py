@@ -13,7 +13,8 @@ from typing import Final
 from pydantic import model_validator
 
 from firmware_sim.environment import Environment
-from pos_lab.scenario.model import Count, DurationS, Flag, Level, StepSpec, Text, mistake
+from host.written import Count, DurationS, Flag, Level, mistake
+from pos_lab.scenario.model import StepSpec, Text
 from pos_lab.scenario.steps.stage import Stage, StepError, Told
 from pos_lab.scenario.steps.terminal_steps import AtTerminal, FaultName
 

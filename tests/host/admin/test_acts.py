@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from host.admin.acts import ACTS, host_policy, keep_policy, perform
+from host.admin.acts import ACTS, perform
+from host.admin.rules import host_policy, keep_policy
 from host.errors import AdminError
-from host.policy import Policy
+from host.policy import Fees, Policy
 from tests.host.wire import FORM, Lab, Wire
 
 NAMES_A_TERMINAL = [
@@ -116,7 +117,7 @@ def test_a_host_on_real_time_has_no_clock_to_move(lab: Lab) -> None:
 def test_acts_from_another_process_use_the_figures_of_the_host(lab: Lab) -> None:
     """The command line would sign orders for another time, or warn of other rates, than the host that runs."""
     wire = Wire(lab).order()
-    policy = Policy(fee_band_bp=(10, 20))
+    policy = Policy(fees=Fees(band_bp=(10, 20)))
     assert lab.store.run(host_policy) == Policy()
     lab.store.run(lambda books: keep_policy(books, policy))
     lab.reopen()
@@ -125,3 +126,29 @@ def test_acts_from_another_process_use_the_figures_of_the_host(lab: Lab) -> None
     assert perform(lab.store, "submit", lab.now, **form)["warnings"] == []
     lab.store.run(lambda books: keep_policy(books, Policy()))
     assert lab.store.run(host_policy) == Policy()
+
+
+@pytest.mark.parametrize(
+    ("act", "arguments"),
+    [
+        ("campaign", {"number": 10**30}),
+        ("evidence", {"number": -(10**30)}),
+        ("amend_rate", {"card_type": "credit", "rate_bp": 60, "signed_by": "li", "in_days": 2**53}),
+        ("amend_rate", {"card_type": "debit", "rate_bp": 60, "signed_by": "li", "cap_fen": 2**63}),
+        ("propose", {"act": "start_campaign", "arguments": '{"number": 1' + "0" * 30 + "}"}),
+        ("propose", {"act": "stop", "arguments": "[" * 100_000}),
+        ("publish_parameters", {"name": "contactless", "content": b"[" * 100_000}),
+    ],
+)
+def test_what_no_store_can_keep_is_refused(wire: Wire, act: str, arguments: dict[str, Any]) -> None:
+    """A slip of the keyboard would end in a traceback, or in a defect of the host at the API."""
+    if act == "amend_rate":
+        arguments = {**arguments, "merchant_id": wire.merchant_id}
+    with pytest.raises(AdminError):
+        wire.lab.act(act, **arguments)
+
+
+def test_a_payout_to_nobody_is_refused(wire: Wire) -> None:
+    """Whoever mistypes a merchant would read that nothing is owed."""
+    with pytest.raises(AdminError, match="no merchant 999"):
+        wire.lab.act("payout", merchant_id="999")

@@ -6,7 +6,7 @@ import pytest
 
 from host.admin.clock import LAB_CLOCK
 from host.errors import AdminError
-from host.lifecycle import HOLDS
+from host.holds import HOLDS, Release
 from protocol.codec import unseal
 from protocol.fields import F
 from protocol.private import Totals
@@ -48,6 +48,7 @@ def test_dates_that_contradict_each_other_are_refused(active: Wire, grace_days: 
     assert state(active) == "activated"
 
 
+@pytest.mark.feature("T1")
 def test_a_plan_is_carried_out_by_the_first_request_after_its_date(active: Wire) -> None:
     """A terminal whose time is over would sell until somebody presses a button."""
     lab = active.lab
@@ -84,6 +85,7 @@ def test_a_terminal_registered_after_the_date_is_refused_by_its_model(active: Wi
     assert late.reason(late.sale(100)) == "model.retired"
 
 
+@pytest.mark.feature("G13")
 def test_only_terminals_in_service_are_planned(lab: Lab) -> None:
     """A terminal that is stopped would be announced to stop."""
     waiting = Wire(lab, "PXE90-0001", "10000001").order()
@@ -97,6 +99,7 @@ def test_only_terminals_in_service_are_planned(lab: Lab) -> None:
 # stop
 
 
+@pytest.mark.feature("T7")
 def test_a_stop_is_a_barrier_and_the_drain_list_goes_through(active: Wire) -> None:
     """Money would be captured after the stop, or the shop's last batch never be settled."""
     sold, payload = active.sell(5_000), active.sale(100)
@@ -127,6 +130,7 @@ def test_a_terminal_with_an_open_batch_is_not_retired(active: Wire) -> None:
 # replacement
 
 
+@pytest.mark.feature("X4")
 def test_a_new_device_takes_everything_over_but_keys_and_numbers(active: Wire) -> None:
     """The shop would start again from nothing, or two devices would share one batch."""
     lab = active.lab
@@ -146,6 +150,7 @@ def test_a_new_device_takes_everything_over_but_keys_and_numbers(active: Wire) -
     assert lab.act("accounts") != before
 
 
+@pytest.mark.feature("X12")
 def test_the_old_device_is_told_that_it_was_replaced(active: Wire) -> None:
     """A device from a drawer would go on selling, or its owner not know why it does not."""
     lab, new = active.lab, stock(active.lab)
@@ -336,11 +341,14 @@ def test_a_hold_on_the_merchant_follows_the_till(active: Wire, reason: str) -> N
     assert new.reason(new.sale(100)) == f"hold.{reason}"
     [held] = active.lab.rows("holds", serial_number=new.serial_number)
     assert (held["actor"], held["note"]) == ("li", "case 7")
+    if HOLDS[reason].release is Release.EVIDENCE:
+        active.lab.act("file_evidence", serial_number=new.serial_number, reason=reason, reference="slip 7")
     active.lab.act("release", serial_number=new.serial_number, reason=reason)
     new.sell(100)
 
 
 @pytest.mark.parametrize(("act", "state_after"), [("lose", "lost"), ("tamper", "tampered")])
+@pytest.mark.feature("X8")
 def test_a_device_that_is_gone_reverses_and_is_replaced(active: Wire, act: str, state_after: str) -> None:
     """A thief could sell, or the shop's open money and its terminal id be lost with the device."""
     lab = active.lab

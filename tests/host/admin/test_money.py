@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from host.decision import Update
 from protocol.fields import F
 from tests.host.wire import CREDIT, Sold, Wire
+
+pytestmark = pytest.mark.feature("M")
 
 
 def paid(wire: Wire) -> tuple[int, int]:
@@ -67,6 +71,7 @@ def test_a_reversal_after_the_payout_is_kept_from_the_next_one(active: Wire) -> 
     assert active.lab.violations() == []
 
 
+@pytest.mark.feature("T7")
 def test_a_stopped_terminal_is_still_paid(active: Wire) -> None:
     """A merchant whose terminal was stopped would lose the money of the last day (product T7)."""
     active.sell(10_000, CREDIT)
@@ -77,7 +82,8 @@ def test_a_stopped_terminal_is_still_paid(active: Wire) -> None:
 
 def test_another_merchant_is_not_paid(active: Wire) -> None:
     """The money of one shop would go to the next."""
-    assert active.lab.act("payout", merchant_id="898100000000002")["total_fen"] == 0
+    next_one = Wire(active.lab, "PXE90-0002", "10000002", "898100000000002").on_counter()
+    assert active.lab.act("payout", merchant_id=next_one.merchant_id)["total_fen"] == 0
     assert bank_fen(active) == 0
 
 

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from host.errors import AdminError
+from host.policy import Policy, Registration, Window
+from protocol.fields import F
+from protocol.private import pack_tags
 from tests.host.wire import CREDIT, FORM, Lab, Wire
 
 GOOD_TELEPHONES = ["13000000000", "010-1234567", "0571-12345678"]
@@ -27,6 +30,7 @@ BAD_FIELDS = [
 ]
 
 
+@pytest.mark.feature("R2", "R10")
 def test_the_way_to_the_counter_is_stepwise(lab: Lab) -> None:
     """A terminal that was never delivered would be registered."""
     wire = Wire(lab).order()
@@ -49,6 +53,7 @@ def test_good_telephone_numbers_are_approved(lab: Lab, telephone: str) -> None:
     assert lab.act("review", serial_number=wire.serial_number)["reasons"] == []
 
 
+@pytest.mark.feature("R4", "R5")
 @pytest.mark.parametrize(("field", "value"), BAD_FIELDS)
 def test_a_bad_field_is_rejected_by_name_and_corrected(lab: Lab, field: str, value: str) -> None:
     """The shop could not be reached when something is wrong with its money."""
@@ -226,3 +231,162 @@ def test_a_quick_registration_that_is_rejected_leaves_nothing(lab: Lab) -> None:
         lab.act("register", terminal_id="10000001", merchant_id="898100000000001", name="x")
     assert refused.value.code == "rejected"
     assert [lab.rows(table) for table in ("terminals", "registrations", "merchants")] == [[], [], []]
+
+
+def filed(lab: Lab, wire: Wire, kind: str, reference: str, **more: Any) -> dict[str, Any]:
+    """A paper of the merchant's is handed in."""
+    return lab.act("file_paper", merchant_id=wire.merchant_id, kind=kind, reference=reference, **more)
+
+
+@pytest.mark.feature("R3")
+def test_a_company_is_approved_once_every_paper_of_its_type_is_there(lab: Lab) -> None:
+    """A firm without a licence would take cards, or be turned away without being told what is missing."""
+    wire = Wire(lab).order()
+    about = {"serial_number": wire.serial_number}
+    lab.act("submit", **about, **FORM, merchant_type="company", region="440300")
+    told = lab.act("review", **about)
+    assert [reason["field"] for reason in told["reasons"]] == ["identity", "licence", "account", "premises"]
+    for kind in ("identity", "account"):
+        filed(lab, wire, kind, "A-0001")
+    filed(lab, wire, "premises", "A-0001", valid_days=1)
+    with pytest.raises(AdminError) as refused:
+        filed(lab, wire, "licence", "A-0001")
+    assert refused.value.code == "reference"
+    assert filed(lab, wire, "licence", "91440300MA5EXAMPL7")["papers"]
+    assert lab.act("papers", merchant_id=wire.merchant_id, merchant_type="company")["missing"] == []
+    lab.later(days=1)
+    lab.act("submit", **about, **FORM, merchant_type="company", region="440300")
+    assert [reason["field"] for reason in lab.act("review", **about)["reasons"]] == ["premises"]
+    filed(lab, wire, "premises", "A-0002")
+    lab.act("submit", **about, **FORM, merchant_type="company", region="440300")
+    assert lab.act("review", **about)["verdict"] == "approved"
+    [merchant] = lab.rows("merchants")
+    assert (merchant["merchant_type"], merchant["region"]) == ("company", "440300")
+
+
+@pytest.mark.feature("R3", "R5")
+@pytest.mark.parametrize(
+    ("act", "arguments", "code"),
+    [
+        ("submit", {**FORM, "merchant_type": "club"}, "type"),
+        ("file_paper", {"merchant_id": "M", "kind": "diary", "reference": "A-0001"}, "unknown_paper"),
+        ("file_paper", {"merchant_id": "M", "kind": "identity", "reference": "a\nb"}, "reference"),
+        ("file_paper", {"merchant_id": "M", "kind": "identity", "reference": "A-0001", "valid_days": -1}, "days"),
+        ("papers", {"merchant_id": "M", "merchant_type": "club"}, "type"),
+    ],
+)
+def test_papers_and_types_that_are_none_are_refused(lab: Lab, act: str, arguments: dict[str, Any], code: str) -> None:
+    """A merchant would wait for a review that can never come."""
+    wire = Wire(lab).order()
+    with pytest.raises(AdminError) as refused:
+        lab.act(act, **({"serial_number": wire.serial_number} if act == "submit" else {}), **arguments)
+    assert refused.value.code == code
+
+
+@pytest.mark.feature("R4")
+def test_a_reviewer_turns_a_form_down_and_the_device_is_told_why(lab: Lab) -> None:
+    """The merchant would not learn what a person saw and no rule can see."""
+    wire = Wire(lab).order()
+    about = {"serial_number": wire.serial_number}
+    lab.act("submit", **about, **FORM)
+    with pytest.raises(AdminError):
+        lab.act("reject", **about, reason_zh="")
+    assert lab.act("reject", **about, reason_zh="照片不清晰", reason_en="the picture is blurred")["state"] == "rejected"
+    tags = wire.tags(wire.send(wire.build("registration", {})))
+    assert (tags["ST"], tags["RE"]) == (b"rejected", b"the picture is blurred")
+    assert tags["RZ"].decode("gbk") == "照片不清晰"
+    lab.act("submit", **about, **FORM)
+    assert lab.act("review", **about)["verdict"] == "approved"
+
+
+@pytest.mark.feature("R9")
+def test_no_form_is_approved_while_the_network_is_away_and_none_is_lost(lab: Lab) -> None:
+    """A terminal would sell that the network has never heard of, or the merchant start from the beginning."""
+    wire = Wire(lab).order()
+    about = {"serial_number": wire.serial_number}
+    lab.act("submit", **about, **FORM)
+    lab.act("partner", name="network", state="down")
+    with pytest.raises(AdminError) as refused:
+        lab.act("review", **about)
+    assert refused.value.code == "partner_down"
+    lab.act("partner", name="network", state="up")
+    assert lab.act("review", **about)["verdict"] == "approved"
+
+
+def handed_in(wire: Wire, **changes: str) -> bytes:
+    """The form as the device sends it."""
+    tags = {"NA": "name", "CO": "contact", "TE": "telephone", "AD": "address"}
+    form = FORM | changes
+    payload = pack_tags([(tag, form[name].encode("gbk")) for tag, name in tags.items()])
+    return wire.build("registration", {F.PAYLOAD: payload})
+
+
+@pytest.mark.feature("R7", "R8")
+def test_a_form_handed_in_during_maintenance_waits_and_makes_one_terminal(lab: Lab) -> None:
+    """A merchant would hand the form in again and again, and be registered twice or never."""
+    wire = Wire(lab).order()
+    lab.policy = lab.acquirer.policy = Policy(maintenance=(Window(begins_at=int(lab.now.timestamp()), lasts_s=600),))
+    for _ in range(3):
+        assert wire.tags(wire.send(handed_in(wire)))["ST"] == b"submitted"
+    with pytest.raises(AdminError) as refused:
+        lab.act("review", serial_number=wire.serial_number)
+    assert refused.value.code == "maintenance"
+    lab.reopen()
+    lab.later(minutes=10)
+    assert lab.act("review", serial_number=wire.serial_number)["verdict"] == "approved"
+    assert len(lab.rows("registrations")) == len(lab.rows("terminals")) == len(lab.rows("merchants")) == 1
+
+
+@pytest.mark.feature("R8")
+def test_a_host_may_refuse_forms_during_maintenance(lab: Lab) -> None:
+    """A tester could not play a host that takes nothing at all."""
+    wire = Wire(lab).order()
+    window = Window(begins_at=int(lab.now.timestamp()), lasts_s=600)
+    figures = Registration(in_maintenance="refuse")
+    lab.policy = lab.acquirer.policy = Policy(maintenance=(window,), registration=figures)
+    assert wire.code(handed_in(wire)) == "90"
+    assert lab.rows("registrations") == []
+
+
+@pytest.mark.feature("R13")
+def test_terminals_of_a_scope_register_again_before_the_deadline_or_wait(lab: Lab) -> None:
+    """A new rule would leave shops with old data selling for ever, or shut them without a warning."""
+    wire = Wire(lab).activated()
+    assert lab.act("reregister", model=wire.model, days=10)["asked"] == [wire.serial_number]
+    assert lab.act("reregister", model=wire.model, days=10)["asked"] == []
+    wire.sell(100)
+    lab.later(days=10)
+    assert wire.reason(wire.sale(100)) == "hold.registration"
+    assert wire.tags(wire.send(handed_in(wire, address="短")))["ST"] == b"submitted"
+    assert lab.act("review", serial_number=wire.serial_number)["verdict"] == "rejected"
+    assert wire.tags(wire.send(handed_in(wire, address="新址二号院楼")))["ST"] == b"submitted"
+    before = lab.rows("merchants")[0]
+    assert lab.act("review", serial_number=wire.serial_number)["state"] == "activated"
+    wire.sell(100)
+    assert wire.tags(wire.send(wire.build("registration", {})))["ST"] == b"registered"
+    after = lab.rows("merchants")[0]
+    assert (after["address"], after["credit_bp"]) == ("新址二号院楼", before["credit_bp"])
+    assert after["renewed_at"] > before["renewed_at"]
+
+
+@pytest.mark.feature("R10")
+def test_every_step_to_the_counter_has_its_instant(lab: Lab) -> None:
+    """Nobody could tell how long a merchant waited for the device."""
+    wire = Wire(lab)
+    lab.act("add_model", model=wire.model, brand="百富", family="e_sign")
+    about, began = {"serial_number": wire.serial_number}, int(lab.now.timestamp())
+    lab.act("order", **about, model=wire.model)
+    for act in ("ship", "deliver"):
+        lab.later(days=1)
+        lab.act(act, **about)
+    with pytest.raises(AdminError):
+        lab.act("submit", **about, **FORM)
+    lab.act("bind", **about, merchant_id=wire.merchant_id, terminal_id=wire.terminal_id)
+    with pytest.raises(AdminError) as refused:
+        lab.act("bind", **about, merchant_id=wire.merchant_id, terminal_id="10000009")
+    assert refused.value.code == "bound"
+    lab.later(days=1)
+    lab.act("submit", **about, **FORM)
+    lab.act("review", **about)
+    days = {act: (at - began) // 86_400 for act, at in lab.act("show", **about)["milestones"].items()}
+    assert days == {"order": 0, "ship": 1, "deliver": 2, "submit": 3, "approve": 3}

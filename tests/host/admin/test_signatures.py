@@ -13,6 +13,8 @@ from protocol.jbig.decoder import decode
 from tests.host.handlers.test_signature import PICTURE, signed
 from tests.host.wire import DEBIT, Wire
 
+pytestmark = pytest.mark.feature("E")
+
 
 def unfiltered(png: bytes) -> bytes:
     """The rows of a PNG file, each behind its filter byte."""

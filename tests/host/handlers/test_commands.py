@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from host.errors import AdminError
-from host.policy import Policy
+from host.policy import Commands, Policy
 from protocol.command import RemoteCommand, open_command
 from protocol.errors import SignatureError
 from protocol.fields import F
@@ -74,7 +74,7 @@ def test_a_notice_is_for_one_device_only(lab: Lab) -> None:
 
 def test_a_command_that_nobody_fetched_expires(lab: Lab) -> None:
     """A terminal that lay in a drawer for a year would carry out an order of last year."""
-    lab.policy = Policy(command_ttl_s=3_600)
+    lab.policy = Policy(commands=Commands(ttl_s=3_600))
     wire = Wire(lab).on_counter()
     lab.act("retire_model", model=wire.model)
     lab.later(seconds=3_599)
@@ -86,8 +86,8 @@ def test_a_command_that_nobody_fetched_expires(lab: Lab) -> None:
 
 def test_commands_come_oldest_first_under_rising_counters(active: Wire) -> None:
     """A resume that overtakes a suspend would leave the terminal suspended."""
-    for _ in range(3):
-        active.lab.act("retire_model", model=active.model)
+    for sooner in range(3):
+        active.lab.act("retire_model", model=active.model, stop_days=97 - sooner)
     counters: list[int] = []
     while document := fetched(active):
         command = opened(active, document, last_counter=counters[-1] if counters else 0)
@@ -125,6 +125,7 @@ def test_commands_are_for_the_keeper_of_the_keys(active: Wire, kind: str) -> Non
     assert active.reason(active.management(kind)) == "message.mac"
 
 
+@pytest.mark.feature("F")
 def test_a_diagnosis_is_ordered_kept_and_shown(active: Wire) -> None:
     """The desk would ask a device how it is and never see the answer."""
     assert active.lab.act("diagnose", serial_number=active.serial_number)["counter"] == 1
@@ -168,6 +169,7 @@ def test_why_answers_nothing_where_a_sale_would_be_let_through(active: Wire) -> 
     assert (reply.text(F.RESPONSE_CODE), reply.octets(F.PAYLOAD)) == ("00", b"")
 
 
+@pytest.mark.feature("T10")
 def test_why_tells_reason_texts_remedy_and_contact(active: Wire) -> None:
     """The merchant would read 58 and not know whom to call."""
     active.lab.act("hold", serial_number=active.serial_number, reason="arrears")
@@ -185,6 +187,7 @@ def test_why_tells_reason_texts_remedy_and_contact(active: Wire) -> None:
 
 
 @pytest.mark.parametrize("stage", ["unknown", "ordered", "stopped", "replaced"])
+@pytest.mark.feature("T10")
 def test_why_answers_who_is_refused_for_being_who_it_is(lab: Lab, stage: str) -> None:
     """The terminal that needs the reason most would be refused the reason as well."""
     wire = Wire(lab)
@@ -225,6 +228,7 @@ def notices(wire: Wire) -> list[tuple[str, str, int | None]]:
     return [(row["kind"], row["state"], row["read_at"]) for row in shown]
 
 
+@pytest.mark.feature("U11")
 def test_an_announcement_is_delivered_stored_and_read(active: Wire) -> None:
     """The acquirer could not show that the merchant knew (N10, U11)."""
     assert active.lab.act("announce", **TEXTS)["told"] == [active.serial_number]

@@ -9,7 +9,7 @@ import pytest
 
 from host.downloads import CONTENTS
 from host.errors import AdminError
-from host.policy import Policy
+from host.policy import Downloads, Policy
 from protocol.downloads import DOWNLOADS, Form
 from protocol.fields import F
 from protocol.message import Message
@@ -130,7 +130,7 @@ def test_old_parameters_stop_the_sale_where_the_policy_says_so(wire: Wire) -> No
     """G7: a terminal could ignore what the acquirer must enforce."""
     publish(wire.lab, "parameters", {"12": "60"})
     assert wire.code(wire.sale(100)) == "00"
-    wire.lab.policy = wire.lab.acquirer.policy = Policy(parameters_required=True)
+    wire.lab.policy = wire.lab.acquirer.policy = Policy(downloads=Downloads(required=True))
     reply = wire.send(wire.sale(100))
     assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("77", "terminal.parameters_old")
     assert nibble(reply) == "1"

@@ -24,6 +24,7 @@ def publish(lab: Lab, model: str, version: str, image: bytes = IMAGE) -> str:
     return sha256
 
 
+@pytest.mark.feature("G8")
 def test_an_old_firmware_is_refused_commanded_once_downloaded_and_let_through(active: Wire) -> None:
     """A terminal with a known hole would go on selling, or be refused without ever getting its update."""
     lab, sha256 = active.lab, publish(active.lab, active.model, "2.2.0")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.policy import Policy
+from host.policy import Adjustments, Policy
 from protocol.elements import Value
 from protocol.fields import F
 from protocol.private import Original
@@ -61,6 +61,7 @@ def test_the_issuer_may_still_decline(active: Wire) -> None:
     assert active.lab.rows("transactions", kind="offline_sale")[0]["state"] == "declined"
 
 
+@pytest.mark.feature("T7")
 def test_nothing_sold_offline_is_booked_after_the_stop(active: Wire) -> None:
     """A stopped terminal would go on selling in the dark (invariant L5)."""
     active.lab.act("stop", serial_number=active.serial_number)
@@ -84,7 +85,7 @@ def test_an_adjustment_takes_the_place_of_the_sale(active: Wire, amount_fen: int
     rows = active.lab.rows("transactions", batch=active.batch, state="captured")
     assert [row["amount_fen"] for row in rows] == [10_000 if reason else amount_fen]
     turnover_fen = active.lab.act("show", serial_number=active.serial_number)["turnover_fen"]
-    assert turnover_fen == active.lab.policy.activation_fen + rows[0]["amount_fen"]
+    assert turnover_fen == active.lab.policy.activation.turnover_fen + rows[0]["amount_fen"]
     assert active.settle().text(F.RESPONSE_CODE) == "00"
 
 
@@ -102,7 +103,7 @@ def test_a_tip_only_adds(active: Wire, amount_fen: int, reason: str) -> None:
 
 def test_the_policy_says_how_much_a_tip_adds(tmp_path: Path) -> None:
     """A tester could not play a country without tips."""
-    lab = Lab(tmp_path / "plain.db", Policy(tip_percent=0))
+    lab = Lab(tmp_path / "plain.db", Policy(adjustments=Adjustments(tip_percent=0)))
     wire = Wire(lab).activated()
     sold = wire.sell(10_000)
     assert wire.reason(adjust(wire, "tip_adjustment", sold, 10_001)) == "adjustment.out_of_bounds"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from host.decision import Update
-from host.policy import Policy
+from host.policy import Policy, Preauth
 from protocol.codec import unseal
 from protocol.elements import Value
 from protocol.fields import F
@@ -179,7 +179,7 @@ def test_the_bound_is_115_percent_rounded_down(
 
 def test_the_bound_and_the_time_are_the_policys(tmp_path: Path) -> None:
     """A tester could not play another scheme's rules."""
-    lab = Lab(tmp_path / "other.db", Policy(completion_percent=100, preauth_ttl_s=60))
+    lab = Lab(tmp_path / "other.db", Policy(preauth=Preauth(completion_percent=100, ttl_s=60)))
     wire = Wire(lab).activated()
     held = hold(wire)
     assert code(wire.send(about(wire, "completion", held, 10_001)))[1] == "completion.above_bound"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from typing import Any
 
 import pytest
 
 from host.issuer import WALLETS, find_wallet
-from host.store.prepared import prepare
-from host.store.statements import CODE_USED, HOLD
 from protocol.codec import seal, unseal
 from protocol.elements import Value
 from protocol.fields import F
@@ -133,18 +128,6 @@ def test_wallets_are_told_apart() -> None:
         assert not any(other.prefix.startswith(row.prefix) for other in WALLETS if other is not row)
     assert find_wallet("6200" + "0" * 21) is None
     assert find_wallet("6200" + "０" * 15) is None
-
-
-@pytest.mark.parametrize(
-    ("statement", "index"), [(CODE_USED, "payments_by_code"), (HOLD, "holds_by_authorisation")], ids=["code", "hold"]
-)
-def test_the_store_looks_it_up_by_an_index(lab: Lab, statement: Any, index: str) -> None:
-    """After a year every scan and every checkout would read the whole ledger."""
-    prepared = prepare(statement)
-    given = {**prepared.constants, "auth_id": "", "merchant_id": "", "card_token": ""}
-    with closing(sqlite3.connect(lab.path)) as database:
-        plan = database.execute(f"EXPLAIN QUERY PLAN {prepared.sql}", given).fetchall()
-    assert any(index in str(row) for row in plan), plan
 
 
 def test_a_refund_needs_a_card(active: Wire) -> None:

@@ -32,6 +32,7 @@ def standing(wire: Wire, reply: Message | None = None) -> list[str]:
     return [text_tag(tags, tag) for tag in ("ST", "RZ", "RE")]
 
 
+@pytest.mark.feature("R2")
 def test_a_form_is_filed_reviewed_and_lets_the_terminal_sell(delivered: Wire) -> None:
     """A shop far from any office could not be opened."""
     lab = delivered.lab
@@ -50,6 +51,7 @@ def test_a_form_is_filed_reviewed_and_lets_the_terminal_sell(delivered: Wire) ->
     assert lab.rows("merchants")[0]["name"] == FORM["name"]
 
 
+@pytest.mark.feature("R8")
 def test_a_repeated_form_is_one(delivered: Wire) -> None:
     """A merchant who presses twice would get two contracts (R8)."""
     for _ in range(3):

@@ -14,6 +14,8 @@ from protocol.kinds import KINDS
 from protocol.private import Totals
 from tests.host.wire import CREDIT, FOREIGN, Lab, Wire, refusal, totals_of
 
+pytestmark = pytest.mark.feature("M")
+
 
 def ledger(wire: Wire) -> list[dict[str, Any]]:
     """The captured sales and refunds of the open batch."""

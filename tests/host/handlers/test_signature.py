@@ -18,6 +18,8 @@ from protocol.tlv import Node
 from protocol.tlv import encode as encode_tlv
 from tests.host.wire import Lab, Sold, Wire
 
+pytestmark = pytest.mark.feature("E")
+
 PICTURE = encode(Bitmap(240, 80, bytes(range(240)) * 10))
 OTHER = encode(Bitmap(240, 80, bytes(2400)))
 BOMB = encode(Bitmap(4096, 1024, bytes(512 * 1024)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from host.handlers.undo import CHINESE
-from host.policy import Policy
+from host.policy import Policy, Reversals
 from host.records import TransactionState
 from host.transactions import TRANSITIONS, Undo, step
 from protocol.fields import F
@@ -78,7 +78,7 @@ def test_a_void_that_comes_after_its_reversal_is_refused(active: Wire) -> None:
 
 def test_the_policy_may_refuse_a_reversal_of_the_unknown(tmp_path: Path) -> None:
     """A tester could not play a host that answers 25; the late sale is refused all the same."""
-    lab = Lab(tmp_path / "strict.db", Policy(unknown_reversal_code="25"))
+    lab = Lab(tmp_path / "strict.db", Policy(reversals=Reversals(unknown_code="25")))
     wire = Wire(lab).activated()
     stan = wire.stan()
     assert wire.code(wire.reversal(5_000, stan)) == "25"

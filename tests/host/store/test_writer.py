@@ -8,16 +8,19 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+import psycopg
 import pytest
 
 from host.decision import Insert
 from host.errors import StoreError
-from host.store import database
+from host.store import sqlite
 from host.store.books import Books
 from host.store.database import Store, open_store
 from protocol.codec import unseal
 from protocol.fields import F
 from tests.host.wire import Lab, Wire, fresh_bytes
+
+FILE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 def note(detail: str) -> Callable[[Books], str]:
@@ -42,7 +45,7 @@ def in_one_group(store: Store, units: list[Callable[[Books], Any]]) -> list[Futu
 
 def details(lab: Lab) -> list[str]:
     """What was noted, as another connection sees it."""
-    connection = sqlite3.connect(lab.path)
+    connection: Any = psycopg.connect(lab.url) if lab.store.is_shared else sqlite3.connect(lab.path)
     try:
         return [row[0] for row in connection.execute("SELECT detail FROM audit WHERE act = 'test' ORDER BY number")]
     finally:
@@ -64,7 +67,7 @@ def test_a_unit_that_fails_takes_nobody_with_it(lab: Lab) -> None:
     assert [future.result(10) for future in futures[::2]] == ["one", "two", "three"]
     with pytest.raises(ValueError, match="odd"):
         futures[1].result(10)
-    with pytest.raises(StoreError, match="UNIQUE"):
+    with pytest.raises(StoreError, match=r"UNIQUE|duplicate key"):
         futures[3].result(10)
     assert details(lab) == ["one", "two", "three"]
 
@@ -126,6 +129,7 @@ def test_a_reopened_file_has_everything(active: Wire) -> None:
     assert active.code(active.reversal(1_234, sold.stan)) == "00"
 
 
+@FILE
 def test_a_full_disk_refuses_the_sale_and_the_host_lives_on(active: Wire) -> None:
     """A full disk would stop the host, or worse, approve sales that are nowhere."""
     lab = active.lab
@@ -144,6 +148,7 @@ def test_a_full_disk_refuses_the_sale_and_the_host_lives_on(active: Wire) -> Non
     assert lab.violations() == []
 
 
+@FILE
 def test_a_full_disk_in_a_group_tells_nobody_yes(active: Wire) -> None:
     """A sale before the one that filled the disk would be approved, and SQLite have rolled it back with the rest."""
     lab = active.lab
@@ -193,7 +198,7 @@ def test_a_lock_held_by_somebody_else_is_an_error_and_passes(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backup tool that holds the file would hang the host for ever, or kill it."""
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 20)
     path = tmp_path_factory.mktemp("busy") / "host.db"
     store = open_store(str(path), fresh_bytes())
     other = sqlite3.connect(path, isolation_level=None)
@@ -208,7 +213,7 @@ def test_a_lock_held_by_somebody_else_is_an_error_and_passes(
 
 def test_two_programs_share_a_file_without_losing_anything(lab: Lab) -> None:
     """An operator's command would undo what a terminal just did."""
-    other = open_store(str(lab.path), fresh_bytes("other"))
+    other = open_store(lab.url, fresh_bytes("other"), key_file=lab.path.with_name(lab.path.name + ".key"))
     futures = [store.submit(note(f"{number}")) for number in range(50) for store in (lab.store, other)]
     for future in futures:
         future.result(20)

@@ -1,0 +1,59 @@
+"""A card with so much and no more: what it paid is gone, what came back is there again."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.fields import F
+from protocol.private import Balance
+from tests.host.wire import POOR, Wire
+
+HAS_FEN = 100
+
+
+def left_fen(wire: Wire) -> int:
+    """What the issuer says is on the card."""
+    fields = {name: value for name, value in wire.money(0, POOR, wire.stan()).items() if name is not F.AMOUNT}
+    reply = wire.send(wire.build("balance", fields))
+    assert reply.text(F.RESPONSE_CODE) == "00"
+    return Balance.parse(reply.text(F.ADDITIONAL_AMOUNT)).amount_fen
+
+
+def test_what_is_paid_cannot_be_paid_again(active: Wire) -> None:
+    """A poor card would pay for the whole street."""
+    active.sell(60, POOR)
+    assert left_fen(active) == 40
+    assert active.code(active.sale(41, POOR)) == "51"
+    active.sell(40, POOR)
+    assert left_fen(active) == 0
+
+
+@pytest.mark.parametrize("way", ["void", "reversal", "refund"])
+def test_what_comes_back_can_be_paid_again(active: Wire, way: str) -> None:
+    """A customer whose payment was undone could not pay elsewhere."""
+    sold = active.sell(HAS_FEN, POOR)
+    assert left_fen(active) == 0
+    undo = {
+        "void": lambda: active.void(sold),
+        "reversal": lambda: active.reversal(HAS_FEN, sold.stan, pan=POOR),
+        "refund": lambda: active.refund(sold, HAS_FEN),
+    }[way]
+    assert active.code(undo()) == "00"
+    assert left_fen(active) == HAS_FEN
+
+
+def test_a_hold_is_held_and_its_completion_counts_once(active: Wire) -> None:
+    """A hotel's hold would be taken twice, or not keep the money."""
+    reply = active.send(active.build("preauth", active.money(80, POOR, active.stan())))
+    assert reply.text(F.RESPONSE_CODE) == "00"
+    assert left_fen(active) == 20
+    fields = active.money(70, POOR, active.stan()) | {F.AUTH_ID: reply.text(F.AUTH_ID)}
+    fields[F.ORIGINAL] = f"{active.batch}000000{reply.text(F.LOCAL_DATE)}"
+    assert active.code(active.build("completion", fields)) == "00"
+    assert left_fen(active) == 30
+
+
+def test_a_declined_payment_leaves_everything(active: Wire) -> None:
+    """A refusal would cost the customer the amount."""
+    assert active.code(active.sale(HAS_FEN + 1, POOR)) == "51"
+    assert left_fen(active) == HAS_FEN

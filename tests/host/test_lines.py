@@ -1,0 +1,165 @@
+"""Several lines for one terminal, and lines that guess: who speaks, who is refused, who is harmed (C4, I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from host.acquirer import Answer
+from host.guard import BARS, CLONE_TURNS, Line
+from protocol.codec import unseal
+from protocol.fields import F
+from protocol.message import Message
+from tests.host.wire import Lab, Wire, refusal
+
+PAIR = BARS["terminal"]
+
+
+def ask(wire: Wire, line: Line, payload: bytes) -> Answer:
+    """What the host answers on a line."""
+    return wire.lab.acquirer.submit(payload, line).result(20)
+
+
+def code(answer: Answer) -> str:
+    """Field 39 of an answer."""
+    return unseal(answer.payload).message.text(F.RESPONSE_CODE)
+
+
+def alarms(lab: Lab) -> list[str]:
+    """The alarms of the audit."""
+    return [row["detail"] for row in lab.rows("audit") if row["act"] == "alarm"]
+
+
+def forged(wire: Wire) -> bytes:
+    """A sale whose last MAC byte is another."""
+    payload = wire.sale(1_000)
+    return payload[:-1] + bytes([payload[-1] ^ 1])
+
+
+def test_the_newest_line_that_proves_the_keys_speaks(active: Wire) -> None:
+    """After a change of address the till could not sell; or an old line could sell after it (faults N20, N21)."""
+    old, new = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.2")
+    assert code(ask(active, old, active.sale(100))) == "00"
+    assert active.lab.terminal(active.serial_number)["fence"] == 1
+    assert code(ask(active, new, active.sale(100))) == "00"
+    late = ask(active, old, active.sale(100))
+    assert (code(late), late.ends, late.reason) == ("97", True, "terminal.superseded")
+    assert code(ask(active, new, active.sale(100))) == "00"
+    terminal = active.lab.terminal(active.serial_number)
+    assert (terminal["fence"], terminal["line"]) == (2, new.name)
+    assert len(active.lab.rows("transactions", batch=active.batch)) == 3
+    assert alarms(active.lab) == []
+
+
+def test_a_late_frame_is_refused_even_as_a_repetition(active: Wire) -> None:
+    """The old line would go on reading replies."""
+    old, new = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.2")
+    sale = active.sale(100)
+    assert code(ask(active, old, sale)) == "00"
+    assert code(ask(active, new, active.sale(100))) == "00"
+    assert code(ask(active, old, sale)) == "97"
+    assert code(ask(active, new, sale)) == "00", "the new line gets the stored reply"
+
+
+def test_a_fence_outlives_the_host(active: Wire) -> None:
+    """After a restart the old line would be as good as the new one."""
+    old, new = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.2")
+    ask(active, old, active.sale(100))
+    ask(active, new, active.sale(100))
+    active.lab.reopen()
+    assert code(ask(active, old, active.sale(100))) == "97"
+    assert code(ask(active, new, active.sale(100))) == "00"
+
+
+def test_who_has_no_keys_takes_nobodys_place(active: Wire) -> None:
+    """Anybody could hang up a till by sending its sign-on."""
+    till, stranger = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.9")
+    ask(active, till, active.sale(100))
+    for payload in (active.sign_in(), forged(active), active.management("echo", mac=False)):
+        ask(active, stranger, payload)
+    active.sign_on()
+    assert code(ask(active, till, active.sale(100))) == "00"
+    assert active.lab.terminal(active.serial_number)["fence"] == 1
+
+
+def test_two_devices_that_take_turns_raise_one_alarm(active: Wire) -> None:
+    """A copied till would sell beside the real one, and nobody would know (faults N22, A06)."""
+    for _ in range(CLONE_TURNS + 2):
+        first, second = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.2")
+        for line in (first, second, first):
+            ask(active, line, active.sale(100))
+    assert len([alarm for alarm in alarms(active.lab) if "clone" in alarm]) == 1
+    assert active.lab.violations() == []
+
+
+def test_a_till_that_connects_for_every_sale_is_no_clone(active: Wire) -> None:
+    """Every shop with short connections would raise alarms."""
+    for _ in range(10):
+        assert code(ask(active, active.lab.acquirer.line("10.0.0.1"), active.sale(100))) == "00"
+    assert alarms(active.lab) == []
+
+
+def test_guessing_ends_the_session_and_moves_nothing(active: Wire) -> None:
+    """A MAC of 32 bits falls in a month at a thousand tries a second (faults A03)."""
+    line, before = active.lab.acquirer.line("10.0.0.9"), money(active.lab)
+    answers = [ask(active, line, forged(active)) for _ in range(PAIR.wrong_macs)]
+    assert [answer.ends for answer in answers] == [False] * (PAIR.wrong_macs - 1) + [True]
+    assert {code(answer) for answer in answers} == {"A0"}
+    assert len(alarms(active.lab)) == 1
+    barred = ask(active, active.lab.acquirer.line("10.0.0.9"), active.sale(100))
+    assert (code(barred), barred.ends) == ("A0", True), "even the right MAC is not looked at"
+    assert money(active.lab) == before
+    active.lab.later(seconds=PAIR.first_s)
+    assert code(ask(active, active.lab.acquirer.line("10.0.0.9"), active.sale(100))) == "00"
+
+
+def test_the_reply_to_a_barred_line_is_that_to_a_wrong_mac(active: Wire) -> None:
+    """The guesser would learn when to come back."""
+    line = active.lab.acquirer.line("10.0.0.9")
+    wrong = [unseal(ask(active, line, forged(active)).payload).message for _ in range(PAIR.wrong_macs + 1)]
+    told: list[Callable[[Message], Any]] = [lambda m: m.text(F.RESPONSE_CODE), refusal, lambda m: m.has(F.MAC)]
+    for look in told:
+        assert look(wrong[0]) == look(wrong[-1])
+
+
+def test_the_till_next_to_the_guesser_sells(active: Wire) -> None:
+    """One attacker behind the router of a shopping centre would shut every till there."""
+    neighbour = Wire(active.lab, "PXE90-0002", "10000002", "898100000000002").activated()
+    till, beside, attacker = (active.lab.acquirer.line("10.0.0.1") for _ in range(3))
+    assert code(ask(active, till, active.sale(100))) == "00"
+    for _ in range(3 * PAIR.wrong_macs):
+        ask(active, attacker, forged(active))
+        attacker = active.lab.acquirer.line("10.0.0.1")
+    assert code(ask(active, till, active.sale(100))) == "00"
+    assert code(ask(neighbour, beside, neighbour.sale(100))) == "00"
+
+
+def test_a_barred_till_signs_on_and_goes_on(active: Wire) -> None:
+    """A till with old keys would be shut out until somebody drives there."""
+    line = active.lab.acquirer.line("10.0.0.1")
+    for _ in range(PAIR.wrong_macs):
+        ask(active, line, forged(active))
+    active.sign_on()
+    active.lab.later(seconds=PAIR.first_s)
+    assert code(ask(active, active.lab.acquirer.line("10.0.0.1"), active.sale(100))) == "00"
+
+
+def money(lab: Lab) -> list[Any]:
+    """All that a sale would move."""
+    return [lab.rows(table) for table in ("transactions", "postings", "terminals", "replies")]
+
+
+def test_a_line_that_tills_share_stays_for_the_others(active: Wire) -> None:
+    """A concentrator would be hung up for one till of ten (and that one could never come back)."""
+    neighbour = Wire(active.lab, "PXE90-0002", "10000002", "898100000000002").activated()
+    shared, own = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.2")
+    ask(active, shared, active.sale(100))
+    ask(neighbour, shared, neighbour.sale(100))
+    ask(active, own, active.sale(100))
+    late = ask(active, shared, active.sale(100))
+    assert (code(late), late.ends) == ("97", False)
+    assert code(ask(neighbour, shared, neighbour.sale(100))) == "00"
+    assert code(ask(active, shared, active.sale(100))) == "00"
+    guesses = [ask(neighbour, shared, forged(neighbour)) for _ in range(PAIR.wrong_macs + 1)]
+    assert not [answer for answer in guesses if answer.ends]
+    assert code(ask(active, shared, active.sale(100))) == "00"
