@@ -26,6 +26,8 @@ from terminal.outcome import Outcome
 from terminal.records import OperatorKept, PauseSet
 from tests.end_to_end.shop import Till
 
+pytestmark = pytest.mark.feature("X2", "X6", "X12")
+
 _numbers = count(1)
 SALT, DIGEST = "5a" * 16, "c3" * 32
 SHOPS_AT_ONCE, PAIRS_MIN = 10, 200
