@@ -196,6 +196,7 @@ class FakeHost:
 
     _status_upload = _echo
     _script_result = _echo
+    _cashier_sign_in = _echo
 
     def _sale(self, reply: Answer, key: Key) -> None:
         if key in self.book:
