@@ -138,6 +138,7 @@ def _wrong_mac(case: Case) -> Refused | None:
 
 
 def _superseded(case: Case) -> Refused | None:
+    """Nothing is decided: the terminal takes it for doubt and reverses, so that nobody can send it again later."""
     return Refused("terminal.superseded") if case.fenced else None
 
 

@@ -102,7 +102,7 @@ _ROWS: Final = (
     Refusal("terminal.not_signed_on", "77", "终端未签到", "the terminal is not signed on", *_SIGN_ON),
     Refusal("terminal.wrong_batch", "77", "批次号不符（应为{batch}）", "wrong batch, {batch} is open", *_SIGN_ON),
     Refusal("message.mac", "A0", "MAC校验错", "the MAC is wrong", *_SIGN_ON),
-    Refusal("terminal.superseded", "97", "终端已在另一连接上通讯", "the terminal speaks on another line since", "请断开后重新连接", "hang up and connect again"),
+    Refusal("terminal.superseded", "98", "终端已在另一连接上通讯", "the terminal speaks on another line since", "请断开后重新连接", "hang up and connect again"),
     Refusal("partner.down", "91", "{partner_zh}不可用", "{partner} cannot be reached", "请稍后再试", "try again later"),
     Refusal("partner.wrong", "96", "{partner_zh}应答异常", "{partner} answers nonsense", "请稍后再试", "try again later"),
     Refusal("risk.suspected", "59", "交易存在风险（{rule_zh}）", "the payment looks like abuse ({rule})", "请提交交易凭证", "hand in evidence of the sale"),

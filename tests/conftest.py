@@ -8,6 +8,8 @@ import pytest
 
 from tests.postgresql import Server, why_absent
 
+pytest_plugins = ["pos_lab.pytest_plugin"]
+
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:

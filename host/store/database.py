@@ -7,7 +7,7 @@ the file, or for PostgreSQL in the current directory, readable by its owner alon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -22,12 +22,14 @@ from host.store import postgresql, sqlite
 from host.store.backend import Backend, Keys
 from host.store.books import Books
 from host.store.chain import begin_chain
+from host.store.groups import GroupCommit, told
+from host.store.inline import InlineWriter
 from host.store.reader import Reader
 from host.store.reconcile import RECONCILE
 from host.store.revision import NEWEST, require_newest, stamp
 from host.store.schema import METADATA
 from host.store.witness import Witness
-from host.store.writer import Writer, told
+from host.store.writer import Writer
 from protocol.crypto.vault import KEY_BYTES
 from protocol.errors import KeyLoadError, ToldError
 
@@ -53,14 +55,29 @@ def only_host(url: str) -> Iterator[None]:
 
 
 class Store:
-    """An open database. ``run`` and ``submit`` take units; ``keys`` uses the secrets that it holds."""
+    """An open database. ``run`` and ``submit`` take units; ``keys`` uses the secrets that it holds.
 
-    def __init__(self, engine: Engine, backend: Backend, keys: KeyDesk, master_key: MasterKey) -> None:
+    ``writer`` says when groups of units are committed, ``readers`` where units that only read are run: in threads of
+    their own, unless time is a simulation's.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        backend: Backend,
+        keys: KeyDesk,
+        master_key: MasterKey,
+        witness: Witness,
+        *,
+        writer: Callable[[GroupCommit], Writer | InlineWriter] = Writer,
+        readers: Executor | None = None,
+    ) -> None:
         self._engine = engine
         self._master_key = master_key
-        self._witness = Witness(master_key.file)
-        self._writer = Writer(engine, backend, self._witness, self._look_over, lambda books: books.link_audit(keys))
-        self._reader = Reader(backend.reading(), backend)
+        self._witness = witness
+        self._groups = GroupCommit(engine, backend, witness, self._look_over, lambda books: books.link_audit(keys))
+        self._writer = writer(self._groups)
+        self._reader = Reader(backend.reading(), backend, readers or ThreadPoolExecutor(1, "store-reader"))
         self.backend = backend
         self.keys = keys
 
@@ -79,7 +96,7 @@ class Store:
 
     def run(self, unit: Callable[[Books], T]) -> T:
         """Run a unit and wait until it is durable."""
-        return self._writer.submit(unit).result()
+        return self._writer.run(unit)
 
     def read(self, unit: Callable[[Books], T]) -> Future[T]:
         """Run a unit that only reads, beside the writer: what people look up holds up no sale."""
@@ -88,7 +105,7 @@ class Store:
     @property
     def load(self) -> tuple[int, int, int]:
         """How many commits there were, of how many units, and how many units wait."""
-        return self._writer.commits, self._writer.units, self._writer.waiting
+        return self._groups.commits, self._groups.units, self._writer.waiting
 
     def rotate_master_key(self, new: bytes, noting: Insert) -> None:
         """Seal the data key under a new master key, which then stands in the key file; ``noting`` is for the audit.
@@ -139,11 +156,11 @@ def open_store(url: str, fresh: Fresh, *, create: bool = True, key_file: Path | 
         try:
             with engine.begin() as connection:
                 backend.preparing(connection)
-                keys = _prepare(connection, backend, master_key, fresh, create=create)
+                keys = prepare(connection, backend, master_key, fresh, create=create)
         except BaseException:
             engine.dispose()
             raise
-    return Store(engine, backend, keys, master_key)
+    return Store(engine, backend, keys, master_key, Witness(master_key.file))
 
 
 def upgrade_database(url: str, fresh: Fresh, *, key_file: Path | None = None) -> tuple[str, str]:
@@ -192,7 +209,10 @@ def _named(backend: Backend, error: ToldError) -> ToldError:
     return StoreError(message, hint=error.hint, code=error.code)
 
 
-def _prepare(connection: Connection, backend: Backend, master_key: MasterKey, fresh: Fresh, *, create: bool) -> KeyDesk:
+def prepare(
+    connection: Connection, backend: Backend, master_key: MasterKey, fresh: Fresh, *, create: bool = True
+) -> KeyDesk:
+    """The keys of a database, which is made where it is new. Raises StoreError and KeyLoadError."""
     books = Books(connection, backend)
     if not backend.is_new(connection):
         require_newest(connection)

@@ -7,7 +7,7 @@ one commit old.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import TypeVar
 
 from sqlalchemy import Engine
@@ -15,18 +15,18 @@ from sqlalchemy import Engine
 from host.errors import StoreError
 from host.store.backend import Backend
 from host.store.books import Books
-from host.store.writer import told
+from host.store.groups import told
 
 T = TypeVar("T")
 
 
 class Reader:
-    """Runs units that only read, one after the other."""
+    """Runs units that only read, one after the other, on an ``executor`` that it closes."""
 
-    def __init__(self, engine: Engine, backend: Backend) -> None:
+    def __init__(self, engine: Engine, backend: Backend, executor: Executor) -> None:
         self._engine = engine
         self._backend = backend
-        self._thread = ThreadPoolExecutor(1, "store-reader")
+        self._executor = executor
         self._closed = False
 
     def submit(self, unit: Callable[[Books], T]) -> Future[T]:
@@ -35,12 +35,12 @@ class Reader:
             future: Future[T] = Future()
             future.set_exception(StoreError("the store is closed"))
             return future
-        return self._thread.submit(self._read, unit)
+        return self._executor.submit(self._read, unit)
 
     def close(self) -> None:
         """Finish what was submitted, then stop."""
         self._closed = True
-        self._thread.shutdown()
+        self._executor.shutdown()
         self._engine.dispose()
 
     def _read(self, unit: Callable[[Books], T]) -> T:

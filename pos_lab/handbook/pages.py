@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pos_lab.handbook import acquirer, api, device, downloads, features, firmware, keys, lab, wire
+from pos_lab.handbook import acquirer, api, device, downloads, features, firmware, keys, lab, simulation, wire
 from pos_lab.handbook.markdown import Markdown, sections, table
 from pos_lab.handbook.page import Page, Source
 
@@ -226,6 +226,16 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
                 Source("pos_lab/scenario/model.py", ("Document",)),
             ),
             lab.words,
+        ),
+        "simulation": Page(
+            "Simulation",
+            "What must hold in every world, what can happen there, and which seeds have it",
+            (
+                Source("pos_lab/sim/checker/invariants.py", ("INVARIANTS",)),
+                Source("pos_lab/sim/faults.py", ("KINDS",)),
+                Source("pos_lab/sim/profiles.py", ("PROFILES", "WEIGHTS")),
+            ),
+            simulation.simulation,
         ),
         "command_line": Page(
             "Command line",

@@ -51,7 +51,7 @@ async def connect(url: str, factory: Callable[[], P]) -> tuple[asyncio.Transport
     TlsFailed: host and terminal do not believe each other.
     """
     endpoint = Endpoint.parse(url)
-    return await SCHEMES[endpoint.scheme].connect(endpoint, factory)
+    return await _schemes()[endpoint.scheme].connect(endpoint, factory)
 
 
 def check(url: str) -> Endpoint:
@@ -72,4 +72,10 @@ async def serve(url: str, factory: Callable[[], asyncio.Protocol], refused: Refu
     TransportError: the URL is wrong, or cannot be served; EndpointInUse: somebody else does.
     """
     endpoint = Endpoint.parse(url)
-    return await SCHEMES[endpoint.scheme].serve(endpoint, factory, refused)
+    return await _schemes()[endpoint.scheme].serve(endpoint, factory, refused)
+
+
+def _schemes() -> Mapping[str, Scheme]:
+    """The table, unless the running loop brings ``schemes`` of its own, as one in virtual time does."""
+    own: Mapping[str, Scheme] = getattr(asyncio.get_running_loop(), "schemes", SCHEMES)
+    return own

@@ -50,7 +50,7 @@ PRECEDENCE: Final = """
 | replaced, retired, lost or tampered | 97   | terminal.replaced        | a device in service |
 | not signed on                       | 77   | terminal.not_signed_on   | a sign-on           |
 | MAC                                 | A0   | message.mac              | a good MAC          |
-| superseded line                     | 97   | terminal.superseded      | the newest line     |
+| superseded line                     | 98   | terminal.superseded      | the newest line     |
 | wrong batch                         | 77   | terminal.wrong_batch     | the open batch      |
 | currency                            | 12   | currency.unsupported     | renminbi            |
 | restored books                      | 91   | host.reconcile           | compared books      |

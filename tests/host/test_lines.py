@@ -10,6 +10,7 @@ from host.guard import BARS, CLONE_TURNS, Line
 from protocol.codec import unseal
 from protocol.fields import F
 from protocol.message import Message
+from protocol.responses import RESPONSES
 from tests.host.wire import Lab, Wire, refusal
 
 PAIR = BARS["terminal"]
@@ -43,7 +44,7 @@ def test_the_newest_line_that_proves_the_keys_speaks(active: Wire) -> None:
     assert active.lab.terminal(active.serial_number)["fence"] == 1
     assert code(ask(active, new, active.sale(100))) == "00"
     late = ask(active, old, active.sale(100))
-    assert (code(late), late.ends, late.reason) == ("97", True, "terminal.superseded")
+    assert (code(late), late.ends, late.reason) == ("98", True, "terminal.superseded")
     assert code(ask(active, new, active.sale(100))) == "00"
     terminal = active.lab.terminal(active.serial_number)
     assert (terminal["fence"], terminal["line"]) == (2, new.name)
@@ -57,8 +58,24 @@ def test_a_late_frame_is_refused_even_as_a_repetition(active: Wire) -> None:
     sale = active.sale(100)
     assert code(ask(active, old, sale)) == "00"
     assert code(ask(active, new, active.sale(100))) == "00"
-    assert code(ask(active, old, sale)) == "97"
+    assert code(ask(active, old, sale)) == "98"
     assert code(ask(active, new, sale)) == "00", "the new line gets the stored reply"
+
+
+def test_what_was_refused_on_an_old_line_is_captured_by_nobody_later(active: Wire) -> None:
+    """Who takes over a till by sending an old frame of it again could then send the sale that was refused: the customer
+    would be charged for what the shop never sold (fault A02)."""
+    till, stranger = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.9")
+    earlier = active.sale(100)
+    ask(active, till, earlier)
+    ask(active, stranger, earlier)
+    sale = active.sale(2_000, stan="000777")
+    answer = ask(active, till, sale)
+    assert RESPONSES[code(answer)].leaves_doubt, "the till reverses it, which leaves a tombstone"
+    again = active.lab.acquirer.line("10.0.0.1")
+    assert code(ask(active, again, active.reversal(2_000, "000777"))) == "00"
+    ask(active, active.lab.acquirer.line("10.0.0.9"), sale)
+    assert [row["state"] for row in active.lab.rows("transactions")][-1] == "tombstone"
 
 
 def test_a_fence_outlives_the_host(active: Wire) -> None:
@@ -67,7 +84,7 @@ def test_a_fence_outlives_the_host(active: Wire) -> None:
     ask(active, old, active.sale(100))
     ask(active, new, active.sale(100))
     active.lab.reopen()
-    assert code(ask(active, old, active.sale(100))) == "97"
+    assert code(ask(active, old, active.sale(100))) == "98"
     assert code(ask(active, new, active.sale(100))) == "00"
 
 
@@ -157,7 +174,7 @@ def test_a_line_that_tills_share_stays_for_the_others(active: Wire) -> None:
     ask(neighbour, shared, neighbour.sale(100))
     ask(active, own, active.sale(100))
     late = ask(active, shared, active.sale(100))
-    assert (code(late), late.ends) == ("97", False)
+    assert (code(late), late.ends) == ("98", False)
     assert code(ask(neighbour, shared, neighbour.sale(100))) == "00"
     assert code(ask(active, shared, active.sale(100))) == "00"
     guesses = [ask(neighbour, shared, forged(neighbour)) for _ in range(PAIR.wrong_macs + 1)]

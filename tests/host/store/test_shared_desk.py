@@ -94,7 +94,7 @@ def test_a_line_at_one_host_fences_those_at_the_other(active: Wire, beside: Lab)
         return unseal(answer.payload).message.text(F.RESPONSE_CODE)
 
     assert [code(active.lab, old), code(beside, new), code(active.lab, old), code(beside, new)] == [
-        "00", "00", "97", "00",
+        "00", "00", "98", "00",
     ]  # fmt: skip
 
 

@@ -1,0 +1,207 @@
+"""A terminal's journal, read from the bytes of its NVRAM: a second implementation, which shares no line with the first.
+
+Rules owned here: the layout of bank and record (magic, CRC chain, alignment), what each record does to a row, and that
+what was once read is never gone again: records of one generation only grow (J4, J5), and a rewrite keeps every row that
+is not settled (M12).
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+from zlib import crc32
+
+Key = tuple[str, str]
+"""Batch and STAN."""
+BANK: Final = (b"NVB1", 12, 16)
+"""Magic of a bank, length of its header, where its records begin."""
+RECORD: Final = (b"RC", 8, 8)
+"""Magic of a record, length of its header, alignment."""
+NEXT: Final = {
+    "approve": "captured",
+    "decline": "declined",
+    "doubt": "must_reverse",
+    "reverse": "reversed",
+    "clear": "cleared",
+}
+UNDOES: Final = {
+    "sale_void": "voided",
+    "moto_sale_void": "voided",
+    "preauth_void": "voided",
+    "completion_void": "voided",
+    "offline_adjustment": "adjusted",
+    "tip_adjustment": "adjusted",
+}
+UNRESOLVED: Final = frozenset({"pending", "must_reverse", "offline"})
+
+
+@dataclass(slots=True)
+class Row:
+    """One transaction as the terminal has it."""
+
+    kind: str
+    amount_fen: int
+    state: str
+    rrn: str = ""
+    original: Key = ("", "")
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A row that appeared, with ``before`` "", or changed its state."""
+
+    key: Key
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class Till:
+    """What one journal says: ``rows`` of all batches that were ever seen, ``latest`` key of each STAN."""
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    open_rows: set[Key] = field(default_factory=set)
+    latest: dict[str, Key] = field(default_factory=dict)
+    closed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    images: dict[Key, str] = field(default_factory=dict)
+    waiting: set[Key] = field(default_factory=set)
+    on_paper: set[Key] = field(default_factory=set)
+    stan: str = "000000"
+
+    @property
+    def unresolved(self) -> list[Key]:
+        """Money whose outcome is not known at both ends."""
+        return [key for key in sorted(self.open_rows) if self.rows[key].state in UNRESOLVED]
+
+
+class JournalReader:
+    """Reads one chip of ``size_bytes`` by ``read(offset, length)``; ``look`` tells what is new since the last time."""
+
+    def __init__(self, read: Callable[[int, int], bytes], size_bytes: int) -> None:
+        self.till = Till()
+        self.faults: list[str] = []
+        self._read = read
+        self._bank_bytes = size_bytes // 2
+        self._live = (-1, 0)
+        self._end = 0
+        self._crc = 0
+        self._tail = b""
+
+    def look(self) -> list[Step]:
+        """Read on; ``faults`` has what no honest journal shows."""
+        live = max((self._generation(bank), bank) for bank in (0, 1))
+        if live == self._live:
+            if self._tail and self._read(self._end - len(self._tail), len(self._tail)) != self._tail:
+                self.faults.append("J4: a record that was durable has changed")
+            return [step for record in self._records() for step in self._apply(record)]
+        return self._look_anew(live)
+
+    def _look_anew(self, live: tuple[int, int]) -> list[Step]:
+        """The bank was rewritten: its rows replace those of the open batch, and none may be missing."""
+        before, known = self.till, {key: self.till.rows[key] for key in self.till.open_rows}
+        self._live, self._tail = live, b""
+        generation, bank = live
+        self._end = bank * self._bank_bytes + BANK[2]
+        self._crc = crc32(generation.to_bytes(4, "big"), crc32(BANK[0]))
+        self.till = Till(closed=dict(before.closed), images=dict(before.images), on_paper=set(before.on_paper))
+        for record in self._records():
+            for _ in self._apply(record):
+                pass
+        till = self.till
+        steps = []
+        for key, row in till.rows.items():
+            was = before.rows[key].state if key in before.rows else ""
+            if was != row.state:
+                steps.append(Step(key, was, row.state))
+        for key, row in known.items():
+            if key not in till.rows and key[0] not in till.closed and row.state in UNRESOLVED:
+                self.faults.append(f"M12: {'/'.join(key)} was {row.state} and is not in the rewritten journal")
+        till.rows = {**before.rows, **till.rows}
+        till.latest = {**before.latest, **till.latest}
+        return steps
+
+    def _generation(self, bank: int) -> int:
+        magic, length, _ = BANK
+        header = self._read(bank * self._bank_bytes, length)
+        generation = header[4:8]
+        is_good = header[:4] == magic and header[8:12] == crc32(generation, crc32(magic)).to_bytes(4, "big")
+        return int.from_bytes(generation, "big") if is_good else 0
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        magic, length, alignment = RECORD
+        if not self._live[0]:
+            return
+        limit = (self._live[1] + 1) * self._bank_bytes
+        while self._end + length <= limit:
+            header = self._read(self._end, length)
+            size = int.from_bytes(header[2:4], "big")
+            if header[:2] != magic or self._end + length + size > limit:
+                return
+            payload = self._read(self._end + length, size)
+            crc = crc32(payload, crc32(header[2:4], self._crc))
+            if header[4:8] != crc.to_bytes(4, "big"):
+                return
+            whole = -(-(length + size) // alignment) * alignment
+            self._tail = self._read(self._end, whole)
+            self._end += whole
+            self._crc = crc
+            yield json.loads(payload)
+
+    def _apply(self, record: dict[str, Any]) -> Iterator[Step]:
+        till, name = self.till, record["record"]
+        if name == "opened":
+            row = record["row"]
+            key = (row["batch"], row["stan"])
+            state = row.get("state", "pending")
+            original = (row.get("original_batch", ""), row.get("original_stan", ""))
+            till.rows[key] = Row(
+                row["kind"], row["amount_fen"], state, row.get("rrn", ""), original, row.get("signature", "")
+            )
+            till.open_rows.add(key)
+            till.latest[key[1]] = key
+            till.stan = key[1]
+            yield Step(key, "", state)
+        elif name == "moved":
+            yield from self._move((record["batch"], record["stan"]), record)
+        elif name in ("stan", "settling", "brought"):
+            till.stan = record["stan"]
+        elif name == "closed":
+            batch = record["summary"]["batch"]
+            till.closed[batch] = record["summary"]
+            till.open_rows = {key for key in till.open_rows if key[0] != batch}
+        elif name == "kept":
+            for summary in record.get("closed", ()):
+                till.closed[summary["batch"]] = summary
+            for signature in record.get("signatures", ()):
+                self._signed(signature)
+        elif name == "signature":
+            self._signed(record["signature"])
+        elif name in ("signature_sent", "signature_given_up"):
+            key = (record["batch"], record["stan"])
+            till.waiting.discard(key)
+            if name == "signature_given_up":
+                till.on_paper.add(key)
+
+    def _move(self, key: Key, record: dict[str, Any]) -> Iterator[Step]:
+        row = self.till.rows.get(key)
+        if row is None:
+            self.faults.append(f"J5: {'/'.join(key)} moves and was never opened")
+            return
+        before = row.state
+        row.state = NEXT.get(record["event"], before)
+        row.rrn = record.get("rrn") or row.rrn
+        yield Step(key, before, row.state)
+        if record["event"] == "approve" and row.kind in UNDOES and row.original in self.till.rows:
+            original = self.till.rows[row.original]
+            was, original.state = original.state, UNDOES[row.kind]
+            yield Step(row.original, was, original.state)
+
+    def _signed(self, signature: dict[str, Any]) -> None:
+        key = (signature["batch"], signature["stan"])
+        self.till.images[key] = sha256(b64decode(signature["image"])).hexdigest()
+        self.till.waiting.add(key)

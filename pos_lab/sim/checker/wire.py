@@ -1,0 +1,72 @@
+"""What passes on the wire, as plain facts: who asks what under which key, and what is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from protocol.codec import unseal
+from protocol.errors import ProtocolError
+from protocol.fields import F
+
+STX, ETX = b"\x02", b"\x03"
+FINANCIAL: Final = frozenset({"0100", "0200", "0220"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One message; ``card`` stands for a PAN and is not one."""
+
+    mti: str
+    terminal_id: str
+    batch: str
+    stan: str
+    processing: str
+    type_code: str
+    amount_fen: int
+    code: str
+    rrn: str
+    auth_id: str
+    card: str = field(repr=False)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Terminal id, batch and STAN."""
+        return self.terminal_id, self.batch, self.stan
+
+
+def fact_of(payload: bytes) -> Fact | None:
+    """The facts of a payload, None where it is no message."""
+    try:
+        message = unseal(payload).message
+    except ProtocolError:
+        return None
+    control, amount, pan = message.text(F.CONTROL), message.text(F.AMOUNT), message.text(F.PAN)
+    return Fact(
+        mti=message.mti,
+        terminal_id=message.text(F.TERMINAL_ID),
+        batch=control[2:8],
+        stan=message.text(F.STAN),
+        processing=message.text(F.PROCESSING_CODE),
+        type_code=control[:2],
+        amount_fen=int(amount) if amount.isascii() and amount.isdigit() else 0,
+        code=message.text(F.RESPONSE_CODE),
+        rrn=message.text(F.RRN),
+        auth_id=message.text(F.AUTH_ID),
+        card=sha256(pan.encode()).hexdigest()[:8] if pan else "",
+    )
+
+
+def frames_of(data: bytes) -> list[bytes]:
+    """The payloads of whole frames, of two bytes of length or on a serial line; none where the bytes are no frames."""
+    if data[:1] == STX and data[-2:-1] == ETX:
+        return [data[3:-2]]
+    payloads = []
+    while len(data) >= 2:
+        size = int.from_bytes(data[:2], "big")
+        if len(data) < 2 + size:
+            return []
+        payloads.append(data[2 : 2 + size])
+        data = data[2 + size :]
+    return payloads

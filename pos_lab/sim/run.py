@@ -1,0 +1,88 @@
+"""Runs seeds: one seed, one world, one result; the same seed is the same run, bit for bit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pos_lab.sim.chance import Streams
+from pos_lab.sim.checker.examiner import Violation
+from pos_lab.sim.log import Event
+from pos_lab.sim.loop import Deadlocked, SimLoop, run_virtual
+from pos_lab.sim.world import Scale, SimWorld, Violated
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What hosts and terminals say of faults is in the event log."""
+    log = logging.getLogger("poslab")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one seed. ``digest`` is the SHA-256 of its event log, ``faults`` the names of what happened.
+
+    ``intents`` are the names of what cashiers meant to do, ``results`` how often what they were told ended how.
+    """
+
+    seed: int
+    profile: str
+    digest: str
+    virtual_s: float
+    faults: tuple[str, ...]
+    intents: tuple[str, ...]
+    fired: Mapping[str, int]
+    results: Mapping[str, int]
+    violations: tuple[Violation, ...]
+    events: tuple[Event, ...] = field(repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Was nothing found?"""
+        return not self.violations
+
+
+def run_seed(
+    seed: int, profile: str = "", *, suppressed: frozenset[str] = frozenset(), scale: Scale | None = None
+) -> Result:
+    """Live the world of a seed. ``profile`` is drawn where it is not given. Raises what is a defect of the product."""
+    worlds: list[SimWorld] = []
+
+    async def main(loop: SimLoop) -> None:
+        world = SimWorld(loop, seed, profile, suppressed, scale or Scale())
+        worlds.append(world)
+        try:
+            await world.live()
+        except Violated:
+            return
+
+    try:
+        with _silence():
+            run_virtual(main, Streams(seed).of("loop"))
+    except Deadlocked as error:
+        worlds[0].examiner.violations.append(Violation("D3", "somebody can always go on", str(error)))
+    world = worlds[0]
+    results: dict[str, int] = {}
+    for shop in world.shops:
+        for name, count in shop.results.items():
+            results[name] = results.get(name, 0) + count
+    return Result(
+        seed,
+        world.profile,
+        world.log.digest,
+        world.loop.time(),
+        tuple(world.ledger.names),
+        tuple(name for shop in world.shops for name in shop.intents),
+        dict(world.ledger.fired + world.parts),
+        results,
+        tuple(world.examiner.violations),
+        tuple(world.log.events),
+    )

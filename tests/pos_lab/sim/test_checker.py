@@ -1,0 +1,181 @@
+"""The bank examiner: it reads what is there, and says what is wrong with it in a sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from firmware_sim.chip import Chip
+from firmware_sim.nvram import Nvram
+from firmware_sim.power import Power
+from host.store.schema import TABLES
+from pos_lab.sim.checker.evidence import Told
+from pos_lab.sim.checker.examiner import Examiner
+from pos_lab.sim.checker.journal import JournalReader, Row, Step
+from pos_lab.sim.checker.ledger import WATCHED, Change, LedgerReader
+from pos_lab.sim.checker.privacy import SPELLINGS, leaks
+from pos_lab.sim.checker.wire import fact_of, frames_of
+from protocol.codec import seal
+from protocol.fields import F
+from protocol.message import Message
+from terminal.book import Book, ClosedBatch
+from terminal.records import BatchClosed, Moved, Opened, StanTaken, compacted, fold, spell
+from terminal.transaction import Event, Transaction
+
+SIZE_BYTES = 64 * 1024
+BATCH = "000001"
+
+
+class Bench:
+    """A journal that the product writes and the examiner reads."""
+
+    def __init__(self) -> None:
+        power = Power()
+        power.switch_on()
+        self.chip = Chip(SIZE_BYTES)
+        self.nvram = Nvram(self.chip, power)
+        self.reader = JournalReader(self.chip.read, SIZE_BYTES)
+        self.book = Book()
+
+    def write(self, *records: object) -> list[Step]:
+        """Append as the terminal does, and look."""
+        for record in records:
+            self.nvram.append(spell(record))  # type: ignore[arg-type]
+            self.book = fold([record], self.book)  # type: ignore[list-item]
+        return self.reader.look()
+
+
+def _row(stan: str, kind: str = "sale", **changes: object) -> Opened:
+    row = Transaction(kind=kind, batch=BATCH, stan=stan, amount_fen=6_000, entry_mode="022", **changes)  # type: ignore[arg-type]
+    return Opened(row=row)
+
+
+def _moved(stan: str, event: Event) -> Moved:
+    return Moved(batch=BATCH, stan=stan, event=event)
+
+
+def test_it_reads_what_the_terminal_writes() -> None:
+    """The examiner would look at another journal than the terminal has."""
+    bench = Bench()
+    assert bench.write(StanTaken(stan="000001")) == []
+    key = (BATCH, "000002")
+    assert bench.write(_row("000002")) == [Step(key, "", "pending")]
+    assert bench.write(_moved("000002", Event.DOUBT)) == [Step(key, "pending", "must_reverse")]
+    assert bench.reader.till.unresolved == [key]
+    assert bench.write(_moved("000002", Event.REVERSE)) == [Step(key, "must_reverse", "reversed")]
+    assert bench.reader.till.rows[key] == Row("sale", 6_000, "reversed")
+    assert not bench.reader.faults
+
+
+def test_a_void_moves_its_original() -> None:
+    """A voided sale would be looked for in the host's book."""
+    bench = Bench()
+    void = _row("000003", "sale_void", original_batch=BATCH, original_stan="000002")
+    bench.write(_row("000002"), _moved("000002", Event.APPROVE), void)
+    assert bench.write(_moved("000003", Event.APPROVE))[1] == Step((BATCH, "000002"), "captured", "voided")
+
+
+def test_a_rewritten_journal_is_the_same_and_remembers_what_was_settled() -> None:
+    """Sales of a settled batch would be forgotten, and never be compared."""
+    bench = Bench()
+    bench.write(_row("000002"), _moved("000002", Event.APPROVE))
+    summary = ClosedBatch(
+        batch=BATCH, debit_fen=6_000, debit_count=1, credit_fen=0, credit_count=0, digest="", balanced=True, at=0
+    )
+    bench.write(BatchClosed(summary=summary))
+    bench.nvram.rewrite(spell(record) for record in compacted(bench.book))
+    assert bench.reader.look() == []
+    assert bench.reader.till.rows[BATCH, "000002"].state == "captured"
+    assert bench.reader.till.closed[BATCH]["debit_fen"] == 6_000
+    assert not bench.reader.faults
+
+
+def test_a_rewrite_that_loses_a_reversal_is_found() -> None:
+    """A reversal that is lost with a compaction would leave the customer charged for ever."""
+    bench = Bench()
+    bench.write(_row("000002"), _moved("000002", Event.DOUBT))
+    bench.nvram.rewrite([])
+    bench.reader.look()
+    assert bench.reader.faults == ["M12: 000001/000002 was must_reverse and is not in the rewritten journal"]
+
+
+def test_a_record_that_changes_is_found() -> None:
+    """A chip that forgets what it said that it has would be trusted."""
+    bench = Bench()
+    bench.write(StanTaken(stan="000001"))
+    bench.chip._image[24:30] = bytes(6)
+    bench.reader.look()
+    assert bench.reader.faults == ["J4: a record that was durable has changed"]
+
+
+def test_it_watches_columns_that_there_are() -> None:
+    """The examiner would be blind to a table that was renamed."""
+    for table, (size, columns) in WATCHED.items():
+        known = TABLES[table]
+        assert set(columns) <= {column.name for column in known.c}
+        assert columns[:size] == tuple(column.name for column in known.primary_key)
+
+
+def test_it_sees_what_is_committed_and_nothing_else() -> None:
+    """A sale that was rolled back would be held against the host."""
+    driver = sqlite3.connect(":memory:", isolation_level=None)
+    for table, (size, columns) in WATCHED.items():
+        driver.execute(f"CREATE TABLE {table} ({', '.join(columns)}, PRIMARY KEY ({', '.join(columns[:size])}))")
+    reader = LedgerReader(driver)
+    driver.execute("INSERT INTO holds VALUES (1, 'SN1', 'arrears', NULL)")
+    row = {"number": 1, "serial_number": "SN1", "reason": "arrears", "released_at": None}
+    assert list(reader.look()) == [Change("holds", {}, row)]
+    driver.execute("BEGIN")
+    driver.execute("INSERT INTO holds VALUES (2, 'SN1', 'fault', NULL)")
+    driver.execute("ROLLBACK")
+    assert list(reader.look()) == []
+    driver.execute("UPDATE holds SET released_at = 5")
+    driver.execute("DELETE FROM holds")
+    changed, gone = reader.look()
+    assert (changed.before, changed.after["released_at"]) == (row, 5)
+    assert (gone.before["released_at"], gone.after) == (5, {})
+    driver.close()
+
+
+def test_facts_are_keys_and_amounts_and_never_a_card() -> None:
+    """The story of a failing seed would show a card number."""
+    pan = "6200000100000004"
+    message = Message(
+        "0200",
+        {F.PAN: pan, F.AMOUNT: "000000006000", F.STAN: "000007", F.TERMINAL_ID: "20000001", F.CONTROL: "22000001"},
+    )
+    payload = seal(message)
+    fact = fact_of(payload)
+    assert fact is not None
+    assert (fact.key, fact.amount_fen) == (("20000001", "000001", "000007"), 6_000)
+    assert pan not in repr(fact)
+    assert fact_of(b"no message") is None
+    framed = len(payload).to_bytes(2, "big") + payload
+    assert frames_of(framed * 2) == [payload, payload]
+    assert frames_of(framed[:-1]) == []
+
+
+def test_a_cashier_who_is_told_two_ends_is_heard() -> None:
+    """A slip would say approved, and the next screen refused."""
+    bench = Bench()
+    driver = sqlite3.connect(":memory:", isolation_level=None)
+    for table, (_, columns) in WATCHED.items():
+        driver.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+    examiner = Examiner(driver)
+    examiner.watch("20000001", bench.chip.read, SIZE_BYTES)
+    bench.write(_row("000002"))
+    examiner.told(Told("20000001", "sale", "unknown", "000002", 6_000))
+    examiner.told(Told("20000001", "sale", "approved", "000002", 6_000))
+    assert not examiner.violations
+    examiner.told(Told("20000001", "sale", "refused", "000002", 6_000))
+    assert [violation.id for violation in examiner.violations] == ["M5"]
+    driver.close()
+
+
+def test_a_number_is_found_in_every_spelling() -> None:
+    """A card's number would stand in a backup in BCD, where nobody looks for digits."""
+    blank = b"\xff" * 4096
+    for secret in (b"6200000100000004", bytes(range(160, 176))):
+        for written in SPELLINGS.values():
+            places = {"the chip": blank + b"x" + written(secret) + blank}
+            assert [finding[:23] for finding in leaks(places, {"the number": secret})] == ["the chip holds the numb"]
+    assert not list(leaks({"the slip": b"620000******0004" + blank}, {"the number": b"6200000100000004"}))
