@@ -62,7 +62,7 @@ def test_a_rate_at_once_and_the_cap_of_debit_cards(active: Wire) -> None:
         ({"rate_bp": -1}, "basis points"),
         ({"signed_by": " "}, "signed by somebody"),
         ({"cap_fen": 5}, "has no cap"),
-        ({"in_days": -1}, "later day"),
+        ({"in_days": -1}, "0 to 3650 days"),
     ],
 )
 def test_an_amendment_that_is_none_is_named(active: Wire, words: dict[str, object], said: str) -> None:
