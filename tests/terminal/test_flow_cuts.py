@@ -1,4 +1,4 @@
-"""The power goes at every point of the flows that move no money; and no flow is without such a test."""
+"""The power goes at every point of the flows that no other file cuts off; and no flow is without such a test."""
 
 from __future__ import annotations
 
