@@ -15,7 +15,6 @@ from host.lifecycle import Event
 from host.records import BatchState, TransactionState
 from host.transactions import SIGNS
 
-_KEY: Final = ("terminal_id", "batch")
 _OUT_OF_SERVICE: Final = frozenset({Event.STOP, Event.LOSE, Event.TAMPER, Event.REPLACE})
 
 

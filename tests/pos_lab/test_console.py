@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import count
 from typing import Any
 
 import pytest
@@ -28,7 +27,6 @@ from terminal.flows import FLOWS
 from terminal.settings import Settings
 
 WAIT_S = 10.0
-_names = count()
 
 
 def make_desk(model: str = "PX-E90") -> Desk:

@@ -274,10 +274,6 @@ def _unrepeated(case: Any) -> bytes:
     return b""
 
 
-def _constant_fingerprint(self: KeyDesk, content: bytes) -> bytes:
-    return b"the same for all"
-
-
 def _retold(self: Acquirer, books: Books, opened: Any, line: Any) -> Any:
     """The answer to the request before, whoever asked."""
     answer = _answer(self, books, opened, line)
