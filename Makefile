@@ -6,7 +6,10 @@
 
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo yes),$(name))))
 BIN := .venv/bin
-JOBS ?= 2
+JOBS ?= 3
+
+# The tests start some hundred processes: each would compile the whole program again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check docs clean
 

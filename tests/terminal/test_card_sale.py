@@ -575,4 +575,5 @@ async def test_keys_do_not_hurry_the_card(bench: Bench) -> None:
     bench.terminal.board.card_reader.present(TEST_CARDS["debit"])
     assert (await waiting).result == "approved"
     assert (await bench.do("sale", "60.00", "debit:insert")).reason in ("terminal.pin_required", "terminal.cancelled")
+    bench.terminal.session.settings = bench.settings.model_copy(update={"entry_timeout_s": 0.1})
     assert (await bench.terminal.run("balance")).reason == "terminal.entry_timeout"
