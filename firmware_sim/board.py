@@ -34,6 +34,7 @@ from firmware_sim.secure_module import SecureModule
 from firmware_sim.signature_pad import SignaturePad
 from firmware_sim.update import Update
 from firmware_sim.watchdog import Watchdog
+from protocol.crypto.vault import KEY_BYTES
 from protocol.image import open_image
 
 RESERVE_BYTES = 4 * 1024
@@ -128,6 +129,15 @@ class Hardware:
         Raises PowerLost when a planned cut falls into it, ChipError.
         """
         key_store.tamper(self.chips.fuse, self.chips.keys, self.power)
+
+    def refurbish(self) -> None:
+        """What the depot does to a device for its next life: the case is opened, which erases every key, the journal is
+        erased, and the secure module gets a new fuse; the firmware stays. Raises ChipError.
+        """
+        self.power.cut()
+        self.open_case()
+        self.chips.journal.blank()
+        self.chips.fuse.burn(self.fresh(KEY_BYTES))
 
     def close(self) -> None:
         """Cut the power and let go of the files."""

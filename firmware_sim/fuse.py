@@ -2,9 +2,9 @@
 
     file      key 32, CRC-32 4, big-endian
 
-Rules owned here: the fuse is burnt once, at birth; it is erased at once when the case is opened, whether the power is
-on or off, and stays erased, which is also how a device knows at its next boot that it was opened. Anything but a whole
-key counts as erased. The text of a fuse shows nothing.
+Rules owned here: the fuse is burnt once, at birth, and once more for each new life, in the depot; it is erased at once
+when the case is opened, whether the power is on or off, and stays erased, which is also how a device knows at its next
+boot that it was opened. Anything but a whole key counts as erased. The text of a fuse shows nothing.
 """
 
 from __future__ import annotations
@@ -63,6 +63,13 @@ class Fuse:
         """A copy of every byte, for a test or a checker."""
         return bytes(self._content)
 
+    def burn(self, key: bytes) -> None:
+        """Begin a new life with another key of 32 bytes. Raises SecureModuleError where there is one yet, ChipError."""
+        if not self.is_erased:
+            raise SecureModuleError("the fuse has a key", hint="open the case: that erases it", code="fuse")
+        self._content[:] = _burnt(key)
+        self._keep("burnt")
+
     def watch(self, witness: Callable[[], None]) -> None:
         """Call ``witness`` when the fuse is erased: the secure module that runs now, in place of any earlier one."""
         self._on_erase = witness
@@ -73,11 +80,14 @@ class Fuse:
         witness, self._on_erase = self._on_erase, None
         if witness is not None:
             witness()
+        self._keep("erased")
+
+    def _keep(self, done: str) -> None:
         if self._path is not None:
             try:
-                _write(self._path, bytes(FUSE_BYTES), 0)
+                _write(self._path, bytes(self._content), 0)
             except OSError as error:
-                raise ChipError(f"{self._path} cannot be erased: {error.strerror}") from error
+                raise ChipError(f"{self._path} cannot be {done}: {error.strerror}") from error
 
 
 def tampered() -> SecureModuleError:

@@ -186,7 +186,7 @@ class Acquirer:
         check, ends, fenced = MacCheck.ABSENT, False, False
         if snapshot.terminal and line:
             check, ends = self._guarded(books, snapshot.terminal, unsealed, line, at)
-            fenced = check.good and self._is_fenced(books, snapshot.terminal, line, at)
+            fenced = check.good and self._is_fenced(snapshot.terminal, line)
             ends = self._must_end(line, snapshot.terminal.serial_number, fenced) if ends or fenced else False
         elif snapshot.terminal:
             check = keys.check(snapshot.terminal, unsealed)
@@ -200,6 +200,8 @@ class Acquirer:
         books.apply(decision.writes)
         if decision.remember and request.stan:
             books.write(_remembered(request, payload))
+            if snapshot.terminal and line and check.good and not fenced:
+                self._take_line(books, snapshot.terminal, line, at)
         reason = decision.refused.reason if decision.refused else ""
         told = _line(request, _outcome(decision))
         return Answer(payload, told, ends, request.kind.name, decision.code, reason, decision.delay_s)
@@ -227,19 +229,26 @@ class Acquirer:
             line.leave(serial_number)
         return False
 
-    def _is_fenced(self, books: Books, terminal: Terminal, line: Line, at: int) -> bool:
-        """Did another line take over? The newest that proves the keys does, and bumps the fence (invariant I6)."""
-        if terminal.line == line.name:
-            return False
+    def _is_fenced(self, terminal: Terminal, line: Line) -> bool:
+        """Did another line take over since this one spoke for the terminal (invariant I6)?"""
         serial_number = terminal.serial_number
-        if line.seats.get(serial_number, terminal.fence) < terminal.fence:
-            self.guard.late(serial_number)
-            return True
+        if terminal.line == line.name or line.seats.get(serial_number, terminal.fence) >= terminal.fence:
+            return False
+        self.guard.late(serial_number)
+        return True
+
+    def _take_line(self, books: Books, terminal: Terminal, line: Line, at: int) -> None:
+        """The newest line that proves the keys by a request that never came before speaks, and bumps the fence.
+
+        A copy of a request gets its stored reply, and what is not remembered may be a copy: neither moves a terminal.
+        """
+        if terminal.line == line.name:
+            return
+        serial_number = terminal.serial_number
         line.seats[serial_number] = fence = terminal.fence + 1
         books.write(Update("terminals", {"serial_number": serial_number}, {"line": line.name, "fence": fence}))
         if alarm := self.guard.taken_over(serial_number, at):
             self._alarm(books, serial_number, alarm, at)
-        return False
 
     def _alarm(self, books: Books, serial_number: str, alarm: str, at: int) -> None:
         self.tally.alarms += 1

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from host.activation import READINGS, activation
+from host.books_ahead import raise_alarm
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write
 from host.downloads import answered
@@ -37,7 +38,7 @@ RENEWED: Final = frozenset({"sign_in"})
 def decide(case: Case) -> Decision:
     """The answer to a request that no stored reply answers. Changes nothing itself."""
     if refused := refusal_at(case, Stage.IDENTITY):
-        return Decision(refused, remember=False)
+        return Decision(refused, remember=_may_come_again(case, refused))
     if case.snapshot.stored and case.request.kind.name not in RENEWED:
         alarm = audit("host", case.terminal.serial_number, "alarm", f"STAN {case.request.stan} reused", case.at)
         return Decision(Refused("request.key_reused"), writes=(alarm,), remember=False)
@@ -52,6 +53,18 @@ def decide(case: Case) -> Decision:
     return _with_consequences(case, decision)
 
 
+def _may_come_again(case: Case, refused: Refused) -> bool:
+    """Must the refusal of who it is be remembered, so that a copy of the request gets nothing else on another day?
+
+    Of a device that has the terminal id and proves its keys: else it could use up another's numbers. A line that was
+    superseded is left in doubt, and reverses.
+    """
+    terminal, snapshot = case.snapshot.terminal, case.snapshot
+    if terminal is None or snapshot.stored or not case.mac.good or refused.reason == "terminal.superseded":
+        return False
+    return snapshot.tenant is None and terminal.terminal_id == case.request.terminal_id
+
+
 def repeats(case: Case) -> bytes:
     """The stored reply of a request that came before with the same content, else nothing."""
     stored = case.snapshot.stored
@@ -62,6 +75,7 @@ def repeats(case: Case) -> bytes:
 
 def _with_consequences(case: Case, decision: Decision) -> Decision:
     writes: list[Write] = [*_learn(case), *_activate(case, decision), *_keep_refusal(case, decision)]
+    writes += raise_alarm(case) if case.snapshot.terminal else []
     if case.request.kind.name == "sign_in" and not decision.refused:
         writes += answered(case.terminal, SIGN_ON_AGAIN)
     writes += enqueue_update(case, is_refused=bool(decision.refused and decision.refused.reason in NEEDS_UPDATE))

@@ -1,7 +1,7 @@
 """What can go wrong at the host besides bytes, one tree.
 
     HostError                code, message, hint
-    ├── AdminError           an administrative act that the rules do not allow, or that names nobody
+    ├── AdminError           field: an administrative act that the rules do not allow, or that names nobody
     └── StoreError           the database cannot be opened, read or written
         └── CommitUnknown    it failed at the commit: what was asked may have happened or not
 
@@ -20,9 +20,13 @@ class HostError(ToldError):
 
 
 class AdminError(HostError):
-    """The act is refused and nothing changed."""
+    """The act is refused and nothing changed; ``field`` is the argument that is wrong, if one is."""
 
     code = "admin"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", field: str = "") -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.field = field
 
 
 class StoreError(HostError):

@@ -14,6 +14,7 @@ from typing import Final
 
 from host import model_rules
 from host.activation import missing
+from host.books_ahead import IN_OPEN_BATCH, books_ahead
 from host.case import Case
 from host.downloads import overdue
 from host.keys import MacCheck
@@ -222,7 +223,6 @@ _NEED_SIGN_ON: Final = NEW_BUSINESS | REVERSALS | {"settlement", "batch_upload",
     "command_fetch", "command_ack", "firmware_query", "firmware_chunk", "firmware_report", "script_result",
     "signature_upload", "cashier_sign_in", "pause", "swap_report",
 } | DOWNLOAD_OF.keys()  # fmt: skip
-_IN_OPEN_BATCH: Final = NEW_BUSINESS | {"settlement"}
 _I, _P = Stage.IDENTITY, Stage.PERMISSION
 
 GATES: Final = (
@@ -235,7 +235,8 @@ GATES: Final = (
     Gate("not signed on", _I, ALL_KINDS - _NEED_SIGN_ON, _not_signed_on),
     Gate("MAC", _I, ALL_KINDS - _NEED_SIGN_ON, _wrong_mac),
     Gate("superseded line", _I, _NONE, _superseded),
-    Gate("wrong batch", _P, ALL_KINDS - _IN_OPEN_BATCH, _wrong_batch),
+    Gate("books ahead", _P, ALL_KINDS - IN_OPEN_BATCH, books_ahead),
+    Gate("wrong batch", _P, ALL_KINDS - IN_OPEN_BATCH, _wrong_batch),
     Gate("currency", _P, ALL_KINDS - NEW_BUSINESS, _currency),
     Gate("restored books", _P, ALL_KINDS - NEW_BUSINESS, _restored),
     Gate("stopped", _P, _WHY, _stopped),

@@ -31,7 +31,9 @@ class Release(Enum):
     SWAP = "the replacement takes over"
     EXTENSION = "the deadline is extended"
     REPAIR = "the device reports itself well, or the service lifts it"
+    RETURN = "the device is back from its repair"
     RESUME = "the merchant resumes"
+    BOOKS = "somebody has compared the books and accepts them"
 
 
 class Keeper(StrEnum):
@@ -66,6 +68,8 @@ SECURITY: Final = "security"
 ARREARS: Final = "arrears"
 REGISTRATION: Final = "registration"
 FAULT: Final = "fault"
+REPAIR: Final = "repair"
+BOOKS: Final = "books"
 _K: Final = Keeper
 HOLDS: Final[Mapping[str, HoldReason]] = MappingProxyType(
     {
@@ -73,6 +77,9 @@ HOLDS: Final[Mapping[str, HoldReason]] = MappingProxyType(
         for row in (
             HoldReason("fraud", 1, "涉嫌欺诈", "suspected fraud", "请配合收单机构调查", "help with the inquiry",
                        Release.EVIDENCE, (_K.SUPERVISOR,), True),
+            HoldReason("books", 14, "账目早于终端", "our books are older than the terminal's",
+                       "请等待收单机构对账", "wait until the acquirer has compared the books",
+                       Release.BOOKS, (_K.SUPERVISOR,), True),
             HoldReason("security", 2, "安全漏洞", "a security defect", "请完成固件更新", "complete the firmware update",
                        Release.UPDATE, (_K.HOST, _K.OPERATOR)),
             HoldReason("abnormal", 3, "交易异常", "abnormal trading", "请提交交易凭证", "hand in evidence of the sales",
@@ -93,7 +100,9 @@ HOLDS: Final[Mapping[str, HoldReason]] = MappingProxyType(
                        Release.EXTENSION, (_K.OPERATOR,)),
             HoldReason("fault", 11, "设备故障", "a device fault", "请报修", "report the fault",
                        Release.REPAIR, (_K.HOST, _K.OPERATOR)),
-            HoldReason("merchant", 12, "商户自行暂停", "the merchant's own pause", "请自行恢复", "resume it yourself",
+            HoldReason("repair", 12, "设备维修", "the device is being repaired", "请等待设备修复或借用备机",
+                       "wait for the device, or borrow a spare one", Release.RETURN, (_K.HOST, _K.OPERATOR)),
+            HoldReason("merchant", 13, "商户自行暂停", "the merchant's own pause", "请自行恢复", "resume it yourself",
                        Release.RESUME, (_K.MERCHANT, _K.OPERATOR), True),
         )
     }

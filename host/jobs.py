@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from host.admin import calendar, campaigns, disputes, money
+from host.admin import calendar, campaigns, disputes, fallbacks, money
 from host.admin.acts import conduct, desk_at
 from host.admin.desk import Desk
 from host.errors import AdminError, StoreError
@@ -37,6 +37,7 @@ JOBS: Final = (
     Job("run_jobs", campaigns.is_anything_due),
     Job("sweep", calendar.is_sweep_due),
     Job("overdue_disputes", disputes.is_any_overdue),
+    Job("settle_fallbacks", fallbacks.is_settling_due),
     Job("run_payouts", money.is_payout_due),
 )
 

@@ -69,6 +69,7 @@ class Event(StrEnum):
     TAKE_OVER = "take over"
     LOSE = "lose"
     TAMPER = "tamper"
+    REFURBISH = "refurbish"
 
 
 _OUT_OF_SERVICE: Final = {Event.REPLACE: State.REPLACED, Event.LOSE: State.LOST, Event.TAMPER: State.TAMPERED}
@@ -90,7 +91,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
         State.RETIRING: {Event.KEEP: State.REGISTERED, Event.STOP: State.STOPPED, **_OUT_OF_SERVICE},
         State.STOPPED: {Event.RETIRE: State.RETIRED, **_OUT_OF_SERVICE},
         State.RETIRED: {},
-        State.REPLACED: {},
+        State.REPLACED: {Event.REFURBISH: State.ORDERED},
         State.LOST: {Event.REPLACE: State.REPLACED},
         State.TAMPERED: {Event.REPLACE: State.REPLACED},
     }

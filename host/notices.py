@@ -179,6 +179,11 @@ def day(at: int) -> str:
     return f"{datetime.fromtimestamp(at, CHINA_TIME):%Y-%m-%d}"
 
 
+def moment(at: int | None) -> str:
+    """A date and time in China's time, empty for none."""
+    return f"{datetime.fromtimestamp(at, CHINA_TIME):%Y-%m-%d %H:%M}" if at is not None else ""
+
+
 def step_name(days: int) -> str:
     """T-90, T-30 and so on."""
     return f"T-{days}"

@@ -44,6 +44,15 @@ def pay_day(term: str, settled_at: int, holidays: Collection[date]) -> date:
     return TERMS[term](china_day(settled_at), holidays)
 
 
+def due_before(term: str, today: date, holidays: Collection[date]) -> int:
+    """The instant before which a batch was settled if it is due today or was due earlier: ``pay_day`` the other way."""
+    settled = today
+    while TERMS[term](settled, holidays) > today:
+        settled -= timedelta(days=1)
+    following = settled + timedelta(days=1)
+    return int(datetime(following.year, following.month, following.day, tzinfo=CHINA_TIME).timestamp())
+
+
 def china_day(at: int) -> date:
     """The day of an instant in China."""
     return datetime.fromtimestamp(at, CHINA_TIME).date()

@@ -228,6 +228,20 @@ class Retirement(Section):
     appeal_s: DurationS = Field(15 * DAY_S, description="how long a merchant may appeal against a violation")
 
 
+class Service(Section):
+    """What swaps, repairs and loans cost, how long they take, what goes on meanwhile (product X4, X7, X9, X10)."""
+
+    swap_fee_fen: LimitFen = Field(0, description="what a swap costs the merchant, taken from its deposit")
+    deposit_fen: LimitFen = Field(0, description="the deposit that a merchant needs for a swap or a loan")
+    swaps_a_day: Count = Field(0, description="how many swaps have their appointment on one day, 0 for any number")
+    warranty_s: SpanS = Field(365 * DAY_S, description="how long after its delivery a device is repaired for nothing")
+    repaired_s: SpanS = Field(90 * DAY_S, description="the same after a repair")
+    repair_s: DurationS = Field(7 * DAY_S, description="how long a repair may take until it counts as late")
+    loan_s: DurationS = Field(30 * DAY_S, description="how long a spare device is lent")
+    fallback_s: DurationS = Field(3 * DAY_S, description="how long a fallback code is good")
+    fallback_most_fen: AmountFen = Field(100_000, description="the largest payment by a fallback code")
+
+
 class Notices(Section):
     """How merchants are told (product N3)."""
 
@@ -288,6 +302,12 @@ class Answer(Section):
     most_fen: LimitFen = Field(0, description="the largest amount")
 
 
+class Lines(Section):
+    """Connections of terminals."""
+
+    idle_s: SpanS = Field(1800, description="how long a network connection may say nothing until it is closed")
+
+
 class Identity(Section):
     """Who the acquirer is."""
 
@@ -314,10 +334,12 @@ class Policy(Section):
     downloads: Downloads = Downloads()
     commands: Commands = Commands()
     retirement: Retirement = Retirement()
+    service: Service = Service()
     notices: Notices = Notices()
     fees: Fees = Fees()
     answers: tuple[Answer, ...] = ()
     risk: Risk = Risk()
     payouts: Payouts = Payouts()
     disputes: Disputes = Disputes()
+    lines: Lines = Lines()
     acquirer: Identity = Identity()

@@ -16,6 +16,7 @@ FEE_INCOME: Final = "acquirer:fees"
 BANK: Final = "bank:settlement"
 REWARDS: Final = "acquirer:rewards"
 ARREARS_PAID: Final = "acquirer:arrears"
+SERVICE: Final = "acquirer:service"
 CAPTURE, UNDO, PAYOUT, CHARGEBACK = "capture", "undo", "payout", "chargeback"
 OF_A_ROW: Final = frozenset({CAPTURE, UNDO})
 """Reasons of postings that belong to a transaction; the others belong to a batch."""
@@ -81,6 +82,12 @@ def deposit(merchant_id: str, amount_fen: int, at: int) -> Write:
     """What a merchant pays in as a deposit; less than nothing where it gets some back (product A5)."""
     ends = (BANK, deposited(merchant_id)) if amount_fen > 0 else (deposited(merchant_id), BANK)
     return _row("", "", "", "deposit", *ends, abs(amount_fen), at)
+
+
+def service(merchant_id: str, amount_fen: int, at: int) -> Write:
+    """What a swap or a repair costs, out of the merchant's deposit; less than nothing where it goes back (X4, X7)."""
+    ends = (deposited(merchant_id), SERVICE) if amount_fen > 0 else (SERVICE, deposited(merchant_id))
+    return _row("", "", "", "service", *ends, abs(amount_fen), at)
 
 
 def arrears_paid(amount_fen: int, at: int) -> Write:

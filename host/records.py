@@ -94,7 +94,8 @@ class Terminal:
 
     Until the instant ``download_until`` it may fetch its master key over the line without proving its keys. ``due`` are
     the nibbles of what it was asked for in headers and has not done (CUP 1.9). ``line`` is the connection on which it
-    proved its keys last, ``fence`` counts them (invariant I6).
+    proved its keys last, ``fence`` counts them (invariant I6). What it did before ``refurbished_at`` was another life.
+    ``told_batch`` is the batch in which it said to be at its last sign-on.
     """
 
     serial_number: str
@@ -120,6 +121,9 @@ class Terminal:
     activate_by: int | None = None
     fence: int = 0
     line: str = ""
+    warranty_until: int | None = None
+    refurbished_at: int = 0
+    told_batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +252,8 @@ class Owed:
 class Swap:
     """One device giving way to another. ``sha256`` and ``size`` are of the backup as the old device sends it.
 
-    ``backup`` is what has come of it; once it is whole, its content under the host's own key.
+    ``backup`` is what has come of it; once it is whole, its content under the host's own key. Fee, deposit, rates and
+    appointment are as they were quoted when it was ordered, whatever the policy says since (product X4).
     """
 
     number: int
@@ -262,6 +267,13 @@ class Swap:
     size: int = 0
     backup: bytes = field(default=b"", repr=False)
     certificate: bytes = field(default=b"", repr=False)
+    merchant_id: str = ""
+    fee_fen: int = 0
+    deposit_fen: int = 0
+    credit_bp: int = 0
+    debit_bp: int = 0
+    debit_cap_fen: int = 0
+    appointment_at: int | None = None
 
     def role(self, serial_number: str) -> Role:
         """Which of the two a device is."""

@@ -101,6 +101,7 @@ _ROWS: Final = (
     Refusal("terminal.tampered", "97", "终端被拆动", "the terminal was tampered with", *_CALL),
     Refusal("terminal.not_signed_on", "77", "终端未签到", "the terminal is not signed on", *_SIGN_ON),
     Refusal("terminal.wrong_batch", "77", "批次号不符（应为{batch}）", "wrong batch, {batch} is open", *_SIGN_ON),
+    Refusal("terminal.books_ahead", "91", "主机账目早于终端（终端批次{told}，主机{batch}），暂停交易", "the host's books are older than the terminal's: batch {told} there, {batch} here", "请等待收单机构对账", "wait until the acquirer has compared the books"),
     Refusal("message.mac", "A0", "MAC校验错", "the MAC is wrong", *_SIGN_ON),
     Refusal("terminal.superseded", "98", "终端已在另一连接上通讯", "the terminal speaks on another line since", "请断开后重新连接", "hang up and connect again"),
     Refusal("partner.down", "91", "{partner_zh}不可用", "{partner} cannot be reached", "请稍后再试", "try again later"),

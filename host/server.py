@@ -2,7 +2,8 @@
 
 A connection that cannot be framed is closed with one log line; a half frame has a deadline; a connection that asks
 faster than the store commits has REQUESTS_IN_FLIGHT at most in the store, and is read no further until it has caught
-up; what a stranger can cause again and again is logged sparingly. The other connections never notice.
+up; one that says nothing for longer than the policy lets it is closed; what a stranger can cause again and again is
+logged sparingly. The other connections never notice.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ FRAME_DEADLINE_S: Final = 30.0
 UNREADABLE_MAX: Final = 3
 REQUESTS_IN_FLIGHT: Final = 64
 CONNECTIONS: Final = 10_000
+IDLE_LOOK_S: Final = 60.0
+"""At least so often a line is looked at, so that a shorter time of the policy is heeded."""
 RECONNECTING: Final = frozenset({"tcp", "tls", "memory"})
 
 
@@ -91,6 +94,8 @@ class HostConnection(asyncio.Protocol):
         self._writable = True
         self._ended = False
         self._slow: asyncio.TimerHandle | None = None
+        self._active_s = 0.0
+        self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A terminal has come."""
@@ -105,9 +110,12 @@ class HostConnection(asyncio.Protocol):
         self._connections.add(self)
         self._acquirer.tally.connections = len(self._connections)
         self._begin(transport)
+        self._active_s = self._loop.time()
+        self._look_idle()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come, split and merged as they please."""
+        self._active_s = self._loop.time()
         if self._link:
             self._link.feed(data)
 
@@ -152,6 +160,7 @@ class HostConnection(asyncio.Protocol):
             if answer.payload:
                 log.info("%s %s", self._peer, answer.line)
                 self._unreadable = 0
+                self._active_s = self._loop.time()
                 if self._link:
                     self._link.send(answer.payload)
                 if answer.ends:
@@ -216,15 +225,34 @@ class HostConnection(asyncio.Protocol):
             log.exception("%s a request could not be answered", self._peer)
             return self._acquirer.failure(payload, HostError("internal error"))
 
+    def _look_idle(self) -> None:
+        """Close a line on which nothing comes any more: its peer may be gone without a word (faults N14).
+
+        A fixed line belongs to nobody else, and one that waits for its own answers is not idle. The policy is asked
+        again each time, so that a new rule counts for lines that are open.
+        """
+        idle_s = self._acquirer.policy.lines.idle_s
+        if self._is_fixed or self._transport is None:
+            return
+        left_s = self._active_s + (idle_s or IDLE_LOOK_S) - self._loop.time()
+        if idle_s and left_s <= 0 and not self._pending:
+            self._acquirer.tally.idle += 1
+            log.info("%s closed: nothing came for %d s", self._peer, idle_s)
+            end = self._transport.abort if self._transport.get_write_buffer_size() else self._transport.close
+            end()
+            return
+        self._watch = self._loop.call_later(min(max(left_s, 1.0), IDLE_LOOK_S), self._look_idle)
+
     def _begin(self, transport: asyncio.Transport) -> None:
         self._noise = self._unreadable = 0
         self._link = Link(transport, self._endpoint.framer(FRAME_DEADLINE_S), self._accept, self._unframed)
 
     def _end(self) -> None:
         self._transport = None
-        if self._slow:
-            self._slow.cancel()
-            self._slow = None
+        for timer in (self._slow, self._watch):
+            if timer:
+                timer.cancel()
+        self._slow = self._watch = None
         if self._link:
             self._link.close()
             self._link = None

@@ -2,7 +2,8 @@
 
 Rules owned here: a swap goes forward one step at a time and never back; up to the binding it may be cancelled, and the
 old device then goes on as if nothing had been; from the binding on it can only be finished. A step that was done may be
-asked for again and changes nothing, so that whoever was cut off asks again.
+asked for again and changes nothing, so that whoever was cut off asks again. What it cost is given back where it is
+cancelled.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from host import postings
 from host.decision import Update, Write
 from host.records import Swap
 from host.retirement import audit
@@ -82,7 +84,9 @@ def move(swap: Swap, event: Step, *, actor: str, at: int, **changes: object) -> 
     if state is None:
         return []
     line = f"{swap.number}: {swap.state} -> {state}"
+    gives_back = event is Step.CANCEL and swap.fee_fen
     return [
+        *([postings.service(swap.merchant_id, -swap.fee_fen, at)] if gives_back else []),
         Update("swaps", {"number": swap.number}, {"state": state, "changed_at": at, **changes}),
         audit(actor, swap.serial_number, f"swap {event}", line, at),
     ]

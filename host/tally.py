@@ -20,6 +20,7 @@ class Tally:
         self.failures = 0
         self.alarms = 0
         self.connections = 0
+        self.idle = 0
         self.latency = [0] * (len(LATENCY_BOUNDS_S) + 1)
         self.latency_sum_s = 0.0
 

@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "dissector": ("pos_lab.commands.dissector", "Write a Wireshark dissector made from the field table."),
         "image": ("pos_lab.commands.image", "Turn signature images from PBM to JBIG and back."),
         "crypto": ("pos_lab.commands.crypto", "Calculate MACs, check values, PIN blocks, tracks, keys."),
+        "drill": ("pos_lab.commands.drill", "Drill an emergency stop with a power cut at every point."),
         "sim": ("pos_lab.commands.sim", "Live worlds under faults in virtual time and examine the books."),
         "bench": ("pos_lab.commands.bench", "Measure speed against peers."),
     }

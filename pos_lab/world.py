@@ -89,6 +89,11 @@ class Device:
             self._terminal = Terminal(self.hardware, self._settings)
         return self._terminal
 
+    def refurbish(self) -> None:
+        """The depot makes it a new device, which nobody has switched on yet."""
+        self.hardware.refurbish()
+        self._terminal = None
+
     def power_cycle(self) -> None:
         """The plug is pulled and put back: a new application recovers from NVRAM alone."""
         self.hardware.cut_power()
@@ -103,6 +108,7 @@ class World:
         self.passed: list[Passed] = []
         self.devices: dict[str, Device] = {}
         self.advanced_s = 0
+        self.reply_timeout_s = REPLY_TIMEOUT_S
         self._chips: dict[str, ChipMemory] = {}
         self._store = store
         self._fresh = fresh
@@ -148,7 +154,7 @@ class World:
         settings = Settings(
             terminal_id=member.terminal_id,
             merchant_id=member.merchant_id,
-            reply_timeout_s=REPLY_TIMEOUT_S,
+            reply_timeout_s=self.reply_timeout_s,
             entry_timeout_s=ENTRY_TIMEOUT_S,
             manual_entry=member.manual_entry,
         )

@@ -15,10 +15,12 @@ from host.admin import (
     contracts,
     disputes,
     ending,
+    fallbacks,
     grounds,
     holds,
     keys,
     lists,
+    loans,
     lookup,
     merchants,
     models,
@@ -30,6 +32,7 @@ from host.admin import (
     post,
     recovery,
     registration,
+    repairs,
     reports,
     risk,
     rules,
@@ -43,6 +46,8 @@ from host.admin import (
 from host.admin.desk import Desk, Result, in_bounds
 from host.admin.rights import RIGHTS
 from host.admin.rules import host_policy
+from host.admin.wording import field_of
+from host.errors import AdminError
 from host.keys import KeyDesk
 from host.policy import Policy
 from host.retirement import audit
@@ -126,6 +131,23 @@ ACTS: Final[Mapping[str, Act]] = MappingProxyType(
             ending.lose,
             ending.tamper,
             ending.replace,
+            repairs.report_fault,
+            repairs.receive_device,
+            repairs.repair_device,
+            repairs.return_device,
+            repairs.scrap_device,
+            repairs.cancel_repair,
+            repairs.repairs,
+            loans.lend_spare,
+            loans.return_spare,
+            loans.loans,
+            loans.refurbish,
+            fallbacks.open_fallback,
+            fallbacks.close_fallback,
+            fallbacks.pay_fallback,
+            fallbacks.settle_fallbacks,
+            fallbacks.fallbacks,
+            swap.quote_swap,
             swap.begin_swap,
             swap.swaps,
             swap.cancel_swap,
@@ -229,7 +251,11 @@ def conduct(desk: Desk, act: str, arguments: Mapping[str, Any]) -> Result:
     """One act at a desk; one that writes leaves an audit row, its own or a plain one. Raises AdminError."""
     in_bounds(arguments)
     writes, audits = desk.books.writes, desk.books.audits
-    result = ACTS[act](desk, **arguments)
+    try:
+        result = ACTS[act](desk, **arguments)
+    except AdminError as error:
+        error.field = error.field or field_of(error.code, error.message, arguments)
+        raise
     if desk.books.writes > writes and desk.books.audits == audits:
         desk.note("", act, "done")
     return result

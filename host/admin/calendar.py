@@ -34,12 +34,12 @@ def is_sweep_due(desk: Desk) -> bool:
 
 
 def _ended(desk: Desk) -> list[Hold]:
-    standing = [Hold(**row) for row in desk.books.rows("holds", released_at=None)]
-    return [held for held in standing if held.until is not None and held.until <= desk.at]
+    return list(desk.books.ended_holds(desk.at))
 
 
 def _stale(desk: Desk) -> list[Merchant]:
-    found = [Merchant(**row) for row in desk.books.rows("merchants", warned_at=None)]
+    after_s = desk.policy.registration.stale_after_s
+    found = desk.books.stale_merchants(desk.at, desk.at - after_s if after_s else 0)
     return [merchant for merchant in found if 0 < stale_at(merchant, desk.policy) <= desk.at]
 
 

@@ -117,7 +117,7 @@ def in_bounds(arguments: Mapping[str, Any]) -> None:
     """The numbers among the arguments of an act must be such as the store can keep, or AdminError."""
     for name, value in arguments.items():
         if isinstance(value, int) and abs(value) > NUMBER_MAX:
-            raise AdminError(f"{name} is out of bounds", hint=f"{NUMBER_MAX} at most", code="invalid")
+            raise AdminError(f"{name} is out of bounds", hint=f"{NUMBER_MAX} at most", code="invalid", field=name)
 
 
 def _nearest(word: str, known: list[str], act: str = "terminals") -> str:

@@ -128,7 +128,7 @@ def evidence(desk: Desk, number: int) -> Result:
 
 
 def _overdue(desk: Desk) -> list[dict[str, Any]]:
-    return [row for row in desk.books.rows("disputes", state=DisputeState.OPEN) if row["due_at"] < desk.at]
+    return [_dispute(desk, number) for number in desk.books.overdue_disputes(desk.at)]
 
 
 def _left_fen(desk: Desk, row: Transaction) -> int:

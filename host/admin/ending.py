@@ -10,14 +10,15 @@ from host.admin.desk import Desk, Result
 from host.campaign import Course, ItemState, schedule
 from host.decision import Insert, Update
 from host.errors import AdminError
+from host.holds import REPAIR
 from host.lifecycle import IN_SERVICE, Event
 from host.notices import day
 from host.policy import DAY_S
 from host.records import Terminal
 from host.replacement import Obstacle, closing, take_over, undrained, unfit
+from host.suspension import lift
 from host.swap import Step, pass_on
 from host.swap import move as move_swap
-from protocol.image import parse_version
 
 PLAN_DAYS_MAX: Final = 3_650
 MODEL: Final = "model"
@@ -67,7 +68,7 @@ def tamper(desk: Desk, serial_number: str, why: str = "reported tampered with") 
 def retire(desk: Desk, serial_number: str) -> Result:
     """The end of a stopped terminal whose batch is settled."""
     terminal = desk.terminal(serial_number)
-    _drained(desk, terminal)
+    drained(desk, terminal)
     desk.books.apply(closing(terminal, desk.at))
     return {"serial_number": serial_number, "state": desk.step(terminal, Event.RETIRE)}
 
@@ -79,21 +80,30 @@ def replace(desk: Desk, serial_number: str, successor: str) -> Result:
     swap of either device that had not come as far; one that had goes on with the successor, which gets the backup.
     """
     old, new = desk.terminal(serial_number), desk.terminal(successor)
-    _drained(desk, old)
+    drained(desk, old)
+    return hand_till(desk, old, new)
+
+
+def hand_till(desk: Desk, old: Terminal, new: Terminal) -> Result:
+    """Let ``new`` take the till of ``old`` over as it stands, whatever is unsettled in it."""
     _unless(unfit(old, new, desk.model(new.model)))
     for terminal in (old, new):
         swap = desk.books.swap(terminal.serial_number)
         if swap:
             desk.books.apply(move_swap(swap, Step.CANCEL, actor=desk.actor, at=desk.at, backup=b""))
-            desk.books.apply(pass_on(swap, successor, actor=desk.actor, at=desk.at))
-    desk.books.apply(take_over(old, new, desk.books.holds(serial_number), actor=desk.actor, at=desk.at))
-    state = desk.terminal(successor).state
-    return {"serial_number": serial_number, "successor": successor, "terminal_id": old.terminal_id, "state": state}
+            desk.books.apply(pass_on(swap, new.serial_number, actor=desk.actor, at=desk.at))
+    holds = desk.books.holds(old.serial_number)
+    desk.books.apply(take_over(old, new, holds, actor=desk.actor, at=desk.at))
+    for held in holds:
+        if held.reason == REPAIR:
+            desk.books.apply(lift(held, desk.actor, desk.at))  # the till sells again: nothing is interrupted any more
+    state, told = desk.terminal(new.serial_number).state, {"terminal_id": old.terminal_id}
+    return {"serial_number": old.serial_number, "successor": new.serial_number, **told, "state": state}
 
 
 def require_firmware(desk: Desk, model: str, version: str) -> Result:
     """From now on no device of the model sells below this version."""
-    parse_version(version)
+    desk.version(version)
     desk.model(model)
     desk.books.write(Update("models", {"model": model}, {"min_firmware": version}))
     desk.note("", "require firmware", f"{model} {version}")
@@ -102,7 +112,7 @@ def require_firmware(desk: Desk, model: str, version: str) -> Result:
 
 def publish_firmware(desk: Desk, model: str, version: str, image: bytes) -> Result:
     """Offer an image to the devices of a model; they verify the maker's signature themselves."""
-    parse_version(version)
+    desk.version(version)
     desk.model(model)
     sha256 = hashlib.sha256(image).hexdigest()
     published = desk.books.rows("firmware", model=model, version=version)
@@ -114,8 +124,8 @@ def publish_firmware(desk: Desk, model: str, version: str, image: bytes) -> Resu
     return {"model": model, "version": version, "size": len(image)}
 
 
-def _drained(desk: Desk, terminal: Terminal) -> None:
-    """No captured money may be left in a batch that nobody will settle (invariant W1)."""
+def drained(desk: Desk, terminal: Terminal) -> None:
+    """AdminError where captured money is left in a batch that nobody would settle (invariant W1)."""
     batch = desk.books.batch(terminal.terminal_id, terminal.batch)
     _unless(undrained(terminal, batch, desk.books.money_rows(terminal.terminal_id, terminal.batch)))
 

@@ -22,7 +22,7 @@ def show(desk: Desk, serial_number: str) -> Result:
     """One terminal: state, holds, plan, turnover, open batch, last diagnosis, notices, commands that wait."""
     terminal = desk.terminal(serial_number)
     rows = columns_of(desk.books.rows("terminals", serial_number=serial_number), *_KEY_COLUMNS)
-    turnover_fen = desk.books.turnover_fen(serial_number, desk.policy.activation.reading)
+    turnover_fen = desk.books.turnover_fen(terminal, desk.policy.activation.reading)
     merchant = desk.books.merchant(terminal.merchant_id)
     standing = in_force(
         desk.books.holds(serial_number), terminal, merchant, desk.policy, desk.at, desk.books.plan(serial_number)

@@ -29,12 +29,13 @@ def bind_card(desk: Desk, merchant_id: str, pan: str) -> Result:
 def set_limits(desk: Desk, merchant_id: str, single_fen: int = 0, daily_fen: int = 0, daily_count: int = 0) -> Result:
     """Set a merchant's own limits, 0 for those of the policy. Terminals that waited for them are activated."""
     desk.merchant(merchant_id)
-    if not all(0 <= fen <= LIMIT_MAX_FEN for fen in (single_fen, daily_fen)) or not 0 <= daily_count <= COUNT_MAX:
-        raise AdminError("a limit is no less than nothing", code="limits")
+    limits = {"single_fen": single_fen, "daily_fen": daily_fen, "daily_count": daily_count}
+    for name, limit in limits.items():
+        if not 0 <= limit <= (COUNT_MAX if name == "daily_count" else LIMIT_MAX_FEN):
+            raise AdminError("a limit is no less than nothing", code="limits", field=name)
     if daily_fen and single_fen > daily_fen:
         raise AdminError("a single sale cannot exceed the day", hint="raise the daily limit", code="limits")
     told = f"single {yuan(single_fen)}, daily {yuan(daily_fen)}, {daily_count} a day"
-    limits = {"single_fen": single_fen, "daily_fen": daily_fen, "daily_count": daily_count}
     return _change(desk, merchant_id, "set limits", told, **limits)
 
 
@@ -70,7 +71,7 @@ def _activate(desk: Desk, merchant_id: str) -> list[str]:
     figures, merchant, activated = desk.policy.activation, desk.merchant(merchant_id), []
     for row in desk.books.rows("terminals", merchant_id=merchant_id):
         terminal = desk.terminal(str(row["serial_number"]))
-        turnover_fen = desk.books.turnover_fen(terminal.serial_number, figures.reading)
+        turnover_fen = desk.books.turnover_fen(terminal, figures.reading)
         if terminal.state not in IN_SERVICE:
             continue
         if writes := activation(terminal, merchant, turnover_fen, figures, desk.at, desk.actor):

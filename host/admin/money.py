@@ -10,7 +10,7 @@ from host import postings
 from host.admin.desk import Desk, Result
 from host.admin.partners import needs
 from host.decision import Update
-from host.payouts import china_day, pay_day
+from host.payouts import TERMS, china_day, due_before, pay_day
 from host.records import BatchState
 from host.transactions import SIGNS
 
@@ -68,9 +68,7 @@ def is_payout_due(desk: Desk) -> bool:
     if not desk.policy.payouts.automatic:
         return False
     holidays, today = _holidays(desk), china_day(desk.at)
-    terms = {row["merchant_id"]: row["payout_term"] for row in desk.books.rows("merchants")}
-    unpaid = desk.books.rows("batches", state=BatchState.CLOSED, paid_at=None)
-    return any(pay_day(terms[row["merchant_id"]], row["settled_at"] or 0, holidays) <= today for row in unpaid)
+    return any(desk.books.has_unpaid(term, due_before(term, today, holidays)) for term in TERMS)
 
 
 def _holidays(desk: Desk) -> set[date]:

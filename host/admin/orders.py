@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from host.admin.desk import Desk, Result
 from host.errors import AdminError
+from host.fallback import TILL
 from host.lifecycle import UNREGISTERED, Event, State
 from host.records import Terminal, columns
 from protocol.downloads import DOWNLOADS
 
-_SHAPES = {"serial_number": r"[0-9A-Za-z-]{4,20}", "terminal_id": r"[0-9A-Za-z]{8}", "merchant_id": r"[0-9A-Za-z]{15}"}
+_SHAPES = {
+    "serial_number": r"[0-9A-Za-z-]{4,20}",
+    "terminal_id": rf"(?!{TILL})[0-9A-Za-z]{{8}}",
+    "merchant_id": r"[0-9A-Za-z]{15}",
+}
 
 
 def order(
@@ -42,8 +48,10 @@ def ship(desk: Desk, serial_number: str) -> Result:
 
 
 def deliver(desk: Desk, serial_number: str) -> Result:
-    """The merchant has it."""
-    return {"serial_number": serial_number, "state": desk.step(desk.terminal(serial_number), Event.DELIVER)}
+    """The merchant has it; with the first delivery its warranty begins (product X7)."""
+    terminal, warranty_s = desk.terminal(serial_number), desk.policy.service.warranty_s
+    begins: dict[str, Any] = {"warranty_until": desk.at + warranty_s} if terminal.warranty_until is None else {}
+    return {"serial_number": serial_number, "state": desk.step(terminal, Event.DELIVER, **begins)}
 
 
 def bind(desk: Desk, serial_number: str, merchant_id: str, terminal_id: str) -> Result:

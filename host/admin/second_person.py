@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from host.admin import campaigns, ending, grounds, swap
+from host.admin import campaigns, ending, grounds, loans, swap
 from host.admin.desk import Desk, Result, in_bounds
+from host.admin.wording import field_of
 from host.decision import Update
 from host.errors import AdminError
 
 _ACTS: Final = (
-    ending.stop, ending.replace, swap.begin_swap, ending.retire, ending.retire_model, campaigns.start_campaign,
+    ending.stop, ending.replace, swap.begin_swap, loans.lend_spare, ending.retire, ending.retire_model,
+    campaigns.start_campaign,
     grounds.risk_stop, grounds.plan_breaches,
 )  # fmt: skip
 ACTS_OF_TWO: Final[Mapping[str, Callable[..., Result]]] = MappingProxyType({act.__name__: act for act in _ACTS})
@@ -27,18 +29,21 @@ OPEN: Final = "open"
 
 
 def propose(desk: Desk, act: str, arguments: str) -> Result:
-    """Propose a stop, swap, retirement or campaign, its arguments as JSON; somebody else confirms it in a day."""
+    """Propose a stop, swap, retirement or campaign, its arguments as JSON; somebody else confirms it in a day.
+
+    A value that is wrong is refused now; what else stands against it today is told, and may be over by tomorrow.
+    """
     if act not in ACTS_OF_TWO:
         raise AdminError(
             f"{act!r} needs no second person", hint=f"these do: {', '.join(ACTS_OF_TWO)}", code="one_person"
         )
-    _arguments(act, arguments)
+    against = _tried(desk, act, _arguments(act, arguments))
     expires_at = desk.at + EXPIRES_S
     row = {"act": act, "arguments": arguments, "person": desk.actor, "token": desk.token}
     number = desk.books.next_number()
     desk.insert("proposals", number=number, **row, at=desk.at, expires_at=expires_at, state=OPEN)
     desk.note("", "propose", f"{number}: {act} {arguments}")
-    return {"number": number, "act": act, "state": OPEN, "expires_at": expires_at}
+    return {"number": number, "act": act, "state": OPEN, "expires_at": expires_at, "against": against}
 
 
 def confirm(desk: Desk, number: int) -> Result:
@@ -82,6 +87,28 @@ def _open(desk: Desk, number: int) -> Mapping[str, Any]:
 def _decide(desk: Desk, number: int, state: str) -> None:
     desk.books.write(Update("proposals", {"number": number}, {"state": state, "decided_by": desk.actor}))
     desk.note("", {"confirmed": "confirm", "withdrawn": "withdraw"}[state], str(number))
+
+
+class _TriedOut(Exception):
+    """Nothing stands against the act; it is undone."""
+
+
+def _tried(desk: Desk, act: str, arguments: dict[str, Any]) -> str:
+    """What stands against an act today, tried and undone. Raises AdminError for a value that is wrong on any day."""
+    writes, audits = desk.books.writes, desk.books.audits
+    try:
+        with desk.books.savepoint():
+            ACTS_OF_TWO[act](desk, **arguments)
+            raise _TriedOut
+    except _TriedOut:
+        return ""
+    except AdminError as error:
+        field = error.field or field_of(error.code, error.message, arguments)
+        if field:
+            raise AdminError(error.message, hint=error.hint, code=error.code, field=f"arguments.{field}") from None
+        return str(error)
+    finally:
+        desk.books.writes, desk.books.audits = writes, audits
 
 
 def _arguments(act: str, text: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ from host.decision import Update
 from host.errors import AdminError
 from host.lifecycle import IN_SERVICE
 from host.postings import payable
-from host.store.chain import ERASE
+from host.store.chain import ERASE, as_words
+from protocol.command import read_body
 from protocol.crypto.signing import sign
 
 NAMES: Final = ("name", "contact", "telephone", "address")
@@ -25,6 +26,9 @@ PERSONAL: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
             "documents": ("reference",),
             "amendments": ("signed_by",),
             "disputes": ("answer", "note"),
+            "complaints": ("about", "outcome"),
+            "violations": ("reference", "note", "appeal", "outcome"),
+            "repairs": ("note", "outcome"),
         },
         "serial_number": {
             "terminals": ("why",),
@@ -36,6 +40,15 @@ PERSONAL: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
 )
 """TABLE PERSONAL: what is blanked, by whose row it is: the merchant's, or one of its terminals'."""
 ERASED: Final = "erased"
+_OF_LIVES: Final = {
+    "registrations": "serial_number",
+    "repairs": "serial_number",
+    "swaps": "successor",
+    "loans": "spare",
+}
+"""Tables by merchant that name devices, which may belong to another one by now."""
+_SINCE: Final = {"holds": "since"}
+"""The instant of a row, where it is not ``at``."""
 
 
 def verify_audit(desk: Desk) -> Result:
@@ -64,6 +77,8 @@ def erase(desk: Desk, merchant_id: str, why: str) -> Result:
     held, texts = _held(desk, owners)
     if not texts:
         raise AdminError(f"nothing personal is kept of {merchant_id}", code="nothing_to_erase")
+    held += _forget_former(desk, merchant_id)
+    held += _forget_words(desk, merchant_id, owners["serial_number"], texts)
     for column, tables in PERSONAL.items():
         for table, blanked in tables.items():
             for owner in owners[column]:
@@ -89,6 +104,53 @@ def _held(desk: Desk, owners: Mapping[str, list[str]]) -> tuple[list[dict[str, A
                 held.append({"table": table, **told})
                 texts |= {str(text) for name, text in told.items() if name in NAMES}
     return held, texts
+
+
+def _forget_former(desk: Desk, merchant_id: str) -> list[dict[str, Any]]:
+    """What people wrote of devices that were the merchant's in an earlier life of theirs; returns what was there."""
+    held: list[dict[str, Any]] = []
+    serials = {
+        str(row[of]) for table, of in _OF_LIVES.items() for row in desk.books.rows(table, merchant_id=merchant_id)
+    }
+    for serial_number in sorted(serials):
+        terminal = desk.books.terminal(serial_number)
+        if terminal is None or terminal.merchant_id == merchant_id:
+            continue
+        for table, blanked in PERSONAL["serial_number"].items():
+            for row in desk.books.rows(table, serial_number=serial_number) if table != "terminals" else ():
+                told = {name: row[name] for name in blanked if row[name]}
+                if told and row[_SINCE.get(table, "at")] < terminal.refurbished_at:
+                    held.append({"table": table, **told})
+                    desk.books.write(Update(table, {"number": row["number"]}, dict.fromkeys(blanked, "")))
+    return held
+
+
+def _forget_words(desk: Desk, merchant_id: str, serials: list[str], texts: set[str]) -> list[dict[str, Any]]:
+    """The names where they stand among other words: proposals, signed commands, messages; returns what was there."""
+    words, held = as_words(texts), list[dict[str, Any]]()
+
+    def tells(values: Iterable[object]) -> bool:
+        return any(word.search(str(value)) for word in words for value in values)
+
+    for row in desk.books.rows("proposals"):
+        arguments: dict[str, Any] = json.loads(row["arguments"])
+        if tells(arguments.values()):
+            held.append({"table": "proposals", "arguments": row["arguments"]})
+            kept = {name: ERASED if tells([value]) else value for name, value in arguments.items()}
+            told = {"arguments": json.dumps(kept, ensure_ascii=False)}
+            desk.books.write(Update("proposals", {"number": row["number"]}, told))
+    for row in (row for serial in serials for row in desk.books.rows("commands", serial_number=serial)):
+        if row["document"] and tells(read_body(row["document"]).values()):
+            held.append({"table": "commands", "document": row["document"].hex()})
+            key = {"serial_number": row["serial_number"], "counter": row["counter"]}
+            gone = {"document": b"", "state": "acknowledged", "result": ERASED}
+            desk.books.write(Update("commands", key, gone))
+    for table in ("notices", "inbox"):
+        for row in desk.books.rows(table, merchant_id=merchant_id):
+            if tells([row["text"]]):
+                held.append({"table": table, "text": row["text"]})
+                desk.books.write(Update(table, {"number": row["number"]}, {"text": ERASED}))
+    return held
 
 
 def _certify(desk: Desk, merchant_id: str, why: str, held: list[dict[str, Any]], places: list[int]) -> Result:

@@ -1,6 +1,7 @@
 """TABLE ARGUMENTS: what each argument of an act means, with an example; the help, the API and the pages say it so.
 
-TABLE PROBLEMS: how an act that did not happen is told to a program from afar.
+TABLE FIELDS: which argument an error is about. TABLE PROBLEMS: how an act that did not happen is told to a program from
+afar.
 """
 
 from __future__ import annotations
@@ -112,6 +113,13 @@ ARGUMENTS: Final[Mapping[str, Argument]] = MappingProxyType(
         "about": Argument("what the merchant complains of", "three calls a day"),
         "outcome": Argument("what came of it", "apologised"),
         "begins_at": Argument("instant in epoch seconds", 1798732800),
+        "spare": Argument("serial number of the spare device", "PXE90-0003"),
+        "cause": Argument("defect, wear, drop, liquid or misuse", "defect"),
+        "cost_fen": Argument("what the repair costs, in fen; 0 where the warranty covers it", 0),
+        "code": Argument("the code that the shop has put up", "FQ0011223344556677"),
+        "payment_code": Argument("what the customer's wallet shows: 16 to 24 digits", "2800123456789012"),
+        "day": Argument("day of the appointment, such as 2028-06-30", "2028-06-30"),
+        "quoted_fen": Argument("the fee that was quoted, in fen; -1 to take today's", 0),
         "minutes": Argument("for how many minutes", 60),
     }
 )
@@ -152,3 +160,53 @@ def problem(code: str) -> Problem:
     """The row of an error's code."""
     family = "unknown_*" if code.startswith("unknown_") else "*"
     return PROBLEMS.get(code) or PROBLEMS[family]
+
+
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "unknown_terminal": ("serial_number", "successor", "spare"),
+        "unknown_merchant": ("merchant_id",),
+        "unknown_partner": ("name",),
+        "unknown_download": ("name",),
+        "unknown_list": ("name",),
+        "unknown_token": ("name",),
+        "unknown_paper": ("kind",),
+        "unknown_kind": ("kinds", "kind"),
+        "unknown_capability": ("capabilities",),
+        "unknown_transaction": ("rrn",),
+        "unknown_signature": ("stan",),
+        "terminal_id_taken": ("terminal_id",),
+        "serial_number_taken": ("serial_number",),
+        "not_held": ("reason",),
+        "already_held": ("reason",),
+        "not_keeper": ("reason",),
+        "one_person": ("act",),
+        "amount": ("amount_fen", "owed_fen"),
+        "cost": ("cost_fen",),
+        "price": ("price_fen",),
+        "limits": ("daily_fen", "single_fen", "daily_count"),
+        "rates": ("rate_bp", "credit_bp", "debit_bp"),
+        "days": ("days", "forced_days", "required_days", "valid_days", "in_days", "stop_days", "grace_days"),
+        "plan_dates": ("stop_days", "grace_days", "suspend_days"),
+        "clock_step": ("seconds",),
+        "evidence": ("evidence", "reference"),
+        "blocklist": ("content",),
+        "policy": ("content",),
+        "version_taken": ("version",),
+        "not_published": ("version",),
+        "blocked": ("version",),
+        "required": ("version",),
+        "type": ("merchant_type", "card_type"),
+        "not_open": ("number",),
+    }
+)
+"""Code of an error to the arguments that it may be about; else it is about the one of the same name, or the number."""
+
+
+def field_of(code: str, message: str, arguments: Mapping[str, object]) -> str:
+    """The argument that an error of an act is about: of several the one whose value the message names; "" for none."""
+    subject = code.removeprefix("unknown_")
+    wanted = FIELDS.get(code) or ((subject, "number") if subject != code else (code,))
+    given = [name for name in wanted if name in arguments]
+    told = [name for name in given if str(arguments[name]) and str(arguments[name]) in message]
+    return next(iter((*told, *given)), "")

@@ -20,6 +20,7 @@ def sign_in(case: Case) -> Decision:
         "previous_keys": terminal.working_keys,
         "working_keys": issued.sealed,
         "signed_on": True,
+        "told_batch": case.request.control.batch,
     }
     return Decision(
         fields={

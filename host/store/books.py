@@ -306,9 +306,10 @@ class Books:
         """Has a customer's code paid before, whatever became of it?"""
         return self._value(statements.CODE_USED, card_token=card_token) is not None
 
-    def turnover_fen(self, serial_number: str, reading: str = "net") -> int:
-        """The turnover of a device as a row of READINGS counts it (product decision 1)."""
-        return int(self._value(statements.TURNOVER_FEN[reading], serial_number=serial_number))
+    def turnover_fen(self, terminal: Terminal, reading: str = "net") -> int:
+        """The turnover of a device in this life as a row of READINGS counts it (product decision 1)."""
+        of = {"serial_number": terminal.serial_number, "since": terminal.refurbished_at}
+        return int(self._value(statements.TURNOVER_FEN[reading], **of))
 
     def sold_since(self, serial_number: str, at: int) -> tuple[int, int]:
         """Fen and number of what a device sold since an instant and was not undone."""
@@ -358,6 +359,25 @@ class Books:
         """A notice by its number."""
         return self._one(Notice, statements.BY_KEY["notices"], number=number)
 
+    def ended_holds(self, at: int) -> tuple[Hold, ...]:
+        """Those not released whose time is up, by number."""
+        return tuple(sorted(self._all(Hold, statements.ENDED_HOLDS, at=at), key=lambda hold: hold.number))
+
+    def stale_merchants(self, at: int, renewed: int) -> tuple[Merchant, ...]:
+        """Those not warned yet of whom a paper has run out, or that were renewed by an instant; 0 for no such."""
+        by_date = self._all(Merchant, statements.STALE_BY_DATE, renewed=renewed)
+        by_papers = self._all(Merchant, statements.STALE_BY_PAPERS, at=at)
+        found = {merchant.merchant_id: merchant for merchant in (*by_date, *by_papers)}
+        return tuple(found[merchant_id] for merchant_id in sorted(found))
+
+    def overdue_disputes(self, at: int) -> tuple[int, ...]:
+        """The numbers of the disputes that wait for an answer beyond their day."""
+        return tuple(sorted(int(row[0]) for row in self._run(statements.OVERDUE_DISPUTES, {"at": at}).fetchall()))
+
+    def has_unpaid(self, term: str, before: int) -> bool:
+        """Is a batch not paid that a merchant of this term settled before an instant?"""
+        return self._value(statements.UNPAID_BATCH, payout_term=term, before=before) is not None
+
     def due_inbox(self, at: int, after: int, count: int) -> list[dict[str, Any]]:
         """What waits to be delivered and may go, by number, so many at most."""
         statement = prepare(self._backend.dialect, statements.DUE_INBOX)
@@ -376,6 +396,14 @@ class Books:
     def swap(self, serial_number: str) -> Swap | None:
         """The latest swap in which a device is the old or the new one."""
         return self._one(Swap, statements.SWAP, serial_number=serial_number)
+
+    def appointments(self, since: int, until: int) -> dict[str, int]:
+        """When which devices are to be swapped within a time: by order, else by a campaign."""
+        found: dict[str, int] = {}
+        for statement in (statements.CAMPAIGN_APPOINTMENTS, statements.SWAP_APPOINTMENTS):
+            rows = self._run(statement, {"since": since, "until": until}).fetchall()
+            found |= {str(row[0]): int(row[1]) for row in rows}
+        return found
 
     def owed(self, merchant_id: str, account: str) -> tuple[Owed, ...]:
         """What stands on a merchant's account for closed batches: those not paid, and those undone in part since."""

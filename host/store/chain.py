@@ -69,7 +69,7 @@ def link(connection: Connection, keys: KeyDesk) -> None:
 
 def forget(connection: Connection, texts: Collection[str]) -> list[int]:
     """Erase, with their salts, the details that hold one of some texts; returns the places of their rows."""
-    names = [_as_word(text) for text in texts if len(text) >= _TELLING]
+    names = as_words(texts)
     forgotten = [
         row["place"]
         for row in _in_order(connection, (_head(connection) or (0, b""))[0])
@@ -78,6 +78,11 @@ def forget(connection: Connection, texts: Collection[str]) -> list[int]:
     for place in forgotten:
         connection.execute(update(_rows).where(_rows.c.place == place).values(detail="", salt=b""))
     return forgotten
+
+
+def as_words(texts: Collection[str]) -> list[re.Pattern[str]]:
+    """What finds texts where they stand for themselves; those that are too short to tell anything are left out."""
+    return [_as_word(text) for text in texts if len(text) >= _TELLING]
 
 
 def _as_word(text: str) -> re.Pattern[str]:

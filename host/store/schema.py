@@ -68,6 +68,8 @@ Table(
     _number("daily_count"), _number("renewed_at"), _number("papers_until", may_lack=True),
     _number("warned_at", may_lack=True), _number("scan_bp"), _number("unionpay_qr_bp"), _text("payout_term"),
     _text("category"), _text("category_before"), _number("category_at"), _number("amends_at", may_lack=True),
+    Index("merchants_by_renewal", "renewed_at", **_where("warned_at IS NULL")),
+    Index("merchants_by_papers", "papers_until", **_where("warned_at IS NULL AND papers_until IS NOT NULL")),
 )  # fmt: skip
 Table(
     "models", METADATA, _text("model", key=True), _text("brand"), _text("family"), _text("min_firmware"),
@@ -82,7 +84,8 @@ Table(
     _text("why"), _bytes("tmk"), _bytes("working_keys"), _bytes("previous_keys"), _number("download_until"),
     _number("command_counter"), _text("replaced_by"), _text("due"),
     _number("activated_at", may_lack=True), _number("registered_at", may_lack=True),
-    _number("activate_by", may_lack=True), _number("fence"), _text("line"),
+    _number("activate_by", may_lack=True), _number("fence"), _text("line"), _number("warranty_until", may_lack=True),
+    _number("refurbished_at"), _text("told_batch"),
     Index("terminals_by_terminal_id", "terminal_id"), Index("terminals_by_model", "model"),
 )  # fmt: skip
 Table(
@@ -97,6 +100,7 @@ Table(
     _text("actor"), _number("since"), _number("released_at", may_lack=True), _text("released_by"),
     _number("until", may_lack=True), _text("kinds"), _text("version"), _number("owed_fen"),
     Index("holds_by_terminal", "serial_number"),
+    Index("holds_by_end", "until", **_where("released_at IS NULL AND until IS NOT NULL")),
 )  # fmt: skip
 Table(
     "plans", METADATA, _text("serial_number", key=True), _text("reason"), _number("notice_at"), _number("grace_until"),
@@ -112,6 +116,7 @@ Table(
     _number("grace_until"), _number("stop_at"), _number("suspend_at", may_lack=True), _number("swap_at", may_lack=True),
     _text("note"), _number("told"), _number("told_stop_at"), _number("next_at", may_lack=True),
     Index("campaign_items_by_terminal", "serial_number"),
+    Index("campaign_items_by_swap", "swap_at", **_where("swap_at IS NOT NULL")),
     Index("campaign_items_by_date", "next_at", **_where("next_at IS NOT NULL")),
 )  # fmt: skip
 Table(
@@ -159,6 +164,8 @@ Table(
 Table(
     "batches", METADATA, _text("terminal_id", key=True), _text("batch", key=True), _text("merchant_id"), _text("state"),
     _flag("balanced"), _number("settled_at", may_lack=True), _number("paid_at", may_lack=True),
+    Index("batches_open", "terminal_id", **_where("state = 'open'")), Index("batches_by_merchant", "merchant_id"),
+    Index("batches_unpaid", "settled_at", **_where("state = 'closed' AND paid_at IS NULL")),
 )  # fmt: skip
 Table(
     "signatures", METADATA, *_transaction_key(), _text("serial_number"), _bytes("image"), _text("sha256"),
@@ -188,8 +195,28 @@ Table(
 Table(
     "swaps", METADATA, _number("number", key=True), _text("serial_number"), _text("successor"), _text("state"),
     _text("actor"), _number("ordered_at"), _number("changed_at"), _text("sha256"), _number("size"), _bytes("backup"),
-    _bytes("certificate"),
+    _bytes("certificate"), _text("merchant_id"), _number("fee_fen"), _number("deposit_fen"), _number("credit_bp"),
+    _number("debit_bp"), _number("debit_cap_fen"), _number("appointment_at", may_lack=True),
+    Index("swaps_by_appointment", "appointment_at", **_where("appointment_at IS NOT NULL")),
     Index("swaps_by_old", "serial_number"), Index("swaps_by_new", "successor"),
+)  # fmt: skip
+Table(
+    "repairs", METADATA, _number("number", key=True), _text("serial_number"), _text("merchant_id"), _text("cause"),
+    _text("note"), _text("state"), _flag("covered"), _number("cost_fen"), _text("outcome"), _text("actor"),
+    _number("reported_at"), _number("received_at", may_lack=True), _number("repaired_at", may_lack=True),
+    _number("closed_at", may_lack=True), Index("repairs_by_terminal", "serial_number"),
+)  # fmt: skip
+Table(
+    "loans", METADATA, _number("number", key=True), _text("serial_number"), _text("spare"), _text("merchant_id"),
+    _number("deposit_fen"), _text("actor"), _number("lent_at"), _number("due_at"),
+    _number("returned_at", may_lack=True),
+    Index("loans_by_spare", "spare"), Index("loans_by_terminal", "serial_number"),
+)  # fmt: skip
+Table(
+    "fallbacks", METADATA, _number("number", key=True), _text("code"), _text("serial_number"), _text("merchant_id"),
+    _text("terminal_id"), _text("why"), _text("actor"), _number("opened_at"), _number("until"),
+    _number("closed_at", may_lack=True), Index("fallbacks_by_code", "code"),
+    Index("fallbacks_by_terminal", "serial_number"), Index("fallbacks_by_till", "terminal_id"),
 )  # fmt: skip
 Table("refusals", METADATA, _text("serial_number", key=True), _text("reason"), _text("words"), _number("at"))
 Table("policies", METADATA, _number("version", key=True), _text("content"), _text("actor"), _number("at"))
@@ -243,6 +270,7 @@ Table(
     "disputes", METADATA, _number("number", key=True), _text("terminal_id"), _text("batch"), _text("stan"),
     _text("merchant_id"), _text("serial_number"), _text("reason"), _number("amount_fen"), _text("state"),
     _number("opened_at"), _number("due_at"), _text("answer"), _text("note"), _number("closed_at", may_lack=True),
+    Index("disputes_open", "due_at", **_where("state = 'open'")),
     Index("disputes_by_transaction", "terminal_id", "batch", "stan"), Index("disputes_by_merchant", "merchant_id"),
 )  # fmt: skip
 

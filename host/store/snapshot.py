@@ -69,7 +69,7 @@ def take_snapshot(
     }
     if terminal is None:
         return Snapshot(**extra)
-    model = books.model(terminal.model)
+    model, born_at = books.model(terminal.model), terminal.refurbished_at
     extended = terminal.extended or bool(request.device.model)
     extra |= {
         "model": model,
@@ -84,17 +84,17 @@ def take_snapshot(
     if request.pin_block:
         extra["wrong_pins"] = books.wrong_pins(card_token(request.pan))
     if terminal.activated_at is None:
-        extra["turnover_fen"] = books.turnover_fen(terminal.serial_number, policy.activation.reading)
+        extra["turnover_fen"] = books.turnover_fen(terminal, policy.activation.reading)
     if name in LIMITED and _is_limited(merchant, policy):
-        extra["day_fen"], extra["day_count"] = books.sold_since(terminal.serial_number, day_begin(at))
+        extra["day_fen"], extra["day_count"] = books.sold_since(terminal.serial_number, max(day_begin(at), born_at))
     if name in PARTNER_OF:
         issuer = find_issuer(request.pan) or find_wallet(request.device.payment_code)
         if issuer and issuer.keeps_accounts:
             extra["spent_fen"] = books.spent_fen(card_token(request.payer))
         extra["partner"] = books.partner(PARTNER_OF[name])
     if policy.risk.rules and SIGNS.get(name) == 1:
-        extra["recent"] = books.recent(terminal.serial_number, at - policy.risk.window_s)
-        extra["alerts"] = books.alerts(terminal.serial_number, at - policy.risk.warning_s)
+        extra["recent"] = books.recent(terminal.serial_number, max(at - policy.risk.window_s, born_at))
+        extra["alerts"] = books.alerts(terminal.serial_number, max(at - policy.risk.warning_s, born_at))
     if (model and model.recommended_firmware) or name == "firmware_report":
         extra["progress"] = books.progress(terminal.serial_number)
     if extended and (name == "firmware_query" or _may_update(model, policy)):
@@ -108,7 +108,8 @@ def take_snapshot(
         extra["published"] = books.published(DOWNLOAD_OF[name].name)
         extra["fetch"] = books.fetch(terminal.serial_number, DOWNLOAD_OF[name].name)
     if name == "registration":
-        extra["forms"] = tuple(books.rows("registrations", serial_number=terminal.serial_number))
+        forms = books.rows("registrations", serial_number=terminal.serial_number)
+        extra["forms"] = tuple(form for form in forms if form["at"] >= born_at)
     if name == "why":
         extra["last_refusal"] = books.last_refusal(terminal.serial_number)
     if name in _BATCH_KINDS:
@@ -158,7 +159,7 @@ def _who(books: Books, request: Request) -> tuple[Terminal | None, Terminal | No
 def _swap(books: Books, terminal: Terminal, at: int) -> dict[str, Any]:
     """The latest swap of a device, the other device of it, and what is open at the till."""
     swap = books.swap(terminal.serial_number)
-    if swap is None:
+    if swap is None or swap.changed_at < terminal.refurbished_at:
         return {}
     role = swap.role(terminal.serial_number)
     peer = books.terminal(swap.successor if role is Role.OLD else swap.serial_number)

@@ -14,18 +14,21 @@ from sqlalchemy import Column, Table, and_, bindparam, case, func, literal_colum
 from sqlalchemy.dialects.postgresql import insert
 
 from host.activation import READINGS, Reading
+from host.campaign import OPEN as OPEN_ITEMS
 from host.disputes import STANDING, DisputeState
 from host.lifecycle import ABSENT
 from host.limits import LIMITED
 from host.records import BatchState, TransactionState
 from host.store.schema import TABLES
 from host.transactions import COMPLETIONS, SIGNS
+from protocol.swap import SwapState
 
 _counters, _secrets, _firmware = TABLES["counters"].c, TABLES["secrets"].c, TABLES["firmware"].c
 _terminals, _transactions, _holds = TABLES["terminals"].c, TABLES["transactions"].c, TABLES["holds"].c
 _commands, _batches = TABLES["commands"].c, TABLES["batches"].c
 _items, _inbox = TABLES["campaign_items"].c, TABLES["inbox"].c
 _disputes, _alerts = TABLES["disputes"].c, TABLES["alerts"].c
+_merchants = TABLES["merchants"].c
 _uploads, _postings, _swaps = TABLES["uploads"].c, TABLES["postings"].c, TABLES["swaps"].c
 _DEBITS: Final = [kind for kind, sign in SIGNS.items() if sign == 1]
 
@@ -95,11 +98,34 @@ DUE_ITEMS: Final = (
     .order_by(_items.next_at, _items.serial_number)
     .limit(bindparam("count"))
 )
+_NUMBER: Final = _inbox.number + literal_column("0")
+"""Not the key itself: what is due is looked up by its date, and not by walking along the key."""
 DUE_INBOX: Final = (
     select(TABLES["inbox"])
-    .where(_inbox.sent_at.is_(None), _inbox.send_at <= bindparam("at"), _inbox.number > bindparam("after"))
-    .order_by(_inbox.number)
+    .where(_inbox.sent_at.is_(None), _inbox.send_at <= bindparam("at"), bindparam("after") < _NUMBER)
+    .order_by(_NUMBER)
     .limit(bindparam("count"))
+)
+ENDED_HOLDS: Final = select(TABLES["holds"]).where(_holds.released_at.is_(None), _holds.until <= bindparam("at"))
+STALE_BY_DATE: Final = select(TABLES["merchants"]).where(
+    _merchants.warned_at.is_(None), _merchants.renewed_at > 0, _merchants.renewed_at <= bindparam("renewed")
+)
+STALE_BY_PAPERS: Final = select(TABLES["merchants"]).where(
+    _merchants.warned_at.is_(None), _merchants.papers_until <= bindparam("at")
+)
+OVERDUE_DISPUTES: Final = select(_disputes.number).where(
+    _disputes.state == literal_column("'open'"), _disputes.due_at < bindparam("at")
+)
+UNPAID_BATCH: Final = (
+    select(_batches.batch)
+    .join(TABLES["merchants"], _merchants.merchant_id == _batches.merchant_id)
+    .where(
+        _batches.state == literal_column("'closed'"),
+        _batches.paid_at.is_(None),
+        _batches.settled_at < bindparam("before"),
+        *_is(_merchants.payout_term),
+    )
+    .limit(1)
 )
 SENT_SINCE: Final = select(_inbox.channel, _inbox.send_at).where(
     *_is(_inbox.serial_number), _inbox.send_at > bindparam("since"), _inbox.notice != 0
@@ -110,6 +136,14 @@ SWAP: Final = (
     .where(or_(*(column == bindparam("serial_number") for column in (_swaps.serial_number, _swaps.successor))))
     .order_by(_swaps.number.desc())
     .limit(1)
+)
+CAMPAIGN_APPOINTMENTS: Final = select(_items.serial_number, _items.swap_at).where(
+    _items.swap_at >= bindparam("since"), _items.swap_at < bindparam("until"), _one_of(_items.state, OPEN_ITEMS)
+)
+SWAP_APPOINTMENTS: Final = select(_swaps.serial_number, _swaps.appointment_at).where(
+    _swaps.appointment_at >= bindparam("since"),
+    _swaps.appointment_at < bindparam("until"),
+    _swaps.state != SwapState.CANCELLED,
 )
 
 SALE_BY_RRN: Final = (
@@ -187,6 +221,7 @@ def _turnover(reading: Reading) -> Any:
         _one_of(_transactions.state, reading.states),
         _one_of(_transactions.kind, reading.adds | reading.subtracts),
         *_is(_transactions.serial_number),
+        _transactions.at >= bindparam("since"),
     )
 
 

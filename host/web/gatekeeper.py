@@ -6,13 +6,19 @@ is read. A number is never another site's name, so a host may be called by any o
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
+
 from host.web.problems import response
 
 BODY_MAX: Final = 1 << 20
+READ_OFF_MAX: Final = 16 << 20
+READ_OFF_S: Final = 5.0
+TOO_LARGE: Final = f"a body has {BODY_MAX} bytes at most"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
@@ -41,6 +47,7 @@ class Gatekeeper:
 
         refusal = self._refusal(scope)
         if refusal:
+            await _read_off(receive)
             await refusal(scope, receive, guarded)
             return
         await self._app(scope, _Bounded(receive), guarded)
@@ -56,12 +63,26 @@ class Gatekeeper:
             return response("foreign", "a page of another site asked for it", field="Origin")
         size = headers.get(b"content-length", "0")
         if not (size.isascii() and size.isdigit()) or int(size[:12]) > BODY_MAX:
-            return response("too_large", f"a body has {BODY_MAX} bytes at most", field="Content-Length")
+            return response("too_large", TOO_LARGE, field="Content-Length")
         return None
 
 
+async def _read_off(receive: Any) -> None:
+    """Read what a client still sends and throw it away, within bounds: who is hung up on does not read the answer."""
+    left = READ_OFF_MAX
+    try:
+        async with asyncio.timeout(READ_OFF_S):
+            while left > 0:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+                left -= len(message.get("body", b""))
+    except TimeoutError:
+        return
+
+
 class _Bounded:
-    """The body of a request, cut off where it is longer than it said."""
+    """The body of a request; HTTPException 413 where it is longer than it may be."""
 
     def __init__(self, receive: Any) -> None:
         self._receive = receive
@@ -70,7 +91,11 @@ class _Bounded:
     async def __call__(self) -> Any:
         message = await self._receive()
         self._size += len(message.get("body", b""))
-        return message if self._size <= BODY_MAX else {"type": "http.disconnect"}
+        if self._size > BODY_MAX:
+            if message.get("more_body"):
+                await _read_off(self._receive)
+            raise HTTPException(413, TOO_LARGE)
+        return message
 
 
 def _is_address(name: str) -> bool:

@@ -38,6 +38,7 @@ class Counters(Collector):
             ("repeats", "Answers that were stored ones", tally.repeats),
             ("dropped", "Messages that nobody answers", tally.dropped),
             ("failures", "Requests that the host failed", tally.failures),
+            ("idle", "Connections that said nothing for too long", tally.idle),
             ("alarms", "Alarms: barred MACs and clones", tally.alarms),
             ("commits", "Commits of the store", commits),
             ("units", "Units in those commits", units),

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from host.admin.wording import problem
+from host.errors import AdminError
 from protocol.errors import ToldError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -53,7 +54,8 @@ def _told(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ToldError)
     code = "invalid" if error.code in _WRONG_VALUES else error.code
     headers = {"WWW-Authenticate": "Bearer"} if code == "unauthenticated" else None
-    return response(code, error.message, hint=error.hint, headers=headers)
+    field = error.field if isinstance(error, AdminError) else ""
+    return response(code, error.message, hint=error.hint, field=field, headers=headers)
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:

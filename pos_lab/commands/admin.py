@@ -40,6 +40,7 @@ CHAPTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "Merchants and their contracts": ("renew_merchant", "merchants", "contracts"),
         "Holds and risk": ("holds", "risk", "calendar"),
         "Stop, swap, retire": ("ending", "swap", "grounds", "campaigns", "second_person"),
+        "Repair, spare devices, fallback": ("repairs", "loans", "fallbacks"),
         "Models, firmware, parameters": (
             "require_firmware", "publish_firmware", "offer_model", "alternatives", "models", "parameters", "service",
         ),

@@ -103,7 +103,7 @@ def error_document(error: Exception, *, offset: int | None = None) -> dict[str, 
         "ok": False,
         "error": {
             "code": getattr(error, "code", "os"),
-            "field": getattr(error, "field", None),
+            "field": None if (field := getattr(error, "field", None)) == "" else field,
             "offset": getattr(error, "offset", None) if offset is None else offset,
             "message": getattr(error, "message", None) or _told(error),
             "hint": getattr(error, "hint", ""),

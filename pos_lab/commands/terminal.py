@@ -54,6 +54,9 @@ def terminal(
     forgetful: Annotated[
         bool, typer.Option("--forgetful", help="Keep no memory: the next start begins at STAN 000001 again.")
     ] = False,
+    refurbish: Annotated[
+        bool, typer.Option("--refurbish", help="First make it a new device, as the depot does: no key, no memory.")
+    ] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for a reply.")] = 30.0,
     believe_declines: Annotated[
         bool, typer.Option(help="Believe a decline without a MAC, as many hosts send it.")
@@ -122,6 +125,7 @@ def terminal(
             profile=profile,
             state=state or Path(f"till-{given['serial_number']}"),
             forgetful=forgetful,
+            refurbish=refurbish,
             reply_timeout_s=timeout,
             believe_declines=believe_declines,
             flows=do,
@@ -143,6 +147,7 @@ async def _run(
     profile: str,
     state: Path,
     forgetful: bool,
+    refurbish: bool,
     reply_timeout_s: float,
     believe_declines: bool,
     flows: list[str] | None,
@@ -170,6 +175,8 @@ async def _run(
     )
     hardware.network = network
     try:
+        if refurbish:
+            hardware.refurbish()
         try:
             settings = Settings(
                 terminal_id=given["terminal_id"],

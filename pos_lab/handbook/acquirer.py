@@ -21,6 +21,8 @@ from host.policy import Policy, Section
 from host.postings import BANK, FEE_INCOME, POSTINGS, SCHEME, payable
 from host.refusals import CONTACT, REFUSALS
 from host.registration import FIELD_RULES, MERCHANT_TYPES, PAPERS
+from host.repairs import CAUSES
+from host.repairs import TRANSITIONS as REPAIR
 from host.rollout import STAGES
 from host.swap import TRANSITIONS as SWAP
 from host.transactions import SIGNS
@@ -54,6 +56,13 @@ def gates() -> str:
             )
             for place, gate in enumerate(GATES, 1)
         ),
+    )
+
+
+def _causes() -> str:
+    return table(
+        ("cause", "中文", "English", "covered"),
+        ((code(row.name), row.chinese, row.english, "yes" if row.covers else "no") for row in CAUSES.values()),
     )
 
 
@@ -113,6 +122,8 @@ def lifecycle() -> str:
     return sections(
         "## States", machine(LIFE), "## What a state may send", permits,
         "## Holds", "A terminal may have several; a refusal names the gravest, that of the lowest rank.", holds,
+        "## Repairs", "A device in service is on hold meanwhile; a warranty covers some causes.",
+        machine(REPAIR), _causes(),
         "## Swaps", machine(SWAP), "## What goes along in a swap", _backup(),
     )  # fmt: skip
 

@@ -51,6 +51,7 @@ PRECEDENCE: Final = """
 | not signed on                       | 77   | terminal.not_signed_on   | a sign-on           |
 | MAC                                 | A0   | message.mac              | a good MAC          |
 | superseded line                     | 98   | terminal.superseded      | the newest line     |
+| books ahead                         | 91   | terminal.books_ahead     | an earlier batch    |
 | wrong batch                         | 77   | terminal.wrong_batch     | the open batch      |
 | currency                            | 12   | currency.unsupported     | renminbi            |
 | restored books                      | 91   | host.reconcile           | compared books      |
@@ -110,6 +111,7 @@ KNOWN: Final = Terminal(
     replaced_by="S2",
     due="1",
     firmware="1.9.0",
+    extended=True,
 )
 MODEL: Final = DeviceModel(
     "PX", "brand", "mpos", min_firmware="2.0.0", retired_at=AT, security_level=2, certificate_until=AT,
@@ -139,6 +141,7 @@ REPAIRS: Final[dict[str, tuple[str, Change]]] = {
     "a sign-on": ("terminal", {"signed_on": True, "working_keys": b"sealed"}),
     "a good MAC": ("world", {"mac": MacCheck.CURRENT}),
     "the newest line": ("world", {"fenced": False}),
+    "an earlier batch": ("world", {"batch": "000001"}),
     "the open batch": ("world", {"batch": "000007"}),
     "renminbi": ("world", {"currency": RENMINBI}),
     "compared books": ("snapshot", {"is_restored": False}),
@@ -176,7 +179,7 @@ class World:
 
     snapshot: Snapshot
     mac: MacCheck = MacCheck.ABSENT
-    batch: str = "000001"
+    batch: str = "000009"
     whole: bool = False
     currency: str = "840"
     protocol: str = "21"
@@ -252,7 +255,7 @@ READ_PERMITS: Final = frozenset({"stopped", "not activated"})
 def test_the_drain_list_passes_every_permission_but_the_batch_of_a_settlement(gate: Gate, kind: str) -> None:
     """A stopped terminal would be stranded with a pending reversal, and the shop's money with it."""
     spared = kind in gate.spares
-    asked_all_the_same = {("wrong batch", "settlement"), ("maintenance", "registration")}
+    asked_all_the_same = {("books ahead", "settlement"), ("wrong batch", "settlement"), ("maintenance", "registration")}
     assert spared or (gate.name, kind) in asked_all_the_same or gate.name == "partner"
 
 
@@ -282,7 +285,7 @@ def test_every_permission_gate_but_the_books_own_has_its_switch() -> None:
     """A switch in a file would do nothing, or a gate have none."""
     assert {gate.key for gate in GATES if gate.key} == set(Gates.model_fields)
     unswitched = [gate.name for gate in GATES if gate.stage is Stage.PERMISSION and not gate.key]
-    assert unswitched == ["restored books", "STAN used"]
+    assert unswitched == ["books ahead", "restored books", "STAN used"]
 
 
 def test_gates_name_only_kinds_that_exist() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from host.acquirer import Answer
+from host.decision import Update
 from host.guard import BARS, CLONE_TURNS, Line
 from protocol.codec import unseal
 from protocol.fields import F
@@ -62,20 +63,56 @@ def test_a_late_frame_is_refused_even_as_a_repetition(active: Wire) -> None:
     assert code(ask(active, new, sale)) == "00", "the new line gets the stored reply"
 
 
-def test_what_was_refused_on_an_old_line_is_captured_by_nobody_later(active: Wire) -> None:
-    """Who takes over a till by sending an old frame of it again could then send the sale that was refused: the customer
-    would be charged for what the shop never sold (fault A02)."""
+def test_a_copy_of_a_request_moves_no_terminal(active: Wire) -> None:
+    """Who has recorded one message of a till could hang it up with it, again and again (fault A02)."""
     till, stranger = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.9")
-    earlier = active.sale(100)
+    earlier, fetching = active.sale(100), active.management("command_fetch")
     ask(active, till, earlier)
-    ask(active, stranger, earlier)
+    ask(active, till, fetching)
+    seat = [active.lab.terminal(active.serial_number)[name] for name in ("line", "fence")]
+    for copy in (earlier, fetching, earlier):
+        assert code(ask(active, stranger, copy)) == "00"
+    assert [active.lab.terminal(active.serial_number)[name] for name in ("line", "fence")] == seat
+    assert code(ask(active, till, active.sale(100))) == "00"
+    assert alarms(active.lab) == []
+
+
+def test_what_was_refused_on_an_old_line_is_captured_by_nobody_later(active: Wire) -> None:
+    """Whoever has recorded the sale that was refused could send it again: the customer would be charged for what the
+    shop never sold (fault A02)."""
+    old, new = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.2")
+    ask(active, old, active.sale(100))
+    ask(active, new, active.sale(100))
     sale = active.sale(2_000, stan="000777")
-    answer = ask(active, till, sale)
+    answer = ask(active, old, sale)
     assert RESPONSES[code(answer)].leaves_doubt, "the till reverses it, which leaves a tombstone"
     again = active.lab.acquirer.line("10.0.0.1")
     assert code(ask(active, again, active.reversal(2_000, "000777"))) == "00"
     ask(active, active.lab.acquirer.line("10.0.0.9"), sale)
     assert [row["state"] for row in active.lab.rows("transactions")][-1] == "tombstone"
+
+
+def test_a_sale_that_was_refused_for_the_merchants_sake_is_captured_on_no_other_day(active: Wire) -> None:
+    """A recorded sale of the day on which the merchant was shut could be sent once it is open again (fault A02)."""
+    lab, key = active.lab, {"merchant_id": active.merchant_id}
+    lab.store.run(lambda books: books.write(Update("merchants", key, {"active": False})))
+    sale = active.sale(2_000)
+    refused = [active.reason(sale) for _ in range(2)]
+    assert refused == ["merchant.inactive"] * 2
+    lab.store.run(lambda books: books.write(Update("merchants", key, {"active": True})))
+    before = lab.rows("transactions")
+    assert active.reason(sale) == "merchant.inactive", "what was answered once is answered so again"
+    assert lab.rows("transactions") == before
+    active.sell(2_000)
+
+
+def test_a_device_that_names_anothers_till_uses_up_none_of_its_numbers(active: Wire) -> None:
+    """A dishonest shop could make its neighbour's next hundred sales fail."""
+    thief = Wire(active.lab, "PXE90-0002", "10000002", "898100000000002").activated()
+    thief.terminal_id, thief.merchant_id, thief.batch = active.terminal_id, active.merchant_id, active.batch
+    stan = active.stan()
+    assert thief.reason(thief.sale(100, stan=stan)) == "terminal.other_device"
+    active.sell(100, stan=stan)
 
 
 def test_a_fence_outlives_the_host(active: Wire) -> None:

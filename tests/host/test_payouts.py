@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from host.payouts import TERMS, pay_day
+from host.payouts import TERMS, due_before, pay_day
 
 pytestmark = pytest.mark.feature("M")
 FRIDAY, SATURDAY, SUNDAY, MONDAY, TUESDAY = (date(2026, 3, day) for day in (6, 7, 8, 9, 10))
@@ -45,3 +45,13 @@ def test_the_day_is_chinas() -> None:
 def test_every_term_is_tried() -> None:
     """A term that nobody tried may pay never."""
     assert set(TERMS) == {"T+0", "D+0", "T+1"}
+
+
+@pytest.mark.parametrize("term", sorted(TERMS))
+def test_what_is_due_today_is_what_was_settled_before_an_instant(term: str) -> None:
+    """The host would look for what is due in the wrong place, and a merchant wait for ever."""
+    days = [date(2026, 9, 24) + timedelta(days=ahead) for ahead in range(21)]
+    for today in days:
+        before = due_before(term, today, HOLIDAYS)
+        due = [day for day in days if pay_day(term, settled_at(day), HOLIDAYS) <= today]
+        assert due == [day for day in days if settled_at(day) < before]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,21 @@ async def test_what_follows_a_failure_is_not_played(tmp_path: Path) -> None:
         tmp_path, OPEN + "  - show: {terminal: till}\n    expect: {state: stopped}\n  - echo: {terminal: till}\n"
     )
     assert [step.verdict for step in result.steps[-2:]] == ["failed", "skipped"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("power_cut_at: 1, ", "the power went before a reply came"),
+        ("fault: line.drop_request, ", "there was no reply, it was unknown"),
+    ],
+)
+async def test_what_happens_before_a_reply_that_never_comes_fails_at_once(
+    tmp_path: Path, trouble: str, said: str
+) -> None:
+    """The run would hang until somebody looks, and take the pipeline with it."""
+    sale = "  - sale: {terminal: till, amount: 1.00, TROUBLE before_reply: [{echo: {terminal: till}}]}\n"
+    async with asyncio.timeout(20):
+        result = await played(tmp_path, OPEN + sale.replace("TROUBLE ", trouble) + "  - echo: {terminal: till}\n")
+    assert result.verdict == "error"
+    assert said in result.steps[-2].message.en

@@ -8,6 +8,7 @@ from typing import Final
 
 from pos_lab.scenario.model import CHAPTER, StepSpec, Text
 from pos_lab.scenario.steps.act_steps import ACT_STEPS
+from pos_lab.scenario.steps.depot_steps import DEPOT_STEPS
 from pos_lab.scenario.steps.money_steps import MONEY_STEPS
 from pos_lab.scenario.steps.network_steps import NETWORK_STEPS
 from pos_lab.scenario.steps.office_steps import OFFICE_STEPS
@@ -33,6 +34,7 @@ STEPS: Final[Mapping[str, StepSpec]] = MappingProxyType(
             *TERMINAL_STEPS,
             *MONEY_STEPS,
             *SWAP_STEPS,
+            *DEPOT_STEPS,
             *TROUBLE_STEPS,
             *NETWORK_STEPS,
         )

@@ -209,7 +209,7 @@ async def play(stage: Stage, written: Disturbed, flow: str, *words: str) -> Told
         device.hardware.power.cut_at(written.power_cut_at, Phase.AFTER, of="barrier")
     selling = asyncio.ensure_future(terminal.do(flow, yuan(written.amount), *words))
     if hold:
-        await hold.caught()
+        await _held(device, hold, selling, fault)
         for step in written.before_reply:
             await stage.play(step)
         if written.fault != _LOST_REPLY:
@@ -227,6 +227,24 @@ async def play(stage: Stage, written: Disturbed, flow: str, *words: str) -> Told
     if written.name:
         stage.named[written.name] = outcome
     return tell(device, outcome, terminal.told[seen:])
+
+
+async def _held(device: Device, hold: Hold, selling: asyncio.Future[Outcome], fault: str) -> None:
+    """Wait for the reply that is held; StepError where the flow ends without one; its trouble is taken back."""
+    caught = asyncio.ensure_future(hold.caught())
+    await asyncio.wait((selling, caught), return_when=asyncio.FIRST_COMPLETED)
+    if caught.done():
+        return
+    caught.cancel()
+    faults = device.hardware.faults
+    faults.disarm("line.hold_reply")
+    if fault:
+        faults.disarm(fault)
+    device.hardware.power.spare()
+    if isinstance(selling.exception(), PowerLost):
+        device.power_cycle()
+        raise StepError("the power went before a reply came: nothing can happen before that reply")
+    raise StepError(f"there was no reply, it was {selling.result().result}: nothing can happen before that reply")
 
 
 def _is_money(payload: bytes) -> bool:

@@ -9,7 +9,6 @@ import pytest
 from host.errors import AdminError
 from host.handlers.firmware import CHUNK_BYTES
 from protocol.command import open_command
-from protocol.errors import ProtocolError
 from protocol.fields import F
 from protocol.private import pack_tags
 from tests.host.wire import Lab, Wire, refusal
@@ -133,8 +132,9 @@ def test_a_report_is_kept_for_people(active: Wire) -> None:
 @pytest.mark.parametrize("version", ["1.2", "1.2.256", "v1.2.3", ""])
 def test_a_version_that_is_none_is_not_required(active: Wire, version: str) -> None:
     """A typing error would refuse every terminal of the model."""
-    with pytest.raises(ProtocolError):
+    with pytest.raises(AdminError) as refused:
         active.lab.act("require_firmware", model=active.model, version=version)
+    assert (refused.value.code, refused.value.field) == ("version", "version")
     active.sell(100)
 
 

@@ -160,7 +160,7 @@ def test_an_upload_is_no_capture(active: Wire) -> None:
 @pytest.mark.parametrize("kind", ["sale", "settlement"])
 def test_another_batch_is_refused_with_the_one_that_is_open(active: Wire, kind: str) -> None:
     """A sale would land in a batch that was settled yesterday."""
-    payload = active.sale(100, batch="000001") if kind == "sale" else active.settlement(Totals(), batch="000009")
+    payload = active.sale(100, batch="000001") if kind == "sale" else active.settlement(Totals(), batch="000001")
     reply = active.send(payload)
     assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("77", "terminal.wrong_batch")
     assert active.batch in refusal(reply).chinese

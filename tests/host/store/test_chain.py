@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -144,6 +145,46 @@ def test_erasure_leaves_no_person_and_a_chain_that_holds(active: Wire) -> None:
     assert lab.violations() == []
 
 
+def test_erasure_finds_a_person_in_proposals_commands_and_messages(active: Wire) -> None:
+    """The certificate would say that nobody is named any more, and a signed command still does."""
+    lab, name = active.lab, FORM["contact"]
+    about = {"serial_number": active.serial_number}
+    title = {"title_zh": "通知", "title_en": "notice", "text_en": "call"}
+    lab.act("announce", **about, **title, text_zh=f"请{name}来电")
+    lab.act("announce", **about, **title, text_zh="请来电")
+    lab.act("propose", act="stop", arguments=json.dumps({**about, "why": f"{name} has left"}))
+    lab.act("complain", merchant_id=active.merchant_id, about=f"{name} was called thrice")
+    lab.act("report_fault", **about, cause="defect", note=f"ask {name}")
+    wire = ended(active)
+    certificate = lab.act("erase", merchant_id=wire.merchant_id, **ENDED)
+    everything = [lab.rows(table) for table in ("proposals", "commands", "complaints", "repairs", "holds", "audit")]
+    assert name not in str(everything)
+    assert name not in str([row["document"].decode("utf-8", "replace") for row in lab.rows("commands")])
+    [proposed] = lab.rows("proposals")
+    assert json.loads(proposed["arguments"]) == {**about, "why": "erased"}
+    assert sorted(bool(row["document"]) for row in lab.rows("commands")) == [False, True]
+    assert lab.act("show", **about)["state"] == "retired"
+    assert certificate["rows"] > 0
+    assert breaches(lab) == []
+
+
+def test_erasure_finds_a_person_in_what_was_written_of_a_device_in_an_earlier_life(active: Wire) -> None:
+    """The next shop's terminal would carry the last one's names, and whoever looks at it read them."""
+    lab, name = active.lab, FORM["contact"]
+    about = {"serial_number": active.serial_number}
+    lab.act("hold", **about, reason="fault", note=f"ask {name}")
+    spare = Wire(lab, "PXE90-0002").order(merchant_id="", terminal_id="")
+    lab.act("replace", **about, successor=spare.serial_number)
+    lab.later(days=1)
+    lab.act("refurbish", **about, reference="sheet 1")
+    lab.act("hold", **about, reason="fault", note="ask the depot")
+    for act in ("stop", "retire"):
+        lab.act(act, serial_number=spare.serial_number)
+    lab.act("payout", merchant_id=active.merchant_id)
+    lab.act("erase", merchant_id=active.merchant_id, **ENDED)
+    assert [row["note"] for row in lab.rows("holds", **about)] == ["", "ask the depot"]
+
+
 @pytest.mark.parametrize(("note", "stays"), [("a policeman called", True), ("call li at once", False), ("问li", False)])
 def test_a_short_name_erases_no_other_words(active: Wire, note: str, stays: bool) -> None:
     """Whoever has a short name could have the audit of all others blanked."""
@@ -186,8 +227,6 @@ def test_who_looks_up_cannot_write_and_holds_up_nobody(active: Wire) -> None:
 
 def test_a_certificate_is_signed(active: Wire) -> None:
     """Anybody could claim that the data is gone."""
-    import json
-
     from protocol.crypto.signing import verify
 
     certificate = ended(active).lab.act("erase", merchant_id=active.merchant_id, **ENDED)

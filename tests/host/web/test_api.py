@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from host.admin.lists import LISTS
 from host.admin.office import Office
 from host.web.gatekeeper import BODY_MAX
+from host.web.serving import serving_api
 from tests.host.web.conftest import Window
 from tests.host.wire import Lab, Wire
 
@@ -33,8 +36,18 @@ async def test_an_act_is_one_request(window: Window, wire: Wire) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "options", "status", "code", "field"),
     [
-        ("GET", "/v1/terminals/PXE90-001", {}, 404, "unknown_terminal", ""),
-        ("POST", "/v1/terminals/PXE90-0001/holds", {"json": {"reason": "?"}}, 404, "unknown_reason", ""),
+        ("GET", "/v1/terminals/PXE90-001", {}, 404, "unknown_terminal", "serial_number"),
+        ("POST", "/v1/terminals/PXE90-0001/holds", {"json": {"reason": "?"}}, 404, "unknown_reason", "reason"),
+        ("POST", "/v1/terminals/PXE90-0001/holds", {"json": {"reason": "fault", "days": -1}}, 409, "days", "days"),
+        (
+            "POST",
+            "/v1/terminals/PXE90-0001/holds",
+            {"json": {"reason": "fault", "kinds": "x"}},
+            404,
+            "unknown_kind",
+            "kinds",
+        ),
+        ("PUT", "/v1/merchants/898100000000001/limits", {"json": {"single_fen": -1}}, 409, "limits", "single_fen"),
         ("POST", "/v1/terminals/PXE90-0001/holds", {"json": {}}, 422, "invalid", "reason"),
         ("POST", "/v1/terminals/PXE90-0001/holds", {"json": {"reason": "fault", "x": 1}}, 422, "invalid", "x"),
         ("POST", "/v1/terminals/PXE90-0001/holds", {"json": {"reason": "a\x00b"}}, 422, "invalid", "reason"),
@@ -42,7 +55,7 @@ async def test_an_act_is_one_request(window: Window, wire: Wire) -> None:
         ("POST", "/v1/terminals/PXE90-0001/holds", {"content": b"{"}, 422, "invalid", ""),
         ("POST", "/v1/terminals/PXE90-0001/holds", {"content": b"\xff"}, 422, "invalid", ""),
         ("POST", "/v1/terminals/PXE90-0001/allow-download", {"json": {"hours": 10**30}}, 422, "invalid", "hours"),
-        ("PUT", "/v1/models/PX-E90/firmware", {"json": {"version": "new"}}, 422, "invalid", ""),
+        ("PUT", "/v1/models/PX-E90/firmware", {"json": {"version": "new"}}, 422, "invalid", "version"),
         ("GET", "/v1/terminals?sort=tmk", {}, 422, "invalid", "sort"),
         ("GET", "/v1/terminals?sort=state;--", {}, 422, "invalid", "sort"),
         ("GET", "/v1/terminals?limit=0", {}, 422, "invalid", "limit"),
@@ -181,7 +194,22 @@ async def test_a_large_body_is_refused_unread(window: Window) -> None:
     """A flood would fill the host's memory."""
     for content in (b"x" * (BODY_MAX + 1), chunks()):
         answer = await window.ask("operator", "POST", "/v1/models", content=content)
-        assert answer.status_code in (400, 413, 422)
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("way", ["said", "in chunks", "at the limit"])
+async def test_who_sends_too_much_reads_the_answer_over_a_socket(window: Window, office: Office, way: str) -> None:
+    """The client would see a broken pipe instead of what is wrong."""
+    size = BODY_MAX if way == "at the limit" else BODY_MAX + 1
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"x" * size
+
+    headers = {"authorization": f"Bearer {window.secrets['operator']}"}
+    async with serving_api(office, "127.0.0.1:0") as url, httpx.AsyncClient() as client:
+        content: Any = parts() if way == "in chunks" else b"x" * size
+        answer = await client.post(f"{url}/v1/models", content=content, headers=headers)
+    assert answer.status_code == (422 if way == "at the limit" else 413)
 
 
 async def chunks() -> Any:

@@ -198,3 +198,41 @@ async def test_two_confirm_at_once_and_one_does(window: Window, active: Wire) ->
         *(window.ask(role, "POST", f"/v1/proposals/{number}/confirm") for role in ("supervisor", "second") * 3)
     )
     assert sorted(answer.status_code for answer in answers) == [200, *[409] * 5]
+
+
+@pytest.mark.parametrize(
+    ("act", "arguments", "status", "code", "field"),
+    [
+        ("stop", {"serial_number": "PXE90-001"}, 404, "unknown_terminal", "arguments.serial_number"),
+        ("stop", {"serial_number": "PXE90-0001", "why": "two\nlines"}, 409, "why", "arguments.why"),
+        ("retire_model", {"model": "PXE90"}, 404, "unknown_model", "arguments.model"),
+        ("retire_model", {"model": "PX-E90", "grace_days": 9, "stop_days": 8}, 409, "plan_dates",
+         "arguments.stop_days"),
+        ("begin_swap", {"serial_number": "PXE90-0001", "successor": "X9"}, 404, "unknown_terminal",
+         "arguments.successor"),
+        ("start_campaign", {"number": 77}, 404, "unknown_campaign", "arguments.number"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_value_is_refused_when_it_is_proposed(
+    window: Window, active: Wire, act: str, arguments: dict[str, Any], status: int, code: str, field: str
+) -> None:
+    """The second person would find out tomorrow, when the terminal should have stopped already."""
+    before = [window.lab.rows(table) for table in ("proposals", "terminals", "plans", "audit")]
+    body = {"act": act, "arguments": json.dumps(arguments)}
+    answer = await window.ask("operator", "POST", "/v1/proposals", json=body)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (status, code, field)
+    assert [window.lab.rows(table) for table in ("proposals", "terminals", "plans", "audit")] == before
+
+
+async def test_what_stands_against_a_proposal_today_is_told_and_nothing_of_it_is_done(
+    window: Window, active: Wire
+) -> None:
+    """A retirement could not be prepared while the shop sells; or trying it would stop the shop."""
+    body = {"act": "retire", "arguments": json.dumps({"serial_number": active.serial_number})}
+    active.sell(100)
+    told = (await window.ask("operator", "POST", "/v1/proposals", json=body)).json()
+    assert "unsettled" in told["against"]
+    body = {"act": "stop", "arguments": json.dumps({"serial_number": active.serial_number})}
+    assert (await window.ask("operator", "POST", "/v1/proposals", json=body)).json()["against"] == ""
+    active.sell(100)
+    assert [row["act"] for row in window.lab.rows("audit")][-2:] == ["propose", "propose"]

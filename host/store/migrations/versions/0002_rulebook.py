@@ -6,7 +6,7 @@ from typing import Final
 
 from alembic import op
 
-from host.store.migrations.columns import number, octets, where, words
+from host.store.migrations.columns import flag, number, octets, where, words
 
 revision: Final = "0002"
 down_revision: Final = "0001"
@@ -46,6 +46,9 @@ def upgrade() -> None:
     op.add_column("audit", octets("digest", filled=True))
     op.create_index("audit_by_place", "audit", ["place"])
     op.create_index("audit_by_terminal", "audit", ["serial_number"])
+    op.create_index("batches_by_merchant", "batches", ["merchant_id"])
+    op.create_index("batches_open", "batches", ["terminal_id"], **where("state = 'open'"))
+    op.create_index("batches_unpaid", "batches", ["settled_at"], **where("state = 'closed' AND paid_at IS NULL"))
     op.create_table(
         "campaign_items",
         number("campaign", key=True),
@@ -66,6 +69,7 @@ def upgrade() -> None:
         number("next_at", may_lack=True),
     )
     op.create_index("campaign_items_by_date", "campaign_items", ["next_at"], **where("next_at IS NOT NULL"))
+    op.create_index("campaign_items_by_swap", "campaign_items", ["swap_at"], **where("swap_at IS NOT NULL"))
     op.create_index("campaign_items_by_terminal", "campaign_items", ["serial_number"])
     op.create_table(
         "campaigns",
@@ -123,6 +127,7 @@ def upgrade() -> None:
     )
     op.create_index("disputes_by_merchant", "disputes", ["merchant_id"])
     op.create_index("disputes_by_transaction", "disputes", ["terminal_id", "batch", "stan"])
+    op.create_index("disputes_open", "disputes", ["due_at"], **where("state = 'open'"))
     op.create_table(
         "documents",
         words("merchant_id", key=True),
@@ -132,6 +137,22 @@ def upgrade() -> None:
         words("actor"),
         number("at"),
     )
+    op.create_table(
+        "fallbacks",
+        number("number", key=True),
+        words("code"),
+        words("serial_number"),
+        words("merchant_id"),
+        words("terminal_id"),
+        words("why"),
+        words("actor"),
+        number("opened_at"),
+        number("until"),
+        number("closed_at", may_lack=True),
+    )
+    op.create_index("fallbacks_by_code", "fallbacks", ["code"])
+    op.create_index("fallbacks_by_terminal", "fallbacks", ["serial_number"])
+    op.create_index("fallbacks_by_till", "fallbacks", ["terminal_id"])
     op.create_table(
         "hold_evidence",
         number("number", key=True),
@@ -147,6 +168,7 @@ def upgrade() -> None:
     op.add_column("holds", words("kinds", filled=True))
     op.add_column("holds", words("version", filled=True))
     op.add_column("holds", number("owed_fen", filled=True))
+    op.create_index("holds_by_end", "holds", ["until"], **where("released_at IS NULL AND until IS NOT NULL"))
     op.create_table(
         "inbox",
         number("number", key=True),
@@ -165,6 +187,20 @@ def upgrade() -> None:
     op.create_index("inbox_by_notice", "inbox", ["notice"])
     op.create_index("inbox_by_terminal", "inbox", ["serial_number", "send_at"])
     op.create_index("inbox_waiting", "inbox", ["send_at"], **where("sent_at IS NULL"))
+    op.create_table(
+        "loans",
+        number("number", key=True),
+        words("serial_number"),
+        words("spare"),
+        words("merchant_id"),
+        number("deposit_fen"),
+        words("actor"),
+        number("lent_at"),
+        number("due_at"),
+        number("returned_at", may_lack=True),
+    )
+    op.create_index("loans_by_spare", "loans", ["spare"])
+    op.create_index("loans_by_terminal", "loans", ["serial_number"])
     op.create_table(
         "lost_sales",
         number("number", key=True),
@@ -192,6 +228,10 @@ def upgrade() -> None:
     op.add_column("merchants", words("category_before", filled=True))
     op.add_column("merchants", number("category_at", filled=True))
     op.add_column("merchants", number("amends_at", may_lack=True))
+    op.create_index(
+        "merchants_by_papers", "merchants", ["papers_until"], **where("warned_at IS NULL AND papers_until IS NOT NULL")
+    )
+    op.create_index("merchants_by_renewal", "merchants", ["renewed_at"], **where("warned_at IS NULL"))
     op.add_column("models", words("retire_reason", filled=True))
     op.add_column("models", number("security_level", filled=True))
     op.add_column("models", words("capabilities", filled=True))
@@ -246,6 +286,24 @@ def upgrade() -> None:
     op.add_column("registrations", words("merchant_type", filled=True))
     op.add_column("registrations", words("region", filled=True))
     op.create_table(
+        "repairs",
+        number("number", key=True),
+        words("serial_number"),
+        words("merchant_id"),
+        words("cause"),
+        words("note"),
+        words("state"),
+        flag("covered"),
+        number("cost_fen"),
+        words("outcome"),
+        words("actor"),
+        number("reported_at"),
+        number("received_at", may_lack=True),
+        number("repaired_at", may_lack=True),
+        number("closed_at", may_lack=True),
+    )
+    op.create_index("repairs_by_terminal", "repairs", ["serial_number"])
+    op.create_table(
         "swaps",
         number("number", key=True),
         words("serial_number"),
@@ -258,13 +316,24 @@ def upgrade() -> None:
         number("size"),
         octets("backup"),
         octets("certificate"),
+        words("merchant_id"),
+        number("fee_fen"),
+        number("deposit_fen"),
+        number("credit_bp"),
+        number("debit_bp"),
+        number("debit_cap_fen"),
+        number("appointment_at", may_lack=True),
     )
+    op.create_index("swaps_by_appointment", "swaps", ["appointment_at"], **where("appointment_at IS NOT NULL"))
     op.create_index("swaps_by_new", "swaps", ["successor"])
     op.create_index("swaps_by_old", "swaps", ["serial_number"])
     op.add_column("terminals", number("registered_at", may_lack=True))
     op.add_column("terminals", number("activate_by", may_lack=True))
     op.add_column("terminals", number("fence", filled=True))
     op.add_column("terminals", words("line", filled=True))
+    op.add_column("terminals", number("warranty_until", may_lack=True))
+    op.add_column("terminals", number("refurbished_at", filled=True))
+    op.add_column("terminals", words("told_batch", filled=True))
     op.create_table(
         "tokens",
         words("name", key=True),
