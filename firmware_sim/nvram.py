@@ -162,7 +162,7 @@ class Nvram(Powered):
             return live[1], live[0]
         if any(self._read_bank(bank)[_RECORDS_START:].strip(BLANK) for bank in range(BANKS)):
             raise NvramCorrupt("neither bank has a header, yet there is something in them")
-        if not self._fill(0, _pack_header(1)[0], b""):
+        if not any(self._fill(0, _pack_header(1)[0], b"") for _ in range(_FILL_TRIES)):
             raise NvramWorn("the memory takes nothing")
         return 0, 1
 

@@ -6,6 +6,7 @@ Rules owned here:
   the ``finally`` clauses of the interrupted program reach a chip.
 - Every operation of a chip and every act that the world notices (a payload sent, a line printed) passes a named point,
   "journal.program" or "line.send". Run once inside ``watched`` to learn the points, then ``cut_at`` each of ``cuts``.
+- Whoever keeps a world of many devices may be asked at every point instead: ``fate``.
 - What a chip was not told to keep by a barrier may be lost in the cut, whatever was asked for later: ``lost``.
 - Nothing of a program's memory is trusted after a cut, not even after a brown-out, which leaves parts of it;
   ``last_cut`` says why the power went.
@@ -74,13 +75,13 @@ def cuts(points: Sequence[str]) -> Iterator[tuple[int, Phase]]:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A planned cut; see ``Power.cut_at``."""
+    """A cut at a point; see ``Power.cut_at``."""
 
     of: str
     phase: Phase
-    torn_bytes: int | None
-    lost: int
-    cause: Cause
+    torn_bytes: int | None = None
+    lost: int = 0
+    cause: Cause = Cause.MAINS
 
     def is_at(self, point: str) -> bool:
         """Whether ``point`` counts towards this cut."""
@@ -97,7 +98,8 @@ class Power:
     """The supply of one machine, with a battery or without. ``epoch`` counts its ends and beginnings.
 
     ``operations`` counts the points that were passed. ``last_cut`` is why the power went last, ``lost`` which of the
-    operations without a barrier it took, bit 0 being the first.
+    operations without a barrier it took, bit 0 being the first. ``fate`` is asked at each point for a cut there, beside
+    what is planned, for as long as it stands.
     """
 
     def __init__(self, *, has_battery: bool = False) -> None:
@@ -109,6 +111,7 @@ class Power:
         self.has_battery = has_battery
         self.is_plugged = not has_battery
         self.battery_percent = FULL_PERCENT if has_battery else 0.0
+        self.fate: Callable[[str], Cut | None] | None = None
         self._planned: Cut | None = None
         self._left = 0
         self._watching: list[str] | None = None
@@ -208,6 +211,8 @@ class Power:
         self.operations += 1
         if self._watching is not None:
             self._watching.append(point)
+        if self.fate is not None and (struck := self.fate(point)) is not None:
+            return struck
         if self._planned is None or not self._planned.is_at(point):
             return None
         self._left -= 1

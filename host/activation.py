@@ -17,7 +17,7 @@ from host.lifecycle import Event, step
 from host.policy import Activation
 from host.records import Merchant, Terminal, TransactionState
 from host.retirement import audit
-from host.transactions import SIGNS
+from host.transactions import LATE_RESTORATION, LATE_REVERSAL, SIGNS
 
 _S: Final = TransactionState
 
@@ -28,7 +28,7 @@ class Reading:
 
     adds: frozenset[str]
     meaning: str
-    subtracts: frozenset[str] = frozenset()
+    subtracts: frozenset[str] = frozenset({LATE_REVERSAL})
     states: frozenset[TransactionState] = frozenset({_S.CAPTURED})
 
     def counts(self, kind: str, *, restored: bool) -> bool:
@@ -43,7 +43,11 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         "net": Reading(_DEBITS, "sales and completions less voids and reversals"),
         "less_refunds": Reading(_DEBITS, "the same, less refunds", _CREDITS),
         "cards": Reading(_DEBITS - {"qr_sale"}, "the same without customers' codes"),
-        "gross": Reading(_DEBITS, "what was captured, voided since or not", states=frozenset({_S.CAPTURED, _S.VOIDED})),
+        "gross": Reading(
+            _DEBITS - {LATE_RESTORATION},
+            "what was captured, voided since or not",
+            states=frozenset({_S.CAPTURED, _S.VOIDED}),
+        ),
     }
 )
 

@@ -29,7 +29,7 @@ from host.records import (
     TransactionState,
 )
 from host.refusals import Refused
-from host.transactions import COMPLETIONS
+from host.transactions import COMPLETIONS, LATE_REVERSAL
 from protocol.fields import F
 from protocol.kinds import KINDS, Kind
 from protocol.message import Message
@@ -148,7 +148,7 @@ class Snapshot:
     @property
     def refunded_fen(self) -> int:
         """What was given back of the original, or is contested or lost in a dispute."""
-        return self._captured_fen("refund") + self.contested_fen
+        return self._captured_fen("refund") + self._captured_fen(LATE_REVERSAL) + self.contested_fen
 
     @property
     def held_fen(self) -> int:

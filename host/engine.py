@@ -28,11 +28,15 @@ from host.risk import SUSPECTED, risk_writes
 from host.suspension import lift
 from host.transactions import SIGNS
 from protocol.header import SIGN_ON_AGAIN
+from protocol.responses import RESPONSES, Action
 
 NEEDS_UPDATE: Final = frozenset({"firmware.too_old", "firmware.blocked", "firmware.incompatible", "protocol.too_old"})
 """Refusals after which a terminal is commanded to update."""
 RENEWED: Final = frozenset({"sign_in"})
 """Kinds that may come under a used key: a device that replaced another, or lost its memory, counts from one again."""
+SENT_AGAIN: Final = frozenset(code for code, row in RESPONSES.items() if row.action is Action.SIGN_ON_AGAIN)
+"""Codes on which a terminal does what it is told and sends the same request again: their replies are not remembered, or
+an offline sale could never be booked."""
 
 
 def decide(case: Case) -> Decision:
@@ -43,7 +47,10 @@ def decide(case: Case) -> Decision:
         alarm = audit("host", case.terminal.serial_number, "alarm", f"STAN {case.request.stan} reused", case.at)
         return Decision(Refused("request.key_reused"), writes=(alarm,), remember=False)
     refused = refusal_at(case, Stage.PERMISSION)
-    decision = Decision(refused) if refused else HANDLERS[case.request.kind.name](case)
+    if refused:
+        decision = Decision(refused, remember=refused.code not in SENT_AGAIN)
+    else:
+        decision = HANDLERS[case.request.kind.name](case)
     if refused is None or refused.reason == SUSPECTED:
         decision = replace(decision, writes=(*decision.writes, *risk_writes(case)))
     if refused:

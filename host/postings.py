@@ -44,7 +44,7 @@ class Posting:
 POSTINGS: Final[Mapping[int, tuple[Posting, ...]]] = MappingProxyType(
     {
         1: (Posting("scheme", "merchant", "amount_fen"), Posting("merchant", "fees", "fee_fen")),
-        -1: (Posting("merchant", "scheme", "amount_fen"),),
+        -1: (Posting("merchant", "scheme", "amount_fen"), Posting("fees", "merchant", "returned_fen")),
         0: (),
     }
 )
@@ -97,7 +97,7 @@ def arrears_paid(amount_fen: int, at: int) -> Write:
 
 def _post(row: Transaction, reason: str, at: int, *, undone: bool) -> tuple[Write, ...]:
     accounts = {"scheme": SCHEME, "merchant": payable(row.merchant_id), "fees": FEE_INCOME}
-    amounts = {"amount_fen": row.amount_fen, "fee_fen": row.fee_fen}
+    amounts = {"amount_fen": row.amount_fen, "fee_fen": row.fee_fen, "returned_fen": -row.fee_fen}
     writes = []
     for posting in POSTINGS[SIGNS.get(row.kind, 0)]:
         debit, credit = accounts[posting.debit], accounts[posting.credit]

@@ -243,8 +243,10 @@ class Batch:
 class Owed:
     """What the acquirer owes a merchant for one closed batch; less than nothing where the merchant owes."""
 
+    merchant_id: str
     terminal_id: str
     batch: str
+    settled_at: int | None
     net_fen: int
 
 

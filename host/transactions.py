@@ -43,11 +43,15 @@ TRANSITIONS: Final[Mapping[TransactionState, Mapping[Undo, TransactionState]]] =
 
 COMPLETIONS: Final = ("completion", "completion_advice")
 ADJUSTMENTS: Final = ("offline_adjustment", "tip_adjustment")
+LATE_REVERSAL, LATE_RESTORATION = "late_reversal", "late_restoration"
+"""Rows of the host's own: what is undone, or given back, of a batch that was closed before (invariant S6)."""
 _SALES: Final = ("sale", "qr_sale", "moto_sale", "offline_sale")
 SIGNS: Final[Mapping[str, int]] = MappingProxyType(
-    {**dict.fromkeys((*_SALES, *COMPLETIONS, *ADJUSTMENTS), 1), "refund": -1}
+    {**dict.fromkeys((*_SALES, *COMPLETIONS, *ADJUSTMENTS, LATE_RESTORATION), 1), "refund": -1, LATE_REVERSAL: -1}
 )
 """What a captured row adds to the batch's net; a kind that is not here moves no money of its own."""
+SETTLED: Final = frozenset(SIGNS) - {LATE_REVERSAL, LATE_RESTORATION}
+"""The kinds that a terminal knows, and settles."""
 
 VOIDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {

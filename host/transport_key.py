@@ -7,6 +7,7 @@ the seed has the key, so it is kept nowhere else.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import (
@@ -24,8 +25,9 @@ EXPONENT: Final = 65537
 PRIME_BITS: Final = 1024
 
 
+@lru_cache(maxsize=4)
 def make_transport_key(seed: bytes) -> RSAPrivateKey:
-    """Return the key that ``seed``, secret bytes, determines; takes about half a second."""
+    """Return the key that ``seed``, secret bytes, determines; takes about half a second, once."""
     p, q = (prime_from(hashlib.shake_256(seed + label).digest(PRIME_BITS // 8), EXPONENT) for label in (b"p", b"q"))
     d = pow(EXPONENT, -1, (p - 1) * (q - 1))
     public = RSAPublicNumbers(EXPONENT, p * q)

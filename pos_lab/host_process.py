@@ -32,17 +32,21 @@ class HostProcess:
         database: Path,
         *,
         listen: str = "tcp://127.0.0.1:0",
+        more: Sequence[str] = (),
         policy: Path | None = None,
         quiet: bool = False,
         db: str = "",
         workers: int = 1,
+        deadline_s: float = START_DEADLINE_S,
     ) -> HostProcess:
         """Start a host with a lab clock and wait until it listens. Raises TransportError with what it said.
 
-        It stands on the file ``database``, unless ``db`` names another; its log and its key lie beside that file.
+        It stands on the file ``database``, unless ``db`` names another; its log and its key lie beside that file. Its
+        URL is that of ``listen``; it serves ``more`` besides.
         """
         command = [sys.executable, "-m", "pos_lab", "host", "--json", "--lab-clock"]
         command += ["--listen", listen, "--db", db or str(database)]
+        command += [word for url in more for word in ("--listen", url)]
         command += ["--master-key-file", str(database.with_name(database.name + ".key"))] if db else []
         command += ["--workers", str(workers)] if workers > 1 else []
         command += ["--policy", str(policy)] if policy else []
@@ -54,7 +58,7 @@ class HostProcess:
         line = b""
         try:
             with suppress(TimeoutError):
-                line = await asyncio.wait_for(process.stdout.readline(), START_DEADLINE_S)
+                line = await asyncio.wait_for(process.stdout.readline(), deadline_s)
         finally:
             if not line:  # late, dead, or nobody waits for it any more
                 await cls(process, listen, database).kill()

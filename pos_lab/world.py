@@ -8,8 +8,8 @@ from NVRAM at every power-on. Everything that passes on a line is recorded as it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -17,13 +17,14 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from firmware_sim.board import Hardware
 from firmware_sim.chip_card import ChipMemory
 from firmware_sim.line import Direction
 from firmware_sim.models import MODELS
+from firmware_sim.power import PowerLost
 from host.admin.acts import perform
 from host.policy import Policy
 from host.store.books import Books
@@ -32,7 +33,7 @@ from pos_lab.certificates import make_certificates
 from pos_lab.host_process import HostProcess
 from pos_lab.host_service import running_host
 from pos_lab.policy_file import as_yaml
-from pos_lab.scenario.model import CastMember
+from pos_lab.scenario.model import CastMember, Step
 from pos_lab.vendor import VENDOR_PUBLIC_KEY, make_image
 from pos_lab.wall_clock import wall_clock
 from terminal.app import Terminal
@@ -41,8 +42,12 @@ from terminal.settings import Settings
 REPLY_TIMEOUT_S: Final = 2.0
 ENTRY_TIMEOUT_S: Final = 1.0
 """In a scenario people have keyed, presented and signed before they are asked: who has not, does not."""
+ACTOR: Final = "scenario"
+BOOTS_MAX: Final = 20
+"""How often a device is switched on again whose power goes in the boot."""
 _names = count()
 Fresh = Callable[[int], bytes]
+T = TypeVar("T")
 
 
 class Over(Enum):
@@ -73,21 +78,39 @@ class Passed:
 
 
 class Device:
-    """One terminal of the cast: its hardware, and its application while the power is on."""
+    """One terminal of the cast: its hardware, and its application while the power is on.
+
+    ``on_dark`` is called when its power is known to be gone, ``on_boot`` once an application runs.
+    """
 
     def __init__(self, name: str, member: CastMember, hardware: Hardware, settings: Settings) -> None:
         self.name = name
         self.member = member
         self.hardware = hardware
+        self.on_dark: Callable[[], None] = _unwatched
+        self.on_boot: Callable[[], None] = _unwatched
         self._settings = settings
         self._terminal: Terminal | None = None
 
     @property
     def terminal(self) -> Terminal:
         """The application; the device is switched on where it was not yet."""
-        if self._terminal is None:
-            self._terminal = Terminal(self.hardware, self._settings)
-        return self._terminal
+        return self._terminal or self._boot()
+
+    @property
+    def is_used(self) -> bool:
+        """Was it ever switched on?"""
+        return self._terminal is not None
+
+    @property
+    def is_dark(self) -> bool:
+        """Was it switched on, and has no power now?"""
+        return self._terminal is not None and not self.hardware.power.is_on
+
+    @property
+    def has_supply(self) -> bool:
+        """Can it be switched on?"""
+        return self.hardware.power.is_plugged or bool(self.hardware.power.battery_percent)
 
     def refurbish(self) -> None:
         """The depot makes it a new device, which nobody has switched on yet."""
@@ -97,13 +120,32 @@ class Device:
     def power_cycle(self) -> None:
         """The plug is pulled and put back: a new application recovers from NVRAM alone."""
         self.hardware.cut_power()
-        self._terminal = Terminal(self.hardware, self._settings)
+        self.on_dark()
+        self._boot()
+
+    def _boot(self) -> Terminal:
+        """Switch it on, again and again where the power goes in the boot. Raises PowerLost where it always does."""
+        for left in reversed(range(BOOTS_MAX)):
+            try:
+                self._terminal = Terminal(self.hardware, self._settings)
+                break
+            except PowerLost:
+                self.on_dark()
+                if not left:
+                    raise
+        assert self._terminal is not None
+        self.on_boot()
+        return self._terminal
+
+
+def _unwatched() -> None:
+    """Nobody looks."""
 
 
 class World:
     """Built by ``world``. ``act`` is the administrator, ``devices`` the cast, ``passed`` what went over the lines."""
 
-    def __init__(self, store: Store, url: str, fresh: Fresh) -> None:
+    def __init__(self, store: Callable[[], Store], url: str, fresh: Fresh) -> None:
         self.url = url
         self.passed: list[Passed] = []
         self.devices: dict[str, Device] = {}
@@ -116,12 +158,15 @@ class World:
 
     async def act(self, act: str, **arguments: Any) -> dict[str, object]:
         """An administrative act, durable when it returns. Raises AdminError."""
-        call = partial(perform, self._store, act, wall_clock(), actor="scenario", **arguments)
-        return await asyncio.to_thread(call)
+        return await self.administer(lambda store: perform(store, act, self.clock(), actor=ACTOR, **arguments))
 
     async def read(self, look: Callable[[Books], Any]) -> Any:
         """What the host's books say."""
-        return await asyncio.to_thread(self._store.run, look)
+        return await self.administer(lambda store: store.run(look))
+
+    async def administer(self, work: Callable[[Store], T]) -> T:
+        """Do something with the host's store, durably. Raises what it raises."""
+        return await asyncio.to_thread(work, self._store())
 
     async def advance(self, seconds: int) -> dict[str, object]:
         """Time passes for the host and for every device."""
@@ -129,9 +174,27 @@ class World:
         self.advanced_s += seconds
         return result
 
+    def clock(self) -> datetime:
+        """The time without what was ``advance``d."""
+        return wall_clock()
+
     def now(self) -> datetime:
         """The time of this world."""
-        return wall_clock() + timedelta(seconds=self.advanced_s)
+        return self.clock() + timedelta(seconds=self.advanced_s)
+
+    def endpoint(self, name: str) -> str:
+        """Where a device of this name reaches the host."""
+        return self.url
+
+    def settings(self, member: CastMember) -> Settings:
+        """What a device of the cast is set up with."""
+        return Settings(
+            terminal_id=member.terminal_id,
+            merchant_id=member.merchant_id,
+            reply_timeout_s=self.reply_timeout_s,
+            entry_timeout_s=ENTRY_TIMEOUT_S,
+            manual_entry=member.manual_entry,
+        )
 
     def elapsed_s(self) -> float:
         """Seconds since the world began."""
@@ -145,20 +208,13 @@ class World:
             member.serial_number,
             factory_image=make_image(model, member.firmware),
             vendor_public_key=VENDOR_PUBLIC_KEY,
-            url=self.url,
+            url=self.endpoint(name),
             now=self.now,
             fresh=self._fresh,
         )
-        hardware.on_traffic = partial(self._record, name)
+        hardware.on_traffic = partial(self.record, name)
         hardware.chip_memories = self._chips
-        settings = Settings(
-            terminal_id=member.terminal_id,
-            merchant_id=member.merchant_id,
-            reply_timeout_s=self.reply_timeout_s,
-            entry_timeout_s=ENTRY_TIMEOUT_S,
-            manual_entry=member.manual_entry,
-        )
-        self.devices[name] = Device(name, member, hardware, settings)
+        self.devices[name] = Device(name, member, hardware, self.settings(member))
         return self.devices[name]
 
     async def load_keys(self, name: str) -> None:
@@ -168,12 +224,18 @@ class World:
         tmk, host_key = bytes.fromhex(str(card["tmk"])), bytes.fromhex(str(card["host_public_key"]))
         device.terminal.board.secure_module.inject_tmk(tmk, host_key)
 
+    @contextmanager
+    def during(self, step: Step) -> Iterator[list[str]]:
+        """Around a step that is played: the names of the faults that happen by themselves meanwhile."""
+        yield []
+
     def close(self) -> None:
         """Every device goes dark."""
         for device in self.devices.values():
             device.hardware.close()
 
-    def _record(self, name: str, direction: Direction, payload: bytes) -> None:
+    def record(self, name: str, direction: Direction, payload: bytes) -> None:
+        """A payload passes on the line of a device."""
         self.passed.append(Passed(self.elapsed_s(), name, direction, payload))
 
 
@@ -195,7 +257,7 @@ async def world(
             store, url = _open_running(stack, over, fresh), over.url
         else:
             store, url = await _OPEN[over](stack, policy, directory / "host.db", fresh)
-        built = World(store, url, fresh)
+        built = World(lambda: store, url, fresh)
         stack.callback(built.close)
         for name, member in cast.items():
             built.add(name, member)

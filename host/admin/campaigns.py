@@ -171,14 +171,14 @@ def exempt(desk: Desk, number: int, serial_number: str, why: str) -> Result:
     desk.line(why=why)
     if not why.strip():
         raise AdminError("an exemption has a reason", code="why")
-    rows = [item for item in desk.books.items(number) if item.serial_number == serial_number]
-    if not rows:
+    item = desk.books.item(number, serial_number)
+    if item is None:
         found = _campaign(desk, number)
         hint = f"poslab admin campaign {number} lists its terminals"
         raise AdminError(f"{serial_number} is not in campaign {found.number}", hint=hint, code="unknown_terminal")
-    if not step(rows[0].state, Step.EXEMPT):
-        raise AdminError(f"{serial_number} is {rows[0].state} in campaign {number}", code="illegal_step")
-    spare(desk, rows[0], Step.EXEMPT, why)
+    if not step(item.state, Step.EXEMPT):
+        raise AdminError(f"{serial_number} is {item.state} in campaign {number}", code="illegal_step")
+    spare(desk, item, Step.EXEMPT, why)
     desk.note(serial_number, "exempt", f"campaign {number}: {why}")
     _finish(desk, {number})
     return _progress(desk, number)

@@ -16,7 +16,7 @@ from host.disputes import REASONS, STANDING, TRANSITIONS, DisputeState, Move, st
 from host.errors import AdminError
 from host.records import Transaction, TransactionState
 from host.store.books import columns_of
-from host.transactions import SIGNS
+from host.transactions import LATE_REVERSAL, SIGNS
 from protocol.money import yuan
 
 _KEY: Final = ("terminal_id", "batch", "stan")
@@ -133,7 +133,7 @@ def _overdue(desk: Desk) -> list[dict[str, Any]]:
 
 def _left_fen(desk: Desk, row: Transaction) -> int:
     """The amount less what was given back of it and what is or was contested of it with success."""
-    refunds = (each for each in desk.books.followers(row) if each.kind == "refund")
+    refunds = (each for each in desk.books.followers(row) if each.kind in ("refund", LATE_REVERSAL))
     refunded_fen = sum(each.amount_fen for each in refunds if each.state is TransactionState.CAPTURED)
     return row.amount_fen - refunded_fen - desk.books.contested_fen(row)
 

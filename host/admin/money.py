@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import date
 
 from host import postings
@@ -11,7 +11,7 @@ from host.admin.desk import Desk, Result
 from host.admin.partners import needs
 from host.decision import Update
 from host.payouts import TERMS, china_day, due_before, pay_day
-from host.records import BatchState
+from host.records import Owed
 from host.transactions import SIGNS
 
 
@@ -23,15 +23,10 @@ def payout(desk: Desk, merchant_id: str) -> Result:
     """
     desk.merchant(merchant_id)
     needs(desk, "bank")
-    return _pay(desk, merchant_id)
+    return _pay(desk, merchant_id, desk.books.owed(merchant_id))
 
 
-def _pay(desk: Desk, merchant_id: str, due: Collection[tuple[str, str]] | None = None) -> Result:
-    owed = [
-        batch
-        for batch in desk.books.owed(merchant_id, postings.payable(merchant_id))
-        if due is None or (batch.terminal_id, batch.batch) in due
-    ]
+def _pay(desk: Desk, merchant_id: str, owed: Sequence[Owed]) -> Result:
     total_fen = sum(batch.net_fen for batch in owed)
     if total_fen < 0:
         return {"merchant_id": merchant_id, "batches": [], "total_fen": 0, "carried_fen": total_fen}
@@ -50,17 +45,14 @@ def _pay(desk: Desk, merchant_id: str, due: Collection[tuple[str, str]] | None =
 def run_payouts(desk: Desk) -> Result:
     """Pay every merchant the batches whose day has come by the term of the contract (T+0, D+0, T+1), each once."""
     needs(desk, "bank")
-    holidays, today, paid = _holidays(desk), china_day(desk.at), []
-    for row in desk.books.rows("merchants"):
-        due = [
-            (batch["terminal_id"], batch["batch"])
-            for batch in desk.books.rows("batches", merchant_id=row["merchant_id"], state=BatchState.CLOSED)
-            if pay_day(row["payout_term"], batch["settled_at"] or 0, holidays) <= today
-        ]
-        told = _pay(desk, str(row["merchant_id"]), due)
-        if told["batches"] or told["carried_fen"]:
-            paid.append(told)
-    return {"paid": paid}
+    holidays, today = _holidays(desk), china_day(desk.at)
+    due: dict[str, list[Owed]] = defaultdict(list)
+    for owed in desk.books.all_owed():
+        term = desk.merchant(owed.merchant_id).payout_term
+        if pay_day(term, owed.settled_at or 0, holidays) <= today:
+            due[owed.merchant_id].append(owed)
+    told = [_pay(desk, merchant_id, batches) for merchant_id, batches in due.items()]
+    return {"paid": [each for each in told if each["batches"] or each["carried_fen"]]}
 
 
 def is_payout_due(desk: Desk) -> bool:

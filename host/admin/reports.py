@@ -13,7 +13,7 @@ from host import postings
 from host.admin.desk import Desk, Result
 from host.lifecycle import Event
 from host.records import BatchState, TransactionState
-from host.transactions import SIGNS
+from host.transactions import LATE_REVERSAL, SIGNS
 
 _OUT_OF_SERVICE: Final = frozenset({Event.STOP, Event.LOSE, Event.TAMPER, Event.REPLACE})
 
@@ -61,10 +61,10 @@ def cost(desk: Desk, merchant_id: str) -> Result:
     """What a merchant sold and what it cost, by card type: amount, fee, and the rate that this makes in all."""
     groups: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in desk.books.rows("transactions", merchant_id=merchant_id, state=TransactionState.CAPTURED):
-        if SIGNS.get(row["kind"]) == 1:
-            group = groups[row["card_type"]]
-            group[0] += 1
-            group[1] += row["amount_fen"]
+        if SIGNS.get(row["kind"]) == 1 or row["kind"] == LATE_REVERSAL:
+            group, sign = groups[row["card_type"]], SIGNS[row["kind"]]
+            group[0] += sign
+            group[1] += sign * row["amount_fen"]
             group[2] += row["fee_fen"]
     rows = [
         {

@@ -18,7 +18,10 @@ _PAUSES: Final = {"1": True, "0": False}
 
 
 def pause(case: Case) -> Decision:
-    """Put the hold on or take it off, once. Raises DecodeError where tag PA is neither 1 nor 0."""
+    """Put the hold on or take it off, once: a pause that comes again behind its resume gets its stored reply.
+
+    Raises DecodeError where tag PA is neither 1 nor 0.
+    """
     said = text_tag(unpack_tags(case.request.message.octets(F.PAYLOAD), field=F.PAYLOAD), "PA")
     if said not in _PAUSES:
         raise DecodeError("tag PA is neither 1 nor 0", field=F.PAYLOAD, code="tags")
@@ -29,4 +32,4 @@ def pause(case: Case) -> Decision:
         writes = put_on(Hold(0, serial_number, REASON, "", _ACTOR, case.at), case.at)
     elif not _PAUSES[said]:
         writes = [write for hold in held for write in lift(hold, _ACTOR, case.at)]
-    return Decision(writes=tuple(writes), remember=False)
+    return Decision(writes=tuple(writes))

@@ -1,4 +1,4 @@
-"""Answers to what undoes another row: void, refund, reversal (product decisions 3 and 8; invariants M8, M10, M11)."""
+"""Answers to what undoes another row: void, refund, reversal (product decisions 3 and 8; M8, M10, M11, S6)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from host.fees import fee_due
 from host.handlers.purchase import record
 from host.issuer import find_issuer
 from host.lifecycle import ABSENT
-from host.records import Transaction, TransactionState, columns
-from host.transactions import SIGNS, VOIDS, Undo, step
+from host.records import BatchState, Transaction, TransactionState, columns
+from host.transactions import LATE_RESTORATION, LATE_REVERSAL, SIGNS, VOIDS, Undo, step
 from protocol.fields import F
 from protocol.money import yuan
 
 _MANUAL_ENTRY = "01"
+_OURS, _NUMBERS = "H", 10**5
 REFUNDED = "refunded"
 COMPLETED = "completed"
 CHINESE: Final[Mapping[str, str]] = MappingProxyType(
@@ -109,19 +110,51 @@ def reversal(case: Case) -> Decision:
         if row.state in (TransactionState.VOIDED, TransactionState.ADJUSTED):
             return refuse_undone(row.state)
         return Decision()
+    if any(about.kind == LATE_REVERSAL for about in case.snapshot.followers):
+        return Decision()
     if SIGNS.get(row.kind) == 1 and case.snapshot.refunded_fen:
         return refuse_undone(REFUNDED)
     if row.kind in _HOLDS and case.snapshot.is_completed:
         return refuse_undone(COMPLETED)
-    writes: list[Write] = [move(row, state), *postings.undo(row, case.at)]
+    is_closed = case.snapshot.batch is not None and case.snapshot.batch.state is BatchState.CLOSED
     turnover_fen = -SIGNS.get(row.kind, 0) * row.amount_fen
+    if is_closed and turnover_fen:
+        return Decision(writes=_adjust(case, row, LATE_REVERSAL, -row.fee_fen), turnover_fen=turnover_fen)
+    writes: list[Write] = [move(row, state), *postings.undo(row, case.at)]
     original = case.snapshot.original
     if row.kind in VOIDS and original and (back := step(original.state, Undo.REVERSE_VOID)):
         fee_fen = fee_due(case.merchant, original.kind, original.card_type, original.amount_fen)
-        restored = replace(original, fee_fen=fee_fen)
-        writes += [move(original, back, fee_fen=fee_fen), *postings.capture(restored, case.at)]
         turnover_fen = SIGNS.get(original.kind, 0) * original.amount_fen
+        if is_closed and turnover_fen:
+            writes += _adjust(case, original, LATE_RESTORATION, fee_fen)
+        else:
+            restored = replace(original, fee_fen=fee_fen)
+            writes += [move(original, back, fee_fen=fee_fen), *postings.capture(restored, case.at)]
     return Decision(writes=tuple(writes), turnover_fen=turnover_fen)
+
+
+def _adjust(case: Case, row: Transaction, kind: str, fee_fen: int) -> tuple[Write, ...]:
+    """A row of the batch that is open now, since a closed one stays as it was settled and paid (invariant S6).
+
+    Its STAN is none that a terminal can have. A device that is gone without a successor has no open batch: then it is
+    one more row of the last.
+    """
+    snapshot = case.snapshot
+    adjustment = replace(
+        row,
+        batch=(snapshot.tenant or case.terminal).batch,
+        stan=f"{_OURS}{snapshot.number % _NUMBERS:05d}",
+        kind=kind,
+        state=TransactionState.CAPTURED,
+        fee_fen=fee_fen,
+        rrn=f"{snapshot.number:012d}",
+        original_terminal_id=row.terminal_id,
+        original_batch=row.batch,
+        original_stan=row.stan,
+        at=case.at,
+        policy=case.policy_version,
+    )
+    return (Insert("transactions", columns(adjustment)), *postings.capture(adjustment, case.at))
 
 
 def _tombstone(case: Case) -> Decision:

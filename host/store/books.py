@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -72,6 +72,12 @@ class Numbers:
     def clear(self) -> None:
         """The transaction that took them may be undone."""
         self.left = iter(range(0))
+
+
+@lru_cache(maxsize=16)
+def _read_policy(content: str) -> Policy:
+    """A version never changes: what was read once need not be read again."""
+    return Policy.model_validate_json(content)
 
 
 class Books:
@@ -237,7 +243,7 @@ class Books:
         """A published version of the rules; the product's where there is none. Raises StoreError for a broken row."""
         rows = self.rows("policies", version=version)
         try:
-            return Policy.model_validate_json(rows[0]["content"]) if rows else Policy()
+            return _read_policy(rows[0]["content"]) if rows else Policy()
         except ValidationError as error:
             raise StoreError(f"policy version {version} in the database cannot be read") from error
 
@@ -405,9 +411,13 @@ class Books:
             found |= {str(row[0]): int(row[1]) for row in rows}
         return found
 
-    def owed(self, merchant_id: str, account: str) -> tuple[Owed, ...]:
+    def owed(self, merchant_id: str) -> tuple[Owed, ...]:
         """What stands on a merchant's account for closed batches: those not paid, and those undone in part since."""
-        return self._all(Owed, statements.OWED, merchant_id=merchant_id, account=account)
+        return self._all(Owed, statements.OWED, merchant_id=merchant_id)
+
+    def all_owed(self) -> tuple[Owed, ...]:
+        """The same for every merchant, by merchant."""
+        return self._all(Owed, statements.ALL_OWED)
 
     def balance_fen(self, account: str) -> int:
         """Credits less debits of an account."""
@@ -417,10 +427,9 @@ class Books:
 
     def rows(self, name: str, /, **matches: object) -> list[dict[str, Any]]:
         """Rows of a table whose columns equal ``matches``, by key, as column values."""
-        table = TABLES[name]
-        query = select(table).where(*(table.c[column] == value for column, value in matches.items()))
-        found = self._connection.execute(query.order_by(*table.primary_key))
-        return [dict(row._mapping) for row in found]
+        given = {column: value for column, value in matches.items() if value is not None}
+        query = statements.matching(name, frozenset(given), frozenset(matches) - frozenset(given))
+        return [dict(row._mapping) for row in self._connection.execute(query, _at(given))]
 
     def count(self, name: str) -> int:
         """How many rows a table has."""

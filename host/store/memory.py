@@ -35,6 +35,14 @@ class DiskFailed(sqlite3.OperationalError):
         self.sqlite_errorcode = sqlite3.SQLITE_IOERR
 
 
+class DiskBusy(DiskFailed):
+    """Another process holds the database."""
+
+    def __init__(self) -> None:
+        super().__init__("database is locked")
+        self.sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+
 class MemoryDatabase:
     """One database, empty or from the ``image`` of an earlier one.
 

@@ -116,6 +116,8 @@ def take_snapshot(
         extra["batch"] = books.batch(request.terminal_id, request.control.batch)
         extra["rows"] = books.money_rows(request.terminal_id, request.control.batch)
         extra["uploaded"] = books.uploaded(request.terminal_id, request.control.batch)
+    elif request.kind.undoes:
+        extra["batch"] = books.batch(request.terminal_id, request.control.batch)
     if name in _SWAP_KINDS:
         extra |= _swap(books, terminal, at)
     if name == "qr_sale":

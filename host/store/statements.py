@@ -10,7 +10,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Column, Table, and_, bindparam, case, func, literal_column, or_, select, update
+from sqlalchemy import Column, Table, and_, bindparam, case, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from host.activation import READINGS, Reading
@@ -18,17 +18,17 @@ from host.campaign import OPEN as OPEN_ITEMS
 from host.disputes import STANDING, DisputeState
 from host.lifecycle import ABSENT
 from host.limits import LIMITED
+from host.postings import payable
 from host.records import BatchState, TransactionState
 from host.store.schema import TABLES
-from host.transactions import COMPLETIONS, SIGNS
+from host.transactions import COMPLETIONS, SETTLED, SIGNS
 from protocol.swap import SwapState
 
 _counters, _secrets, _firmware = TABLES["counters"].c, TABLES["secrets"].c, TABLES["firmware"].c
 _terminals, _transactions, _holds = TABLES["terminals"].c, TABLES["transactions"].c, TABLES["holds"].c
-_commands, _batches = TABLES["commands"].c, TABLES["batches"].c
+_commands, _batches, _merchants = TABLES["commands"].c, TABLES["batches"].c, TABLES["merchants"].c
 _items, _inbox = TABLES["campaign_items"].c, TABLES["inbox"].c
 _disputes, _alerts = TABLES["disputes"].c, TABLES["alerts"].c
-_merchants = TABLES["merchants"].c
 _uploads, _postings, _swaps = TABLES["uploads"].c, TABLES["postings"].c, TABLES["swaps"].c
 _DEBITS: Final = [kind for kind, sign in SIGNS.items() if sign == 1]
 
@@ -65,6 +65,15 @@ def deleting(name: str, key: frozenset[str]) -> Any:
     """The removal of the rows of a table that some columns name, by ``at_`` and the column."""
     table = TABLES[name]
     return table.delete().where(*(table.c[column] == bindparam(f"at_{column}") for column in key))
+
+
+@cache
+def matching(name: str, given: frozenset[str], empty: frozenset[str]) -> Any:
+    """The rows of a table, by key: some columns hold what is ``given`` by ``at_`` and the column, others nothing."""
+    table = TABLES[name]
+    wanted = [table.c[column] == bindparam(f"at_{column}") for column in sorted(given)]
+    wanted += [table.c[column].is_(None) for column in sorted(empty)]
+    return select(table).where(*wanted).order_by(*table.primary_key)
 
 
 INSERT: Final[Mapping[str, Any]] = MappingProxyType({name: table.insert() for name, table in TABLES.items()})
@@ -207,7 +216,7 @@ MONEY_ROWS: Final = (
     select(TABLES["transactions"])
     .where(
         *_is(_transactions.terminal_id, _transactions.batch),
-        _one_of(_transactions.kind, SIGNS),
+        _one_of(_transactions.kind, SETTLED),
         _transactions.state == TransactionState.CAPTURED,
     )
     .order_by(_transactions.stan)
@@ -241,19 +250,30 @@ IMAGE: Final = select(func.substr(_firmware.image, bindparam("start"), bindparam
     *_is(_firmware.model, _firmware.version)
 )
 
-_SIGNED_FEN: Final = func.sum(
-    case((_postings.credit == bindparam("account"), _postings.amount_fen), else_=-_postings.amount_fen)
-)
-_TOUCHED: Final = or_(_postings.credit == bindparam("account"), _postings.debit == bindparam("account"))
-BALANCE_FEN: Final = select(func.coalesce(_SIGNED_FEN, 0)).where(_TOUCHED)
+
+def _signed_fen(account: Any) -> Any:
+    return func.coalesce(
+        func.sum(case((_postings.credit == account, _postings.amount_fen), else_=-_postings.amount_fen)), 0
+    )
+
+
+def _touched(account: Any) -> Any:
+    return or_(_postings.credit == account, _postings.debit == account)
+
+
+_OF_ACCOUNT, _AFTER_ID = payable("\0").split("\0")
+_PAYABLE: Final = literal(_OF_ACCOUNT) + _batches.merchant_id + literal(_AFTER_ID)
+BALANCE_FEN: Final = select(_signed_fen(bindparam("account"))).where(_touched(bindparam("account")))
 _NET_FEN: Final = (
-    select(func.coalesce(_SIGNED_FEN, 0))
-    .where(_TOUCHED, _postings.terminal_id == _batches.terminal_id, _postings.batch == _batches.batch)
+    select(_signed_fen(_PAYABLE))
+    .where(_touched(_PAYABLE), _postings.terminal_id == _batches.terminal_id, _postings.batch == _batches.batch)
+    .correlate(TABLES["batches"])
     .scalar_subquery()
 )
-OWED: Final = (
-    select(_batches.terminal_id, _batches.batch, _NET_FEN.label("net_fen"))
-    .where(*_is(_batches.merchant_id), _batches.state == BatchState.CLOSED)
+ALL_OWED: Final = (
+    select(_batches.merchant_id, _batches.terminal_id, _batches.batch, _batches.settled_at, _NET_FEN.label("net_fen"))
+    .where(_batches.state == BatchState.CLOSED)
     .where(or_(_batches.paid_at.is_(None), _NET_FEN != 0))
-    .order_by(_batches.terminal_id, _batches.batch)
+    .order_by(_batches.merchant_id, _batches.terminal_id, _batches.batch)
 )
+OWED: Final = ALL_OWED.where(*_is(_batches.merchant_id))

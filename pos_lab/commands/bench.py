@@ -21,6 +21,7 @@ app = new_app()
 class Subject(StrEnum):
     """What may be measured."""
 
+    CAMPAIGN = "campaign"
     CODEC = "codec"
     CRYPTO = "crypto"
     HOST = "host"
@@ -30,7 +31,9 @@ class Subject(StrEnum):
 
 @app.command()
 def bench(
-    subjects: Annotated[list[Subject], typer.Argument(metavar="SUBJECT...", help="codec, crypto, host, store, tls.")],
+    subjects: Annotated[
+        list[Subject], typer.Argument(metavar="SUBJECT...", help="campaign, codec, crypto, host, store, tls.")
+    ],
     *,
     db: Annotated[
         str, typer.Option("--db", metavar="URL", help="An empty database for host and store, instead of a new file.")
@@ -68,13 +71,17 @@ def _measures(
     db: str, ledger: int, workers: int, connections: list[int] | None
 ) -> Mapping[Subject, Callable[[], list[Row]]]:
     from pos_lab.bench.acquirer import CONNECTIONS, Setting, host
+    from pos_lab.bench.campaign import campaign
+    from pos_lab.bench.secured import tls
     from pos_lab.bench.store import store
     from pos_lab.bench.wire import codec, crypto
 
     setting = Setting(db, ledger, workers, connections or CONNECTIONS)
     return {
+        Subject.CAMPAIGN: campaign,
         Subject.CODEC: codec,
         Subject.CRYPTO: crypto,
         Subject.HOST: lambda: host(setting),
         Subject.STORE: lambda: store(db),
+        Subject.TLS: tls,
     }

@@ -1,4 +1,4 @@
-"""``poslab check``: are these scenarios and policies right? Nothing is played."""
+"""``poslab check``: are these scenarios, policies and campaigns right? Nothing is played."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ app = new_app()
 def check(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Scenarios, policies, folders; - reads a scenario."),
+        typer.Argument(metavar="FILE...", help="Scenarios, policies, campaigns, folders; - reads a scenario."),
     ],
     *,
     as_json: JsonOption = False,
     lang: LangOption,
 ) -> None:
-    """Validate scenarios and policies without running them; every mistake is told with file, line, column and a hint.
+    """Validate scenarios, policies and campaigns without running them; mistakes are told with file, line, column, hint.
 
     \b
     Examples:
       poslab check scenarios/
-      poslab check rules.yaml
+      poslab check rules.yaml campaign.yaml
     """
     from pos_lab.scenario.errors import ScenarioErrors
     from pos_lab.scenario.files import scenario_files
@@ -54,9 +54,15 @@ def _examine(file: str, lang: Lang) -> tuple[dict[str, object], str]:
     """What a right file is, for programs and for people. Raises ScenarioErrors."""
     from host.policy import Policy
     from pos_lab.policy_file import is_policy, load_policy
+    from pos_lab.rehearsal.plan import is_rehearsal, lists_of, load_list, load_rehearsal
     from pos_lab.scenario.loader import load_scenario
     from pos_lab.scenario.steps import STEPS
 
+    if file != "-" and is_rehearsal(file):
+        rehearsal = load_rehearsal(file)
+        models = len(load_list(lists_of(file, rehearsal)).names)
+        said = f"停用演练，正确（{models}个机型）" if lang.code == "zh" else f"a campaign, right ({models} models)"
+        return {"file": file, "rehearsal": rehearsal.rehearsal, "models": models}, f"{file}: {said}"
     if file != "-" and is_policy(file):
         sections = sorted(load_policy(file).model_fields_set)
         names = ", ".join(sections)

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from statistics import median
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pos_lab.commands.output import JsonOption, Status, new_app, print_json
+from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
+from pos_lab.commands.sim_host import Asked, try_host
 
 if TYPE_CHECKING:
     from pos_lab.sim.run import Result
-    from pos_lab.sim.world import Scale
+    from pos_lab.sim.subject import Subject
+    from pos_lab.sim.totals import Totals
+
+    Told = tuple[Result, float]
+    """A result, and the seconds of processor time that it took."""
 
 app = new_app()
-_HOUR_S: Final = 3600.0
+HOUR_S: Final = 3_600
+_AT_ONCE: Final = 4_000
+"""How many seeds are handed to the processes together."""
+_ENOUGH: Final = 500
+"""From how many seeds on it is told what never came."""
 _TOLD_EVERY: Final = 100
+_STORIES_MAX: Final = 20
 
 
 @app.command()
@@ -34,71 +45,199 @@ def sim(
     profile: Annotated[
         str, typer.Option(help="Which faults: one of the profiles. [default: each seed draws its own]")
     ] = "",
+    scenario: Annotated[
+        str, typer.Option(metavar="FILE", help="Play this scenario under the faults of each seed, not drawn shops.")
+    ] = "",
+    host: Annotated[
+        str, typer.Option(metavar="URL", help="Put a running host through the network part, in real time.")
+    ] = "",
+    key_card: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="With --host: a terminal, from poslab admin key-card; may be repeated."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="With --host: how long.")] = 30.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="With --host: seconds to wait for a reply.")] = 2.0,
+    state: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="With --host: where till-SERIAL, a device's memory, is kept.")
+    ] = Path(),
+    believe_declines: Annotated[
+        bool, typer.Option("--believe-declines", help="With --host: believe a decline without a MAC.")
+    ] = False,
+    elsewhere: Annotated[
+        bool, typer.Option("--elsewhere", help="Let --host be another machine: a test host of yours.")
+    ] = False,
     shops: Annotated[int, typer.Option(min=1, max=20, help="At most how many shops a world has.")] = 2,
-    intents: Annotated[int, typer.Option(min=1, max=10_000, help="How much a cashier does.")] = 20,
+    intents: Annotated[int, typer.Option(min=1, max=10_000, help="How much a cashier does.")] = 14,
     shrink: Annotated[bool, typer.Option("--shrink", help="Make a failing seed small before it is told.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="How many processes share the seeds.")] = 1,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the story, of one seed that passes too. [default: report/seed_N.html]"
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the totals in this file, and go on from there if it is there."),
+    ] = None,
+    any_version: Annotated[
+        bool, typer.Option("--any-version", help="With --resume: go on though the code has changed since.")
+    ] = False,
+    require_all: Annotated[
+        bool, typer.Option("--require-all", help="Fail where a kind of fault or a marker never came.")
+    ] = False,
     as_json: JsonOption = False,
+    lang: LangOption,
 ) -> None:
     """Live whole worlds in virtual time under faults and hold both books against each other: 0 passed, 1 failed.
 
     A seed decides everything. The same seed is the same run, event by event, on every machine with this version of
-    Python. A failing seed is told with the command that plays it again.
+    Python. A failing seed is told with the command that plays it again, and its story is written as a page: verdict,
+    rows of both books, and a diagram of what happened. At most 20 stories are written.
+
+    With --resume a run of days may be broken off, by Ctrl-C or by the plug, and is gone on with by the same command.
 
     \b
     Examples:
       poslab sim --seeds 500
       poslab sim --seed 1234 --profile network --shrink
-      poslab sim --seeds 100000 --jobs 2 --json
+      poslab sim --seed 1234 --html story.html
+      poslab sim --seeds 200000 --jobs 2 --resume totals.json --require-all --json
+      poslab sim --scenario my_case.yaml --seeds 500 --profile power
+      poslab sim --host tcp://127.0.0.1:8583 --key-card card.json --profile network --seconds 60
     """
+    from pos_lab.scenario.report.file import can_write_report
     from pos_lab.sim.profiles import PROFILES
+    from pos_lab.sim.subject import Subject
+    from pos_lab.sim.totals import Totals
     from pos_lab.sim.world import Scale
 
     if profile and profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r} is none of {', '.join(PROFILES)}", param_hint="--profile")
-    scale = Scale(shops, intents)
-    began, failed = perf_counter(), list[Any]()
-    figures = _Figures()
-    for number, result in enumerate(_results(range(seed, seed + seeds), profile, scale, jobs), 1):
-        figures.add(result)
-        if not result.passed:
-            failed.append(result)
-            _tell(result, scale, shrink=shrink, as_json=as_json)
-        if not as_json and number % _TOLD_EVERY == 0 and sys.stderr.isatty():
-            typer.echo(f"\r{number} of {seeds} seeds, {len(failed)} failed", err=True, nl=False)
-    lasted_s = perf_counter() - began
-    figures.tell(lasted_s, jobs, as_json=as_json, last=result if seeds == 1 else None)
+    if host:
+        cards = key_card or []
+        asked_host = Asked(host, cards, profile, seed, seconds, timeout, state, elsewhere, believe_declines)
+        try_host(asked_host, as_json=as_json)
+    elif key_card:
+        raise typer.BadParameter("goes with --host", param_hint="--key-card")
+    if html:
+        can_write_report(html)
+    subject = Subject(Scale(shops, intents), _one_scenario(scenario))
+    question = f"{profile} {subject.scale} {scenario}".strip()
+    totals = Totals.load(resume, seed, question, any_version=any_version) if resume else Totals(seed, question)
+    asked = partial(_result, profile=profile, subject=subject, whole=html is not None and seeds == 1)
+    last = None
+    with _kept(totals, resume) as keep:
+        for last, processor_s in _results(range(totals.next_seed, seed + seeds), asked, jobs):
+            totals.add(last, processor_s)
+            if not last.passed:
+                page = _page_of(last, html, one_of_many=seeds > 1) if len(totals.failures) <= _STORIES_MAX else None
+                _tell(last, subject, shrink=shrink, as_json=as_json, page=page, lang=lang)
+            elif html and seeds == 1:
+                _write(html, last, subject.command(last), lang)
+            if totals.seeds % _TOLD_EVERY == 0:
+                keep()
+                _progress(totals, seeds, jobs)
+    figures = {"jobs": jobs, **totals.document()}
+    if last and seeds == 1:
+        figures |= {"digest": last.digest, "profile": last.profile}
+    _tell_totals(figures, as_json=as_json)
+    failed = bool(totals.failures) or (require_all and any(totals.missing()))
     raise typer.Exit(Status.FAILED if failed else Status.DONE)
 
 
-def _results(seeds: range, profile: str, scale: Scale, jobs: int) -> Iterator[Result]:
-    one = partial(_result, profile=profile, scale=scale)
+@contextmanager
+def _kept(totals: Totals, path: Path | None) -> Iterator[Callable[[], None]]:
+    """Totals that are in their file now and then, and at the end, also where that is an interruption."""
+    began_s = perf_counter() - totals.lasted_s
+
+    def keep() -> None:
+        totals.lasted_s = perf_counter() - began_s
+        if path:
+            totals.save(path)
+
+    try:
+        yield keep
+    finally:
+        keep()
+
+
+def _results(seeds: range, one: Callable[[int], Told], jobs: int) -> Iterator[Told]:
+    """In the order of the seeds; whoever interrupts is obeyed as soon as the seeds that are being lived are over."""
     if jobs == 1:
         yield from map(one, seeds)
         return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(one, seeds, chunksize=20)
+    pool = ProcessPoolExecutor(jobs, initializer=_leave_interrupts)
+    try:
+        for begin in range(seeds.start, seeds.stop, _AT_ONCE):
+            yield from pool.map(one, range(begin, min(begin + _AT_ONCE, seeds.stop)), chunksize=20)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _result(seed: int, *, profile: str, scale: Scale) -> Result:
-    """One seed; of what passed, the events are not kept."""
-    from pos_lab.sim.run import run_seed
-
-    result = run_seed(seed, profile, scale=scale)
-    return replace(result, events=()) if result.passed else result
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the process that shares out the seeds."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _tell(result: Result, scale: Scale, *, shrink: bool, as_json: bool) -> None:
+def _progress(totals: Totals, seeds: int, jobs: int) -> None:
+    if not sys.stderr.isatty():
+        return
+    left_s = (seeds - totals.seeds) * totals.lasted_s / totals.seeds
+    typer.echo(
+        f"\r{totals.seeds} of {seeds} seeds, {len(totals.failures)} failed, "
+        f"{totals.seeds / totals.lasted_s * HOUR_S:.0f} an hour on {jobs}, {left_s / HOUR_S:.1f} h left ",
+        err=True,
+        nl=False,
+    )
+
+
+def _one_scenario(file: str) -> str:
+    """The file, if it is a scenario without mistakes; raises ScenarioErrors."""
+    if file:
+        from host.policy import Policy
+        from pos_lab.scenario.loader import load_scenario
+        from pos_lab.scenario.steps import STEPS
+
+        load_scenario(file, STEPS, Policy)
+    return file
+
+
+def _result(seed: int, *, profile: str, subject: Subject, whole: bool) -> Told:
+    """One seed; of what passed, the events are kept only where the ``whole`` is to be told."""
+    began_s = process_time()
+    result = subject.live(seed, profile, whole=whole)
+    if result.passed and not whole:
+        result = replace(result, events=())
+    return result, process_time() - began_s
+
+
+def _page_of(result: Result, html: Path | None, *, one_of_many: bool) -> Path:
+    """Where the story of a failing seed goes: each of many has a file of its own."""
+    if html is None:
+        return Path("report") / f"seed_{result.seed}.html"
+    return html.with_name(f"{html.stem}_{result.seed}{html.suffix}") if one_of_many else html
+
+
+def _write(page: Path, result: Result, command: str, lang: Lang, *, taken_out: int = 0) -> None:
+    from pos_lab.scenario.report.file import write_report
+    from pos_lab.sim.story_page import story_page
+
+    write_report(page, story_page(result, command, lang.code, taken_out=taken_out))
+
+
+def _tell(result: Result, subject: Subject, *, shrink: bool, as_json: bool, page: Path | None, lang: Lang) -> None:
     from pos_lab.sim.shrink import shrink as made_small
     from pos_lab.sim.story import story
 
-    command = f"poslab sim --seed {result.seed} --profile {result.profile}"
-    command += f" --shops {scale.shops_max} --intents {scale.intents}"
+    command = subject.command(result)
     taken_out = 0
     if shrink:
-        shrunk = made_small(result, scale)
+        shrunk = made_small(result, subject)
         taken_out, result = len(shrunk.suppressed), shrunk.result
         command += " --shrink"
+    if page:
+        _write(page, result, command, lang, taken_out=taken_out)
     if as_json:
         print_json(
             {
@@ -110,62 +249,36 @@ def _tell(result: Result, scale: Scale, *, shrink: bool, as_json: bool) -> None:
                 "faults": list(result.faults),
                 "intents": list(result.intents),
                 "command": command,
+                "story": str(page) if page else None,
             }
         )
         return
     typer.echo(f"seed {result.seed} ({result.profile}) FAILED" + (f", {taken_out} things taken out" if shrink else ""))
     for line in story(result, command):
         typer.echo(f"  {line}".rstrip())
+    if page:
+        typer.echo(f"  The story as a page: {page}")
     typer.echo("")
 
 
-class _Figures:
-    """What a run of many seeds comes to."""
-
-    def __init__(self) -> None:
-        self.seeds = self.failed = 0
-        self.virtual_s = 0.0
-        self.faults: list[int] = []
-        self.kinds: Counter[str] = Counter()
-        self.told: Counter[str] = Counter()
-        self._began_s = process_time()
-
-    def add(self, result: Result) -> None:
-        """Count one seed."""
-        self.seeds += 1
-        self.failed += not result.passed
-        self.virtual_s += result.virtual_s
-        self.faults.append(len(result.faults))
-        self.kinds.update(result.fired)
-        self.told.update(result.results)
-
-    def tell(self, lasted_s: float, jobs: int, *, as_json: bool, last: Result | None) -> None:
-        """The last words."""
-        document: dict[str, object] = {
-            "passed": not self.failed,
-            "seeds": self.seeds,
-            "failed": self.failed,
-            "lasted_s": round(lasted_s, 3),
-            "seeds_per_hour": round(self.seeds / lasted_s * _HOUR_S),
-            "jobs": jobs,
-            "virtual_days": round(self.virtual_s / 86_400, 3),
-            "faults": sum(self.faults),
-            "faults_per_seed_median": median(self.faults),
-            "kinds": dict(sorted(self.kinds.items())),
-            "told": dict(sorted(self.told.items())),
-            **({"digest": last.digest, "profile": last.profile} if last else {}),
-        }
-        if as_json:
-            print_json(document)
-            return
-        typer.echo(
-            f"{self.seeds} seeds, {self.failed} failed: {document['virtual_days']} days of business "
-            f"in {lasted_s:.1f} s ({document['seeds_per_hour']} seeds an hour on {jobs} of {os.cpu_count()} cores)"
-        )
-        typer.echo(
-            f"{document['faults']} faults of {len(self.kinds)} kinds, {document['faults_per_seed_median']} a seed; "
-            + "cashiers were told "
-            + ", ".join(f"{count} {name}" for name, count in sorted(self.told.items()))
-        )
-        if last:
-            typer.echo(f"profile {last.profile}, event log {last.digest}")
+def _tell_totals(figures: dict[str, Any], *, as_json: bool) -> None:
+    """The last words."""
+    if as_json:
+        print_json(figures)
+        return
+    typer.echo(
+        f"{figures['seeds']} seeds, {figures['failed']} failed: {figures['virtual_days']} days of business "
+        f"in {figures['lasted_s']:.1f} s ({figures['seeds_per_hour']} seeds an hour on {figures['jobs']} of "
+        f"{os.cpu_count()} cores, {figures['seeds_per_hour_per_core']} an hour of processor time)"
+    )
+    typer.echo(
+        f"{figures['faults']} faults of {len(figures['kinds'])} kinds, {figures['faults_per_seed_median']} a seed; "
+        + "cashiers were told "
+        + ", ".join(f"{count} {name}" for name, count in figures["told"].items())
+    )
+    markers = ", ".join(f"{name} {count}" for name, count in figures["markers"].items())
+    typer.echo(f"Sometimes: {markers or 'nothing of note'}")
+    if figures["never"] and figures["seeds"] >= _ENOUGH:
+        typer.echo(f"Never: {', '.join(figures['never'])}")
+    if "digest" in figures:
+        typer.echo(f"profile {figures['profile']}, event log {figures['digest']}")

@@ -14,8 +14,11 @@ from pos_lab.console.requests import CONSOLE_COMMANDS
 from pos_lab.console.shell import HELP
 from pos_lab.handbook.markdown import Markdown, block, code, codes, prose, sections, table
 from pos_lab.handbook.value import keys, names, values
+from pos_lab.scenario.faults import WrittenFault
 from pos_lab.scenario.model import CastMember, Document, StepSpec
 from pos_lab.scenario.steps import STEPS
+from pos_lab.sim.faults import KINDS
+from pos_lab.sim.occasions import OCCASIONS
 
 _WIDTH: Final = 100
 
@@ -28,7 +31,10 @@ def words() -> str:
         "## The file", keys(Document),
         "### A terminal of the cast", keys(CastMember),
         "### A step",
-        "One word with its arguments; beside it perhaps `say`, a text for the report, and `expect`, the expectation.",
+        "One word with its arguments; beside it perhaps `say`, a text for the report, `expect`, the expectation, and "
+        "`faults`, what happens while it is played.",
+        "### A fault", prose(WrittenFault.__doc__), keys(WrittenFault),
+        table(("kind", "happens to", "what", "an occasion"), map(_fault, OCCASIONS)),
         "## Values", values(),
         "## Words", table(("word", "what it does", "arguments", "expectation"), map(_row, STEPS.values())),
         *(_word(spec) for spec in STEPS.values()),
@@ -36,6 +42,11 @@ def words() -> str:
         "Every key may be left out. A step that may end otherwise than well says so by `outcome` or `error`.",
         *(sections(f"### {model.__name__}", prose(model.__doc__), keys(model)) for model in expectations),
     )  # fmt: skip
+
+
+def _fault(kind: str) -> tuple[Markdown, ...]:
+    target, occasion = OCCASIONS[kind]
+    return code(kind), Markdown(target), Markdown(KINDS[kind].english), Markdown(occasion)
 
 
 def _row(spec: StepSpec) -> tuple[Markdown, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pos_lab.handbook import acquirer, api, device, downloads, features, firmware, keys, lab, simulation, wire
+from pos_lab.handbook import acquirer, api, device, downloads, features, firmware, keys, lab, simulation, soak, wire
 from pos_lab.handbook.markdown import Markdown, sections, table
 from pos_lab.handbook.page import Page, Source
 
@@ -236,6 +236,18 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
                 Source("pos_lab/sim/profiles.py", ("PROFILES", "WEIGHTS")),
             ),
             simulation.simulation,
+        ),
+        "soak": Page(
+            "Soak",
+            "Which process is killed and when, what befalls stores and lines, what cannot be asked",
+            (
+                Source("pos_lab/soak/kills.py", ("KILLS",)),
+                Source("pos_lab/soak/line.py", ("INSTANTS",)),
+                Source("pos_lab/soak/troubles.py", ("TROUBLES",)),
+                Source("pos_lab/soak/noise.py", ("NOISES",)),
+                Source("pos_lab/soak/witness.py", ("UNASKED",)),
+            ),
+            soak.soak,
         ),
         "command_line": Page(
             "Command line",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pos_lab.handbook.markdown import code, sections, table
+from pos_lab.sim.catalogue import ELSEWHERE, IDS, WORKLOAD, kinds_of
 from pos_lab.sim.checker.invariants import INVARIANTS
 from pos_lab.sim.faults import KINDS
+from pos_lab.sim.markers import MARKERS
+from pos_lab.sim.office import ERRANDS
 from pos_lab.sim.profiles import PROFILES, WEIGHTS
+from pos_lab.sim.shop import INTENTS
 
 
 def simulation() -> str:
@@ -18,6 +22,17 @@ def simulation() -> str:
             ("fault", "rows of the catalogue", "what", "profiles"),
             [(code(name), kind.rows, kind.english, _profiles(name)) for name, kind in KINDS.items()],
         ),
+        "## The fault catalogue",
+        "Every row is brought about in worlds, by a fault or by what people do there, or elsewhere.",
+        table(("row", "brought about by"), [(identifier, _brought_about(identifier)) for identifier in IDS]),
+        "## What people do",
+        table(
+            ("errand of the office", "of a hundred", "what"),
+            [(code(name), str(row.weight), row.english) for name, row in ERRANDS.items()],
+        ),
+        table(("intent of a cashier", "how often"), [(code(name), str(row[0])) for name, row in INTENTS.items()]),
+        "## What must happen sometimes",
+        table(("marker", "what"), [(code(name), english) for name, english in MARKERS.items()]),
         "## Profiles",
         table(
             ("profile", "share of seeds", "kinds of faults"),
@@ -27,6 +42,14 @@ def simulation() -> str:
             ],
         ),
     )
+
+
+def _brought_about(identifier: str) -> str:
+    kinds = ", ".join(map(code, kinds_of(identifier)))
+    if identifier in ELSEWHERE:
+        row = ELSEWHERE[identifier]
+        return f"elsewhere: {row.reason} ({code(f'tests/{row.test}')})"
+    return ", ".join(filter(None, (kinds, WORKLOAD.get(identifier, ""))))
 
 
 def _profiles(kind: str) -> str:

@@ -30,7 +30,7 @@ from host.written import (
 )
 from pos_lab.handbook.markdown import Markdown, code, codes, plain, prose, table
 from pos_lab.policy_file import kind_of
-from pos_lab.scenario.model import Document, StepList, TerminalRef, Text, Title
+from pos_lab.scenario.model import Document, FaultList, StepList, TerminalRef, Text, Title
 from protocol.money import yuan
 
 
@@ -55,6 +55,7 @@ VALUES: Final = (
     Value("time of day", TimeOfDayS, "02:30, in China's time"),
     Value("terminal", TerminalRef, "the name of a terminal of the cast"),
     Value("steps", StepList, "a list of steps"),
+    Value("faults", FaultList, "a list of faults, each a mapping such as {kind: net.lost, at: 1}"),
     Value("title", Title, "a text of 1 to 100 characters"),
     Value("text", Text, "a text, or {zh: 中文, en: English}"),
     Value("line", str, "any text"),

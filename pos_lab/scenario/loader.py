@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
 from host.written import mistake, shown
 from pos_lab.scenario.errors import ScenarioError, ScenarioErrors, did_you_mean
+from pos_lab.scenario.faults import Fault, WrittenFault
 from pos_lab.scenario.model import Document, Scenario, ScenarioModel, Step, StepSpec, Text
 from pos_lab.scenario.source import STANDARD_INPUT, Entries, Items, Node, Place, Scalar, compose, read_text
 from pos_lab.scenario.wording import in_plain_english
@@ -23,7 +25,7 @@ Model = TypeVar("Model", bound=BaseModel)
 ERRORS_MAX = 100
 """Mistakes after which the rest of the steps is not looked at."""
 
-_BESIDE_THE_VERB = ("say", "expect")
+_BESIDE_THE_VERB = ("say", "expect", "faults")
 
 
 def load_scenario(path: str, steps: Mapping[str, StepSpec], policy: type[BaseModel]) -> Scenario:
@@ -47,7 +49,7 @@ def load_scenario(path: str, steps: Mapping[str, StepSpec], policy: type[BaseMod
         refused = {(error.line, error.column) for error in errors}
         raise ScenarioErrors([*errors, *(e for e in loading.errors if (e.line, e.column) not in refused)])
     told = document.title, document.policy, document.terminals, document.steps, file, document.features
-    return Scenario(document.scenario, *told)
+    return Scenario(document.scenario, *told, document.faults)
 
 
 @dataclass
@@ -74,6 +76,12 @@ class _Loading:
     def policy(self, value: object) -> BaseModel:
         assert isinstance(value, Scalar | Items | Entries), "only trees are read with a context"
         return self.read(self.policy_model, value) or ScenarioModel()
+
+    def faults(self, value: object) -> tuple[Fault, ...]:
+        if not isinstance(value, Items):
+            raise mistake("must be a list of faults", "such as [{kind: net.lost, at: 1}]")
+        found = [(node.place.line, self.read(WrittenFault, node)) for node in value]
+        return tuple(Fault(**read.model_dump(), line=line) for line, read in found if read is not None)
 
     def steps(self, value: object) -> tuple[Step, ...]:
         if not isinstance(value, Items):
@@ -110,10 +118,22 @@ class _Loading:
         spec = self.specs[verbs[0]]
         arguments = self.read(spec.arguments, _nothing_as_mapping(node[spec.name]))
         expect = self._expectation(spec, node)
+        faults = self._faults(node)
         if arguments is None:
             return None
         place = node.place
-        return Step(verb=spec.name, arguments=arguments, expect=expect, say=say, line=place.line, column=place.column)
+        where = {"line": place.line, "column": place.column}
+        return Step(verb=spec.name, arguments=arguments, expect=expect, say=say, faults=faults, **where)
+
+    def _faults(self, node: Entries) -> tuple[Fault, ...]:
+        if "faults" not in node:
+            return ()
+        try:
+            return self.faults(node["faults"])
+        except PydanticCustomError as error:
+            context = error.context or {}
+            self.note(node["faults"].place, f"faults: {error.message()}", str(context.get("hint", "")))
+            return ()
 
     def _expectation(self, spec: StepSpec, node: Entries) -> BaseModel | None:
         if "expect" not in node:
@@ -140,7 +160,12 @@ class _Loading:
                 self.note(place, f"of: no sale before this has the name {shown(wanted)}", did_you_mean(wanted, named))
             if name := getattr(step.arguments, "name", None):
                 named.add(str(name))
-            self.names_before_use(getattr(step.arguments, "before_reply", ()), named)
+            inside = getattr(step.arguments, "before_reply", ())
+            for inner in inside:
+                if inner.faults:
+                    place = Place(inner.line, inner.column, "faults")
+                    self.note(place, "a step inside a step has no faults", "write them beside the outer step")
+            self.names_before_use(inside, named)
 
 
 def _error(file: str, place: Place, message: str, hint: str) -> ScenarioError:

@@ -112,14 +112,21 @@ class Loading(Protocol):
     def policy(self, value: object) -> BaseModel:
         """Reads the policy; notes its mistakes."""
 
+    def faults(self, value: object) -> tuple[BaseModel, ...]:
+        """Reads a list of faults; notes its mistakes and returns those that are right."""
+
 
 class Step(ScenarioModel):
-    """One step: the verb, its arguments and what is expected of it, each in the verb's own model."""
+    """One step: the verb, its arguments and what is expected of it, each in the verb's own model.
+
+    ``faults`` happen while it is played.
+    """
 
     verb: str
     arguments: SerializeAsAny[BaseModel]
     expect: SerializeAsAny[BaseModel] | None = None
     say: Text | None = None
+    faults: tuple[SerializeAsAny[BaseModel], ...] = ()
     line: int
     column: int
 
@@ -145,6 +152,11 @@ def _policy(value: object, info: ValidationInfo) -> object:
     return value if loading is None else loading.policy(value)
 
 
+def _faults(value: object, info: ValidationInfo) -> object:
+    loading = _loading(info)
+    return value if loading is None else loading.faults(value)
+
+
 TerminalRef = Annotated[str, AfterValidator(_terminal)]
 """The name of a terminal of the cast."""
 
@@ -152,14 +164,19 @@ StepList = Annotated[tuple[Step, ...], BeforeValidator(_steps)]
 """Steps inside a step, read with the same table: ``before_reply: StepList = ()``."""
 
 
+FaultList = Annotated[tuple[SerializeAsAny[BaseModel], ...], BeforeValidator(_faults)]
+"""What happens by itself, each as ``pos_lab.scenario.faults`` has it."""
+
+
 class Document(ScenarioModel):
-    """The top of a scenario file."""
+    """The top of a scenario file. ``faults`` happen by themselves from the first step to the last."""
 
     scenario: Title
     title: Text
     features: tuple[FeatureId, ...] = ()
     policy: Annotated[SerializeAsAny[BaseModel], BeforeValidator(_policy)]
     terminals: dict[Name, CastMember]
+    faults: FaultList = ()
     steps: StepList
 
 
@@ -174,6 +191,12 @@ class Scenario:
     steps: tuple[Step, ...]
     file: str
     features: tuple[str, ...] = ()
+    faults: tuple[BaseModel, ...] = ()
+
+    @property
+    def all_faults(self) -> tuple[BaseModel, ...]:
+        """Those at the top and those beside steps."""
+        return (*self.faults, *(fault for step in self.steps for fault in step.faults))
 
 
 @dataclass(frozen=True, slots=True)

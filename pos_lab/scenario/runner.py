@@ -7,7 +7,7 @@ silence passes when just that came. The first step that does not pass ends the s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,31 +50,41 @@ class Runner:
             with TemporaryDirectory(prefix="poslab-") as temporary:
                 return await self.run(scenario, on_step, Path(temporary))
         assert isinstance(scenario.policy, Policy)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         async with world(scenario.terminals, scenario.policy, self._over, directory, self._seed) as built:
-            since = int(built.now().timestamp()) + await built.read(lambda books: books.counter(CLOCK_OFFSET))
-            play = _Play(self._steps, built)
-            results: list[StepResult] = []
-            for index, step in enumerate(scenario.steps):
-                broken = gravest(result.verdict for result in results) != "passed"
-                results.append(_skipped(index, step) if broken else await play.judge(index, step))
-                on_step(results[-1])
-            return ScenarioResult(
-                name=scenario.name,
-                title=scenario.title,
-                file=scenario.file,
-                verdict=gravest(result.verdict for result in results),
-                steps=tuple(results),
-                seed=self._seed,
-                duration_s=loop.time() - began,
-                virtual_s=built.elapsed_s() + built.advanced_s,
-                facts=play.stage.facts,
-                impact=await _impact(built, since),
-            )
+            return await play_in(built, scenario, self._steps, self._seed, on_step)
 
 
-class _Play:
+async def play_in(
+    built: World,
+    scenario: Scenario,
+    steps: Mapping[str, StepSpec],
+    seed: int,
+    on_step: Callable[[StepResult], None],
+) -> ScenarioResult:
+    """Play all steps of a scenario in its world, until one does not pass."""
+    began = asyncio.get_running_loop().time()
+    since = int(built.now().timestamp()) + await built.read(lambda books: books.counter(CLOCK_OFFSET))
+    play = Play(steps, built)
+    results: list[StepResult] = []
+    for index, step in enumerate(scenario.steps):
+        broken = gravest(result.verdict for result in results) != "passed"
+        results.append(_skipped(index, step) if broken else await play.judge(index, step))
+        on_step(results[-1])
+    return ScenarioResult(
+        name=scenario.name,
+        title=scenario.title,
+        file=scenario.file,
+        verdict=gravest(result.verdict for result in results),
+        steps=tuple(results),
+        seed=seed,
+        duration_s=asyncio.get_running_loop().time() - began,
+        virtual_s=built.elapsed_s() + built.advanced_s,
+        facts=play.stage.facts,
+        impact=await _impact(built, since),
+    )
+
+
+class Play:
     """One scenario while it is played."""
 
     def __init__(self, steps: Mapping[str, StepSpec], built: World) -> None:
@@ -90,8 +100,10 @@ class _Play:
             assert isinstance(title, Text)
             return StepResult(index, CHAPTER, step.line, "passed", title)
         began, seen = loop.time(), len(self._world.passed)
+        happened: list[str] = []
         try:
-            told = await self._steps[step.verb].run(self.stage, step.arguments)
+            with self._world.during(step) as happened:
+                told = await self._steps[step.verb].run(self.stage, step.arguments)
             verdict: Verdict = "passed" if _is_met(step, told) else "failed"
         except (ToldError, StepError) as error:
             told, verdict = Told(Text(zh=f"出错：{error}", en=f"error: {error}"), went_well=False), "error"
@@ -103,7 +115,7 @@ class _Play:
             name=step.verb,
             line=step.line,
             verdict=verdict,
-            message=told.message,
+            message=_with_faults(told.message, happened),
             duration_s=loop.time() - began,
             evidence=tuple(_evidence(passed) for passed in self._world.passed[seen:]),
             say=step.say,
@@ -116,6 +128,13 @@ class _Play:
         if not _is_met(step, told):
             raise StepError(f"the step inside, {step.verb} on line {step.line}, failed: {told.message.en}")
         return told
+
+
+def _with_faults(message: Text, happened: Sequence[str]) -> Text:
+    if not happened:
+        return message
+    names = ", ".join(happened)
+    return Text(zh=f"{message.zh}（故障：{names}）", en=f"{message.en} (faults: {names})")
 
 
 async def _impact(built: World, since: int) -> Impact:

@@ -103,7 +103,10 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """How one scenario went: ``virtual_s`` is how long it took for the terminals, ``duration_s`` for the onlooker."""
+    """How one scenario went: ``virtual_s`` is how long it took for the terminals, ``duration_s`` for the onlooker.
+
+    ``digest`` names the whole course of one that was played in virtual time.
+    """
 
     name: str
     title: Text
@@ -115,6 +118,7 @@ class ScenarioResult:
     virtual_s: float
     facts: Mapping[str, Fact] = field(default_factory=dict)
     impact: Impact = field(default_factory=Impact)
+    digest: str = ""
 
     @property
     def told_steps(self) -> tuple[StepResult, ...]:

@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 
 from pos_lab.sim import uart
 from pos_lab.sim.attack import ON_PATH
+from pos_lab.sim.device import CUT_AGAIN, DEVICE_FAULTS
+from pos_lab.sim.plots import PLOTS
 from pos_lab.sim.weather import CONNECTING, FAULTS
 
 
@@ -30,23 +32,18 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         **{name: Kind(row.rows, row.english) for name, row in CONNECTING.items()},
         **{name: Kind(row.rows, row.english) for name, row in uart.FAULTS.items()},
         uart.STUCK: Kind("U13", "flow control lets nothing through for a while"),
-        "net.partition": Kind("N14 N23", "a shop is cut off for a while"),
+        **{name: Kind(row.rows, row.english) for name, row in DEVICE_FAULTS.items()},
+        **{name: Kind(row.rows, row.english) for name, row in PLOTS.items()},
+        CUT_AGAIN: Kind("T08 T17 A11", "the plug is pulled again while the device recovers"),
         "host.crash_before_commit": Kind("H01 H04", "the host dies before a commit"),
         "host.crash_after_commit": Kind("H02", "the host dies behind a commit, before the replies"),
-        "host.crash": Kind("H03 H10", "the host dies between two requests"),
+        "host.crash_in_job": Kind("H20 O11", "the host dies in a commit of one of its own jobs"),
+        "host.exception": Kind("H14", "a defect of the host's code in the middle of a request"),
+        "host.out_of_memory": Kind("H12", "there is no memory in the middle of a request"),
         "disk.commit_fails": Kind("H07", "the disk fails in a commit, and nothing is kept"),
         "disk.commit_unknown": Kind("H07", "the disk fails behind a commit, and everything is kept"),
-        "disk.full": Kind("H05", "the disk is full for a while"),
+        "disk.busy": Kind("H06", "another process holds the database"),
         "disk.slow": Kind("H11", "a commit takes seconds"),
-        "power.cut": Kind("T01 T02 T03 T04 T05 T06 T08", "the plug is pulled at an operation of a chip or a part"),
-        "power.torn": Kind("T07 T09", "the plug is pulled inside a write, and what no barrier held is lost"),
-        "power.at_once": Kind("T03 T15", "the plug is pulled at any instant"),
-        "part": Kind("P01 P02 P04 P05 C02 C03 C07", "a part of the device fails"),
-        "attack.replay": Kind("N10 A02", "a request that passed is sent again by a stranger"),
-        "attack.flood": Kind("N18 N19 N30", "a stranger sends what is no message"),
-        "attack.forged": Kind("A01 A04", "a stranger sends a request that it changed"),
-        "operator.hold": Kind("O01 O03", "the acquirer suspends a terminal, whatever it is doing"),
-        "operator.stop": Kind("O01 L5", "the acquirer stops a terminal, whatever it is doing"),
     }
 )
 INTENT: Final = "intent"

@@ -30,6 +30,9 @@ class Writing(Protocol):
     route: str
     is_client: bool
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """As transports have it: "peername" is the name of the line."""
+
 
 Tap = Callable[[Writing, bytes], None]
 """Sees every write as it leaves its end."""
@@ -69,6 +72,7 @@ class Network:
         self.tap = tap
         self.faults = {**FAULTS, **faults}
         self.cut_off: set[str] = set()
+        self.documents: list[bytes] = []
         self.connections: dict[SimTransport, None] = {}
         self._chance = chance
         self._streams: dict[str, Random] = {}
@@ -118,6 +122,11 @@ class Network:
     def unlisten(self, host: str, port: int) -> None:
         """Nobody listens there any more."""
         self._listening.pop((host, port), None)
+
+    def reap(self) -> None:
+        """The network is whole again: whoever still has an end of a dead connection hears that it is gone."""
+        for transport in [one for one in self.connections if one.is_dead]:
+            transport.reset()
 
     def sever(self, *, only: Callable[[SimTransport], bool], reset: bool) -> None:
         """The end of connections whose owner died: its peers hear a reset, or nothing ever again."""
@@ -215,6 +224,11 @@ class SimTransport(LineTransport):
         if not reset:
             self.silence()
         self._lose(None)
+
+    @property
+    def is_dead(self) -> bool:
+        """Does nothing arrive any more in one of the directions?"""
+        return self._lane.dead or self.peer._lane.dead
 
     def silence(self) -> None:
         """Nothing arrives any more, in either direction, and nobody is told."""

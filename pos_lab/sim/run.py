@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pos_lab.sim.both_books import BookRow, both_books
 from pos_lab.sim.chance import Streams
 from pos_lab.sim.checker.examiner import Violation
 from pos_lab.sim.log import Event
@@ -15,7 +16,7 @@ from pos_lab.sim.world import Scale, SimWorld, Violated
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """What hosts and terminals say of faults is in the event log."""
     log = logging.getLogger("poslab")
     level = log.level
@@ -30,7 +31,9 @@ def _silence() -> Iterator[None]:
 class Result:
     """What became of one seed. ``digest`` is the SHA-256 of its event log, ``faults`` the names of what happened.
 
-    ``intents`` are the names of what cashiers meant to do, ``results`` how often what they were told ended how.
+    ``intents`` are the names of what people meant to do, ``markers`` what was sometimes seen, ``acts`` what the office
+    did, ``results`` how often what cashiers were told ended how. ``books`` are kept where something was found, or was
+    to be told.
     """
 
     seed: int
@@ -40,9 +43,12 @@ class Result:
     faults: tuple[str, ...]
     intents: tuple[str, ...]
     fired: Mapping[str, int]
+    markers: Mapping[str, int]
+    acts: Mapping[str, int]
     results: Mapping[str, int]
     violations: tuple[Violation, ...]
     events: tuple[Event, ...] = field(repr=False)
+    books: tuple[BookRow, ...] = field(default=(), repr=False)
 
     @property
     def passed(self) -> bool:
@@ -51,13 +57,22 @@ class Result:
 
 
 def run_seed(
-    seed: int, profile: str = "", *, suppressed: frozenset[str] = frozenset(), scale: Scale | None = None
+    seed: int,
+    profile: str = "",
+    *,
+    suppressed: frozenset[str] = frozenset(),
+    scale: Scale | None = None,
+    until: frozenset[str] = frozenset(),
+    with_books: bool = False,
 ) -> Result:
-    """Live the world of a seed. ``profile`` is drawn where it is not given. Raises what is a defect of the product."""
+    """Live the world of a seed. ``profile`` is drawn where it is not given. Raises what is a defect of the product.
+
+    A world ends with its first violation, but not before one of each id of ``until`` was found.
+    """
     worlds: list[SimWorld] = []
 
     async def main(loop: SimLoop) -> None:
-        world = SimWorld(loop, seed, profile, suppressed, scale or Scale())
+        world = SimWorld(loop, seed, profile, suppressed, scale or Scale(), until=until)
         worlds.append(world)
         try:
             await world.live()
@@ -65,7 +80,7 @@ def run_seed(
             return
 
     try:
-        with _silence():
+        with silence():
             run_virtual(main, Streams(seed).of("loop"))
     except Deadlocked as error:
         worlds[0].examiner.violations.append(Violation("D3", "somebody can always go on", str(error)))
@@ -80,9 +95,12 @@ def run_seed(
         world.log.digest,
         world.loop.time(),
         tuple(world.ledger.names),
-        tuple(name for shop in world.shops for name in shop.intents),
+        (*(name for shop in world.shops for name in shop.intents), *world.intents),
         dict(world.ledger.fired + world.parts),
+        dict(world.sightings.seen),
+        dict(+world.office.done),
         results,
         tuple(world.examiner.violations),
         tuple(world.log.events),
+        tuple(both_books(world.examiner.evidence)) if with_books or world.examiner.violations else (),
     )

@@ -1,7 +1,8 @@
 """A shop: one till with its device, and the cashier who sells, makes mistakes and remembers what the till said.
 
-Rules owned here: a cashier knows slips and nothing else; after a power cut the device is switched on again, and only
-what its NVRAM holds comes back. TABLE INTENTS: what cashiers do, how often, and the words they key in.
+Rules owned here: a cashier knows slips and nothing else, and does what the till says must be done first (REMEDIES);
+what is due at the device itself (a swap, a key card, a device that is broken) goes before the next customer. TABLE
+INTENTS: what cashiers do, how often, and the words they key in.
 """
 
 from __future__ import annotations
@@ -13,14 +14,11 @@ from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from firmware_sim.board import Hardware
-from firmware_sim.errors import BootFailed, DeviceError, NvramCorrupt
-from firmware_sim.faults import FAULT_POINTS
-from firmware_sim.power import Phase, PowerLost
+from firmware_sim.models import Model
 from pos_lab.sim.checker.evidence import Told
+from pos_lab.sim.device import PIN, Device
+from pos_lab.sim.moving import OUT_OF_ORDER, Moving
 from protocol.money import yuan
-from terminal.app import Terminal
-from terminal.errors import JournalUnreadable, TransitionRefused
 from terminal.outcome import Outcome
 from terminal.settings import Settings
 
@@ -32,16 +30,30 @@ CARDS: Final = (
     "debit_poor", "stolen", "expired:insert", "pin_locked:insert", "forced_96", "forced_68", "forced_51",
 )  # fmt: skip
 CARD_WEIGHTS: Final = (30, 10, 10, 20, 10, 4, 6, 2, 1, 1, 1, 2, 2, 1)
-PIN: Final = "123456"
 AMOUNTS_FEN: Final = (1, 99, 100, 999, 4_999, 5_000, 6_000, 9_999, 10_000, 12_345, 99_999, 250_000, 4_999_999)
 THINK_S: Final = 20.0
-CUT_WITHIN: Final = 80
-"""Among how many operations from now a planned power cut falls."""
-DARK_S: Final = (0.5, 120.0)
-BOOTS_MAX: Final = 20
-_NOT_CURED: Final = frozenset({"journal.erase_fails", "secure_module.tamper", "firmware.trial_crashes"})
-PART_FAULTS: Final = tuple(name for name, point in FAULT_POINTS.items() if point.takes(None) and name not in _NOT_CURED)
-"""What can be armed and leaves the device as it was: after the others a terminal never settles again."""
+ERRAND: Final = 0.6
+"""How often what is due at the device comes before the next customer."""
+KEYS_NEEDED: Final = frozenset({"terminal.bad_keys", "terminal.no_master_key", "terminal.keys_locked"})
+REMEDIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "terminal.announcement_unread": ("acknowledge", ""),
+        "terminal.paused": ("resume",),
+        "terminal.journal_full": ("settle",),
+        "terminal.training": ("training", "off"),
+        "terminal.settlement_pending": ("settle",),
+        "update.batch_open": ("settle",),
+    }
+)
+"""Why a till sells nothing now -> what a cashier does about it."""
+SEEN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "terminal.announcement_unread": "announcement_stops_sale",
+        "terminal.journal_full": "journal_was_full",
+        "terminal.card_declined": "chip_declined_approval",
+    }
+)
+"""Reason -> marker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,63 +136,105 @@ def _nothing(shop: Shop) -> tuple[str, ...]:
     return ()
 
 
+def _held_more(shop: Shop) -> tuple[str, ...] | None:
+    slip = shop.drawer.some(shop.chance, "preauth")
+    return (yuan(shop.chance.randint(1, 5_000)), slip.card, slip.auth_id, slip.date, PIN) if slip else None
+
+
+def _sold_offline(shop: Shop) -> tuple[str, ...] | None:
+    slip = shop.drawer.some(shop.chance, "offline_sale")
+    return (slip.stan, yuan(shop.chance.randint(1, 20_000))) if slip else None
+
+
+def _carded(shop: Shop) -> tuple[str, ...]:
+    return shop.readable("debit"), PIN
+
+
+def _fetched(shop: Shop) -> tuple[str, ...]:
+    return (shop.chance.choice(("rates", "contactless", "no_pin_bins", "tms_parameters")),)
+
+
+def _switched(shop: Shop) -> tuple[str, ...]:
+    return (shop.chance.choice(("on", "off")),)
+
+
+def _entered(shop: Shop) -> tuple[str, ...]:
+    return ("",)
+
+
 INTENTS: Final[Mapping[str, tuple[int, Words]]] = MappingProxyType(
     {
-        "sale": (60, _paying),
-        "void": (9, _voided),
-        "refund": (6, _refunded),
-        "preauth": (4, _paying),
-        "completion": (3, _held),
-        "preauth_void": (1, _held),
-        "completion_void": (1, _completed),
-        "offline_sale": (4, _small),
-        "tip_adjustment": (2, _tipped),
-        "qr_sale": (2, _scanned),
-        "settle": (5, _nothing),
-        "sign_in": (3, _nothing),
-        "reverse": (2, _nothing),
-        "reprint": (1, _nothing),
+        "sale": (120, _paying),
+        "void": (18, _voided),
+        "refund": (12, _refunded),
+        "preauth": (8, _paying),
+        "additional_preauth": (1, _held_more),
+        "completion": (6, _held),
+        "completion_advice": (2, _held),
+        "preauth_void": (2, _held),
+        "completion_void": (2, _completed),
+        "offline_sale": (8, _small),
+        "offline_adjustment": (2, _sold_offline),
+        "tip_adjustment": (4, _tipped),
+        "qr_sale": (4, _scanned),
+        "balance": (1, _carded),
+        "settle": (10, _nothing),
+        "sign_in": (5, _nothing),
+        "sign_off": (1, _nothing),
+        "cashier_sign_in": (1, _nothing),
+        "reverse": (4, _nothing),
+        "reprint": (2, _nothing),
         "echo": (1, _nothing),
+        "status": (1, _nothing),
+        "commands": (3, _nothing),
+        "notices": (1, _nothing),
+        "why": (1, _nothing),
+        "update": (3, _nothing),
+        "download": (1, _fetched),
+        "acknowledge": (1, _entered),
+        "pause": (1, _nothing),
+        "training": (1, _switched),
     }
 )
-"""Flow -> how often of a hundred, and its words."""
+"""Flow -> how often of about 230, and its words."""
 
 
 class Shop:
-    """One shop of a world: its ``hardware``, and the application while the power is on."""
+    """One shop of a world. ``device`` is the one that it sells on, ``former`` those that it sold on before.
 
-    def __init__(self, world: SimWorld, name: str, hardware: Hardware, settings: Settings, chance: Random) -> None:
+    What is due there: ``moving``, a swap; ``key_due``, another master key by "card" or over the "line"; ``broken``, why
+    the device is of no use; ``exchange_due``, whether it is replaced once it is settled.
+    """
+
+    def __init__(self, world: SimWorld, name: str, settings: Settings, chance: Random) -> None:
         self.world = world
         self.name = name
-        self.hardware = hardware
         self.settings = settings
         self.chance = chance
         self.drawer = Drawer()
         self.rates: Mapping[str, float] = {}
         self.results: dict[str, int] = {}
         self.intents: list[str] = []
-        self._terminal: Terminal | None = None
+        self.doing = ""
+        self.former: list[Device] = []
+        self.moving: Moving | None = None
+        self.key_due = ""
+        self.broken = ""
+        self.exchange_due = False
+        self.is_closed = False
+        self.device: Device
+        self._unsent_signature = False
+        self._renewed = False
 
     @property
     def terminal_id(self) -> str:
         """Field 41."""
         return self.settings.terminal_id
 
-    async def terminal(self) -> Terminal:
-        """The application, switched on where the power is off; recovery may be cut as anything else."""
-        for _ in range(BOOTS_MAX):
-            if self._terminal is not None and self.hardware.power.is_on:
-                return self._terminal
-            try:
-                self._terminal = Terminal(self.hardware, self.settings)
-            except PowerLost:
-                await self._dark("in the boot")
-            except (BootFailed, NvramCorrupt, JournalUnreadable, TransitionRefused, DeviceError) as error:
-                self.world.broken(self.name, f"J5: the terminal does not start any more: {error}")
-            else:
-                self.world.note(self.name, "boot", f"epoch {self.hardware.power.epoch}")
-                self.world.examiner.look_at(self.terminal_id)
-        raise AssertionError("a device that is cut at every boot")
+    @property
+    def model(self) -> Model:
+        """That of its device."""
+        return self.device.hardware.model
 
     def amount_fen(self) -> int:
         """An amount as shops have them, edges among them."""
@@ -190,44 +244,109 @@ class Shop:
 
     def readable(self, card: str) -> str:
         """The same card, the way in which this model reads it; another one where it cannot."""
-        model, (name, _, way) = self.hardware.model, card.partition(":")
+        model, (name, _, way) = self.model, card.partition(":")
         if name == "wearable" and not model.contactless:
             return "debit"
         return card if model.chip or not way else name
 
+    def move_to(self, device: Device) -> None:
+        """Sell on this device from here on: the examiner reads its journal, and keeps what it read in the other's."""
+        self.device.is_watched = False
+        self.former.append(self.device)
+        self.use(device)
+
+    def use(self, device: Device) -> None:
+        """Sell on this device."""
+        self.device = device
+        device.is_watched = True
+        journal = device.hardware.chips.journal
+        self.world.examiner.watch(self.terminal_id, journal.read, journal.size_bytes)
+        self.world.examiner.fit(self.terminal_id, device.serial_number)
+        self.key_due = self.broken = ""
+
     async def work(self, intents: int) -> None:
-        """A day: one intent after the other."""
+        """A day: one intent after the other, what is due at the device in between."""
         flows = list(INTENTS)
         weights = [weight for weight, _ in INTENTS.values()]
         for _ in range(intents):
             await asyncio.sleep(self.chance.expovariate(1 / THINK_S))
+            if self.is_closed:
+                return
+            is_due = self.chance.random() < ERRAND
             flow = self.chance.choices(flows, weights)[0]
             words = INTENTS[flow][1](self)
             name = self.world.ledger.intends(self.name)
-            if words is not None and name:
+            if not name:
+                continue
+            if is_due and self._has_duties:
                 self.intents.append(name)
-                self._plan_faults()
+                self.device.suffer(self._strikes)
+                await self.see_to_duties()
+            elif words is not None:
+                self.intents.append(name)
+                self.device.suffer(self._strikes)
                 await self.play(flow, *words)
 
     async def play(self, flow: str, *words: str) -> Outcome | None:
-        """Let the cashier do something; None where the power went meanwhile."""
-        terminal = await self.terminal()
-        seen = len(terminal.told)
-        self.world.note(self.name, "intent", " ".join((flow, *(word for word in words if word != PIN))))
-        try:
-            return await terminal.do(flow, *words)
-        except PowerLost:
-            return None
-        finally:
-            for outcome in terminal.told[seen:]:
-                self._hear(outcome, words)
-            if not self.hardware.power.is_on:
-                await self._dark(flow)
+        """Let the cashier do something, and what the till says is to be done first; None where the power went."""
+        outcome = await self._play(flow, *words)
+        if outcome is not None and outcome.reason in REMEDIES and outcome.flow != REMEDIES[outcome.reason][0]:
+            await self._play(*REMEDIES[outcome.reason])
+        return outcome
 
-    def _hear(self, outcome: Outcome, words: tuple[str, ...]) -> None:
+    async def _play(self, flow: str, *words: str) -> Outcome | None:
+        self.doing = flow
+        try:
+            outcome = await self.device.play(flow, *words)
+        finally:
+            self.doing = ""
+        if outcome is None and flow == "settle":
+            self.world.sometimes("cut_during_settlement")
+        return outcome
+
+    @property
+    def _has_duties(self) -> bool:
+        return bool(self.broken or self.key_due or self.moving or self.exchange_due)
+
+    async def see_to_duties(self) -> None:
+        """One step of what is due at the device, the most urgent first."""
+        if self.broken:
+            await self.world.office.replace_device(self, why=self.broken)
+        elif self.key_due == "line":
+            outcome = await self._play("download_master_key")
+            if outcome is not None:
+                self._renewed, self.key_due = outcome.is_good, "" if outcome.is_good else "card"
+        elif self.key_due:
+            await self.world.office.bring_card(self.device)
+            self._renewed, self.key_due = True, ""
+        elif self.moving is not None:
+            self.doing = "swap"
+            await self.moving.go_on()
+            self.doing = ""
+            if self.moving is not None and self.moving.is_done:
+                self.moving = None
+        elif self.exchange_due:
+            outcome = await self._play("settle")
+            if outcome is not None and outcome.is_good:
+                self.exchange_due = False
+                await self.world.office.replace_device(self, why="")
+
+    async def finish(self, tries: int, pause_s: float) -> str:
+        """See to all that is due, once everything is healed; what is left, "" for nothing."""
+        for _ in range(tries):
+            if not self._has_duties or self.is_closed:
+                return ""
+            await self.see_to_duties()
+            await asyncio.sleep(pause_s)
+        return f"{self.broken or self.key_due or (self.moving and self.moving.stage) or 'exchange'} is never done"
+
+    def hear(self, device: Device, outcome: Outcome, words: tuple[str, ...]) -> None:
+        """A device tells the cashier something; what one says on which the shop sells no more is only noted."""
         self.results[outcome.result] = self.results.get(outcome.result, 0) + 1
         told = f"{outcome.flow} {outcome.result} {outcome.reason or outcome.code} {outcome.stan}"
         self.world.note(self.name, "told", told)
+        if device is not self.device:
+            return
         result = outcome.result
         if outcome.flow == "reverse" and outcome.stan and outcome.is_good:
             result = "unknown" if outcome.result == "unknown" else "approved"
@@ -236,6 +355,7 @@ class Shop:
             pass
         elif outcome.stan and result in ("approved", "refused", "unknown"):
             self._told(outcome, result)
+        self._notice(outcome)
         if outcome.result == "approved" and outcome.flow in INTENTS:
             card = words[1] if len(words) > 1 else ""
             detail = outcome.detail
@@ -251,47 +371,48 @@ class Shop:
                 )
             )
 
+    def _notice(self, outcome: Outcome) -> None:
+        """What this says about the device, and which markers it is worth."""
+        sometimes, reason, flow = self.world.sometimes, outcome.reason, outcome.flow
+        if reason in OUT_OF_ORDER and not (self.moving and flow in ("hand_over", "take_over")):
+            self.broken = self.broken or OUT_OF_ORDER[reason]
+        elif reason in KEYS_NEEDED and not self.key_due:
+            self.key_due = "card"
+        if reason in SEEN:
+            sometimes(SEEN[reason])
+        if reason.startswith("update."):
+            sometimes("firmware_refused")
+        if flow == "upload":
+            if outcome.is_good and self._unsent_signature:
+                sometimes("signature_resent")
+            self._unsent_signature = not outcome.is_good
+        if not outcome.is_good:
+            return
+        if flow == "commands" and outcome.detail.get("count", "0") != "0":
+            sometimes("command_carried_out")
+        elif flow == "download":
+            sometimes("parameters_downloaded")
+        elif flow == "settle":
+            if self.world.host_state(self.device.serial_number) == "stopped":
+                sometimes("stopped_terminal_drained")
+        elif flow == "sign_in":
+            if self._renewed:
+                self._renewed = False
+                sometimes("master_key_renewed")
+            if self.device.runs_new_firmware:
+                sometimes("firmware_installed")
+
     def _told(self, outcome: Outcome, result: str) -> None:
         told = Told(self.terminal_id, outcome.flow, result, outcome.stan, outcome.amount_fen)
         self.world.examiner.told(told)
-
-    async def _dark(self, where: str) -> None:
-        """The power is gone: the examiner looks at what is left, then it comes back."""
-        self._terminal = None
-        self.world.note(self.name, "dark", where)
-        self.world.examiner.look_at(self.terminal_id)
-        await asyncio.sleep(self.chance.uniform(*DARK_S))
-
-    def _plan_faults(self) -> None:
-        power, chance = self.hardware.power, self.chance
-        if self._strikes("power.cut"):
-            power.cut_at(chance.randint(1, CUT_WITHIN), chance.choice((Phase.BEFORE, Phase.AFTER)))
-        if self._strikes("power.torn"):
-            power.cut_at(
-                chance.randint(1, CUT_WITHIN),
-                Phase.TORN,
-                torn_bytes=chance.randint(0, 256),
-                lost=chance.getrandbits(8),
-            )
-        if self._strikes("power.at_once"):
-            later_s = chance.choice((chance.uniform(0, 1), chance.uniform(0, 40)))
-            self.world.loop.call_later(later_s, self._pull)
-        if self._strikes("part"):
-            name = chance.choice(PART_FAULTS)
-            self.world.count(name)
-            self.hardware.faults.arm(name)
-
-    def _pull(self) -> None:
-        if self.hardware.power.is_on:
-            self.hardware.power.cut()
 
     def _strikes(self, kind: str) -> bool:
         rate = self.rates.get(kind, 0.0)
         return bool(rate) and self.chance.random() < rate and self.world.ledger.happens(kind, self.name)
 
     def heal(self) -> None:
-        """Nothing fails at this device any more."""
+        """Nothing fails at this shop any more."""
         self.rates = {}
-        self.hardware.power.spare()
-        for name in self.hardware.faults.armed:
-            self.hardware.faults.disarm(name)
+        devices = [self.device, *([self.moving.new] if self.moving else [])]
+        for device in devices:
+            device.heal()

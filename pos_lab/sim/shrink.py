@@ -1,7 +1,8 @@
 """Makes a failing seed small: takes out faults and intents for as long as the same invariant fails.
 
-Rules owned here: delta debugging, faults first, then intents, then faults again, since a smaller story needs fewer;
-what is left fails as the whole did. The seed stays the same, so whoever shrinks it again comes to the same story.
+Rules owned here: delta debugging, faults first, then intents, again and again until nothing more can be taken out; what
+is left fails as the whole did, and is never a longer story. The seed stays the same, so whoever shrinks it again comes
+to the same story.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pos_lab.sim.run import Result, run_seed
-from pos_lab.sim.world import Scale
+from pos_lab.sim.run import Result
+from pos_lab.sim.subject import Subject
 
 TRIES_MAX: Final = 400
 
@@ -25,24 +26,26 @@ class Shrunk:
     tries: int
 
 
-def shrink(failing: Result, scale: Scale | None = None) -> Shrunk:
-    """Shrink a failing result. Raises ValueError for one that passed."""
+def shrink(failing: Result, subject: Subject | None = None) -> Shrunk:
+    """Shrink a failing result of a subject. Raises ValueError for one that passed."""
     if failing.passed:
         raise ValueError(f"seed {failing.seed} has not failed")
-    search = _Search(failing, scale)
-    search.reduce(failing.faults)
-    search.reduce(search.best.intents)
-    search.reduce(search.best.faults)
+    search = _Search(failing, subject or Subject())
+    taken_out: frozenset[str] | None = None
+    while search.suppressed != taken_out and search.tries < TRIES_MAX:
+        taken_out = search.suppressed
+        search.reduce(search.best.faults)
+        search.reduce(search.best.intents)
     return Shrunk(search.best, search.suppressed, search.tries)
 
 
 class _Search:
-    def __init__(self, failing: Result, scale: Scale | None) -> None:
+    def __init__(self, failing: Result, subject: Subject) -> None:
         self.best = failing
         self.suppressed: frozenset[str] = frozenset()
         self.tries = 0
         self._id = failing.violations[0].id
-        self._scale = scale
+        self._subject = subject
 
     def reduce(self, names: Sequence[str]) -> None:
         """Take out as many of ``names`` as can be, larger parts first."""
@@ -60,8 +63,12 @@ class _Search:
     def _fails_without(self, part: frozenset[str]) -> bool:
         self.tries += 1
         suppressed = self.suppressed | part
-        result = run_seed(self.best.seed, self.best.profile, suppressed=suppressed, scale=self._scale)
-        if result.passed or result.violations[0].id != self._id:
+        result = self._subject.live(self.best.seed, self.best.profile, suppressed=suppressed)
+        if result.passed or result.violations[0].id != self._id or _length(result) > _length(self.best):
             return False
         self.best, self.suppressed = result, suppressed
         return True
+
+
+def _length(result: Result) -> int:
+    return len(result.faults) + len(result.intents)

@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from firmware_sim.board import Hardware
 from firmware_sim.cards import TEST_CARDS
 from firmware_sim.line import Direction
 from firmware_sim.models import MODELS
-from host.policy import Policy
+from host.policy import Payouts, Policy
 from host.written import CHINA_TIME
 from pos_lab.sim import uart
 from pos_lab.sim.acquirer import ADDRESS, SimHost
-from pos_lab.sim.attack import ON_PATH
+from pos_lab.sim.attack import COMMAND, ON_PATH, remember
 from pos_lab.sim.chance import Streams
+from pos_lab.sim.checker.device import DeviceReader, Maker, Memory
+from pos_lab.sim.checker.evidence import Loaded
 from pos_lab.sim.checker.examiner import Examiner, Violation
+from pos_lab.sim.checker.ledger import Change
+from pos_lab.sim.device import Device
 from pos_lab.sim.faults import FaultLedger
 from pos_lab.sim.log import Event, EventLog
 from pos_lab.sim.loop import SimLoop
+from pos_lab.sim.markers import Sightings
 from pos_lab.sim.net import Network, Writing
+from pos_lab.sim.office import Office
 from pos_lab.sim.plots import PLOTS
 from pos_lab.sim.profiles import drawn_profile, drawn_rates
 from pos_lab.sim.shop import CARDS, Shop
@@ -35,6 +42,8 @@ from pos_lab.sim.weather import CONNECTING
 from pos_lab.vendor import VENDOR_PUBLIC_KEY, make_image
 from terminal.settings import Settings
 
+AUTOMATIC: Final = Policy(payouts=Payouts(automatic=True))
+"""Rules under which the host pays by itself."""
 SHOP_MODELS: Final = ("PX-S80", "NX-G10", "PX-S60", "PX-A920", "PX-E90")
 BEGINNINGS: Final = (
     datetime(2026, 3, 14, 9, 30, tzinfo=CHINA_TIME),
@@ -47,17 +56,48 @@ BEGINNINGS: Final = (
 REPLY_TIMEOUT_S: Final = 30.0
 LATE_S: Final = 1_000.0
 """How long after healing a message may still be under way."""
+SETTLING_S: Final = 100.0
+"""How long what healed devices do by themselves may take."""
 CARD_NAMES: Final = tuple(card.partition(":")[0] for card in CARDS)
 SERIAL: Final = 0.2
 """The share of shops whose device is on a serial line."""
-PAYOUT: Final = 0.1
-"""How often of the acquirer's looks at a shop it pays what it owes."""
 OVERHEARD: Final = 60
 """How many requests strangers remember."""
 TRIES: Final = 40
 RETRY_S: Final = 30.0
 SIGNED_ABOVE_FEN: Final = 200_000
 """Signatures cost more time than everything else together: they are asked for rarely."""
+
+
+_MTI: Final = slice(11, 13)
+"""Where the type of a message stands, behind TPDU and header."""
+_REVERSAL: Final = b"\x04\x00"
+_APPROVALS: Final = frozenset({b"\x02\x10", b"\x01\x10"})
+
+
+def _offline(change: Change) -> bool:
+    row = change.after
+    return change.table == "transactions" and row.get("kind") == "offline_sale" and row["state"] == "captured"
+
+
+def _early_reversal(change: Change) -> bool:
+    return change.table == "transactions" and not change.before and change.after.get("state") == "tombstone"
+
+
+def _plan_stops(change: Change) -> bool:
+    return (
+        change.table == "terminals"
+        and change.before.get("state") == "retiring"
+        and change.after.get("state") == "stopped"
+    )
+
+
+SEEN_IN_LEDGER: Final[Mapping[str, Callable[[Change], bool]]] = {
+    "offline_uploaded": _offline,
+    "reversal_before_original": _early_reversal,
+    "campaign_stopped_terminal": _plan_stops,
+}
+"""Marker -> whether a row that the host wrote shows it."""
 
 
 class Violated(Exception):
@@ -69,13 +109,22 @@ class Scale:
     """How large a world is."""
 
     shops_max: int = 2
-    intents: int = 20
+    intents: int = 14
 
 
 class SimWorld:
-    """Made on a loop for one seed; ``live`` plays it."""
+    """Made on a loop for one seed; ``live`` plays it until an invariant of each id of ``until`` has failed."""
 
-    def __init__(self, loop: SimLoop, seed: int, profile: str, suppressed: frozenset[str], scale: Scale) -> None:
+    def __init__(
+        self,
+        loop: SimLoop,
+        seed: int,
+        profile: str,
+        suppressed: frozenset[str],
+        scale: Scale,
+        *,
+        until: frozenset[str] = frozenset(),
+    ) -> None:
         self.loop = loop
         self.streams = Streams(seed)
         self.chance = self.streams.of("world")
@@ -84,6 +133,9 @@ class SimWorld:
         self.log = EventLog()
         self._found: asyncio.Future[None] = loop.create_future()
         self.parts: Counter[str] = Counter()
+        self.sightings = Sightings()
+        self.sometimes = self.sightings.sometimes
+        self.intents: list[str] = []
         self.ledger = FaultLedger(self.note, suppressed)
         self.began = self.chance.choice(BEGINNINGS)
         self.network = Network(
@@ -96,10 +148,19 @@ class SimWorld:
         )
         self.overheard: deque[bytes] = deque(maxlen=OVERHEARD)
         self.host = SimHost(
-            self.network, self.streams.of("host"), clock=self.now, policy=Policy(), committed=self._committed
+            self.network,
+            self.streams.of("host"),
+            clock=self.now,
+            policy=AUTOMATIC if self.chance.random() < 0.5 else Policy(),
+            committed=self._committed,
+            sometimes=self.sometimes,
         )
-        self.examiner = Examiner(self.host.database.driver)
+        self.examiner = Examiner(self.host.database.driver, until=until, now_s=lambda: int(self.host.now().timestamp()))
+        self.host.examiner = self.examiner
         self.shops: list[Shop] = []
+        self.devices: list[Device] = []
+        self.model_of: dict[str, str] = {}
+        self.office = Office(self)
         self.guests: set[asyncio.Task[None]] = set()
         self.secrets = {f"the number of card {name}": TEST_CARDS[name].pan.encode() for name in CARD_NAMES}
 
@@ -110,7 +171,7 @@ class SimWorld:
     def note(self, who: str, what: str, words: str = "", payload: bytes = b"") -> None:
         """Write a line of the log; the run ends with it if the examiner has found something."""
         self.log.write(Event(self.loop.time(), who, what, words, payload))
-        if self.examiner.violations and not self._found.done():
+        if self.examiner.has_seen_enough and not self._found.done():
             self._found.set_result(None)
 
     def count(self, name: str) -> None:
@@ -129,19 +190,28 @@ class SimWorld:
         await self._set_up()
         self._unleash()
         working = [asyncio.ensure_future(shop.work(self.scale.intents)) for shop in self.shops]
-        plotting = asyncio.ensure_future(self._plot())
-        await self._until_done(working)
-        plotting.cancel()
+        outside = [asyncio.ensure_future(self._plot()), asyncio.ensure_future(self.office.work())]
+        await self._until_done(working, outside)
+        for task in outside:
+            task.cancel()
         self._heal()
         await asyncio.sleep(LATE_S)
-        await self._until_done([asyncio.ensure_future(self._resolve(shop)) for shop in self.shops])
-        await asyncio.sleep(LATE_S)
-        await self._until_done([asyncio.ensure_future(self._settle(shop)) for shop in self.shops])
+        for step, late_s in ((self._resolve, 0.0), (self._finish, SETTLING_S), (self._settle, 0.0)):
+            await self._until_done([asyncio.ensure_future(step(shop)) for shop in self.shops])
+            await asyncio.sleep(late_s)
+        await self._until_done([asyncio.ensure_future(self._ask_why(shop)) for shop in self.shops])
         for shop in self.shops:
             self.host.try_to("payout", merchant_id=shop.settings.merchant_id)
-        self.examiner.quiet()
+        self._weigh(is_quiet=True)
+        self.examiner.quiet(self._open_lines())
         self.examiner.search(self._places(), self.secrets)
         self._judge()
+
+    def _open_lines(self) -> frozenset[str]:
+        """The lines on which the host speaks to somebody."""
+        ends = (end for end in self.network.connections if not end.is_client)
+        serial = (url.partition("?")[0].rpartition("/")[2] for url in self.host.lines)
+        return frozenset((*(str(end.get_extra_info("peername")) for end in ends), *serial))
 
     def _places(self) -> dict[str, bytes]:
         """Everything that is left of this world, but for what passed on the wire."""
@@ -149,28 +219,28 @@ class SimWorld:
             "the database": self.host.database.image,
             "the event log": "".join(event.line() for event in self.log.events).encode(),
         }
-        for shop in self.shops:
-            hardware = shop.hardware
-            for name in ("journal", "keys", "slot_record"):
-                places[f"the {name} of {shop.name}"] = getattr(hardware.chips, name).image
+        for device in self.devices:
+            hardware, name = device.hardware, device.serial_number
+            for chip in ("journal", "keys", "slot_record"):
+                places[f"the {chip} of {name}"] = getattr(hardware.chips, chip).image
             printed = [*hardware.paper, *(text for shown in hardware.shown for text in (shown.zh, shown.en))]
-            places[f"paper and screen of {shop.name}"] = "\n".join(printed).encode()
+            places[f"paper and screen of {name}"] = "\n".join(printed).encode()
         return places
 
-    async def _until_done(self, working: list[asyncio.Task[None]]) -> None:
+    async def _until_done(self, working: list[asyncio.Task[None]], beside: Sequence[asyncio.Task[None]] = ()) -> None:
         """Wait for all, or for the first violation, which ends the others. Raises Violated, and what a task raises."""
         left = list(working)
         while left and not self._found.done():
-            await asyncio.wait([*left, self._found], return_when=asyncio.FIRST_COMPLETED)
-            for task in [task for task in left if task.done()]:
-                left.remove(task)
+            await asyncio.wait([*left, *beside, self._found], return_when=asyncio.FIRST_COMPLETED)
+            for task in [task for task in (*left, *beside) if task.done()]:
                 task.result()
+            left = [task for task in left if not task.done()]
         for task in left:
             task.cancel()
         self._judge()
 
     def _judge(self) -> None:
-        if self.examiner.violations:
+        if self.examiner.has_seen_enough:
             raise Violated
 
     async def _set_up(self) -> None:
@@ -184,41 +254,54 @@ class SimWorld:
     async def _open(self, number: int, *, over_serial: bool) -> None:
         name = f"t{number}"
         chance = self.streams.of(name)
-        model = MODELS[chance.choice(SHOP_MODELS)]
-        url = _serial_url(name) if over_serial else f"tcp://{name}.{ADDRESS[0]}:{ADDRESS[1]}"
+        model = chance.choice(SHOP_MODELS)
         serial_number, terminal_id = f"SIM{number:09d}", f"{20_000_000 + number}"
         merchant_id = f"898{chance.choice((1, number)):012d}"
-        hardware = Hardware.make(
-            model,
-            serial_number,
-            factory_image=_image(model.id),
-            vendor_public_key=VENDOR_PUBLIC_KEY,
-            url=url,
-            now=self.now,
-            fresh=self.streams.of(f"fresh.{name}").randbytes,
-        )
         settings = Settings(
             terminal_id=terminal_id,
             merchant_id=merchant_id,
             reply_timeout_s=REPLY_TIMEOUT_S,
             signature_above_fen=SIGNED_ABOVE_FEN,
         )
-        hardware.on_traffic = lambda direction, payload: self._traffic(name, terminal_id, direction, payload)
-        shop = Shop(self, name, hardware, settings, chance)
-        self.examiner.watch(terminal_id, hardware.chips.journal.read, hardware.chips.journal.size_bytes)
+        shop = Shop(self, name, settings, chance)
+        url = _serial_url(name) if over_serial else ""
+        shop.use(self.device(shop, serial_number, model, url))
         self.host.act(
-            "register",
-            terminal_id=terminal_id,
-            merchant_id=merchant_id,
-            serial_number=serial_number,
-            model=model.id,
+            "register", terminal_id=terminal_id, merchant_id=merchant_id, serial_number=serial_number, model=model
         )
-        card = self.host.act("key_card", serial_number=serial_number)
-        terminal = await shop.terminal()
-        self.secrets[f"the master key of {name}"] = bytes.fromhex(str(card["tmk"]))
-        module = terminal.board.secure_module
-        module.inject_tmk(bytes.fromhex(str(card["tmk"])), bytes.fromhex(str(card["host_public_key"])))
         self.shops.append(shop)
+        await self.office.bring_card(shop.device)
+
+    def device(self, shop: Shop, serial_number: str, model: str, url: str = "") -> Device:
+        """A new device for a shop, as the factory ships it; over TCP unless told."""
+        name = shop.name
+        hardware = Hardware.make(
+            MODELS[model],
+            serial_number,
+            factory_image=_image(model),
+            vendor_public_key=VENDOR_PUBLIC_KEY,
+            url=url or f"tcp://{name}.{ADDRESS[0]}:{ADDRESS[1]}",
+            now=self.now,
+            fresh=self.streams.of(f"fresh.{serial_number}").randbytes,
+        )
+        self.examiner.know(_reader(hardware))
+        device = Device(self, name, hardware, shop.settings, shop.chance, shop.hear)
+        hardware.on_traffic = partial(self._traffic, device)
+        self.devices.append(device)
+        return device
+
+    def keep_secret(self, name: str, secret: bytes) -> None:
+        """Nobody may leave this anywhere."""
+        self.secrets[f"{name} ({len(self.secrets)})"] = secret
+
+    def during(self, shop: Shop, **markers: str) -> None:
+        """Count the marker of what the shop does at this instant, if it does one of these flows."""
+        if marker := markers.get(shop.doing):
+            self.sometimes(marker)
+
+    def host_state(self, serial_number: str) -> str:
+        """Where a terminal stands at the host."""
+        return str(self.examiner.evidence.ledger.tables["terminals"].get((serial_number,), {}).get("state", ""))
 
     def _unleash(self) -> None:
         """From here on things fail, as this seed has it."""
@@ -234,19 +317,26 @@ class SimWorld:
         chance = self.streams.of("plot")
         while True:
             await asyncio.sleep(chance.expovariate(1 / 15.0))
+            self._weigh()
             shop = chance.choice(self.shops)
-            if chance.random() < PAYOUT:
-                self.host.try_to("payout", merchant_id=shop.settings.merchant_id)
             draws = {kind: chance.random() for kind in PLOTS}
             for kind, plot in PLOTS.items():
                 if draws[kind] < self.rates.get(kind, 0.0) and self.ledger.happens(kind, shop.name):
-                    plot(self, shop)
+                    plot.happen(self, shop)
+
+    def _weigh(self, *, is_quiet: bool = False) -> None:
+        """Tell the examiner of what could pile up."""
+        lines = sum(not transport.is_client for transport in self.network.connections)
+        guests = sum(not guest.done() for guest in self.guests)
+        tasks = len(asyncio.all_tasks(self.loop))
+        self.examiner.loaded(Loaded(len(self.shops), guests, lines, tasks, is_quiet))
 
     def _heal(self) -> None:
         self.note("world", "heal")
         self.ledger.heal()
         self.network.rates = {}
         self.network.cut_off.clear()
+        self.network.reap()
         self.host.database.fill(full=False)
         self.host.rates = self.rates = {}
         for shop in self.shops:
@@ -255,34 +345,66 @@ class SimWorld:
     async def _resolve(self, shop: Shop) -> None:
         await self._insist(shop, "reverse")
 
+    async def _finish(self, shop: Shop) -> None:
+        if left := await shop.finish(TRIES, RETRY_S):
+            self.broken(shop.name, f"D3: {left}")
+
     async def _settle(self, shop: Shop) -> None:
         await self._insist(shop, "settle")
 
+    async def _ask_why(self, shop: Shop) -> None:
+        """The last question of a cashier: may this till sell?"""
+        self.examiner.healed()
+        if not shop.is_closed:
+            await shop.play("why")
+
     async def _insist(self, shop: Shop, flow: str) -> None:
-        """Try until it is done: everything is healed, so it must be."""
+        """Try until it is done, or the device is of no use and replaced: everything is healed, so it must be."""
+        outcome = None
         for _ in range(TRIES):
+            if shop.is_closed:
+                return
+            if shop.broken or shop.key_due:
+                await shop.see_to_duties()
+                continue
             outcome = await shop.play(flow)
-            if outcome is not None and outcome.is_good:
+            if outcome is not None and (outcome.is_good or outcome.reason == "swap.under_way"):
                 return
             await asyncio.sleep(RETRY_S)
-        self.broken(shop.name, f"D3: {flow} is never done: {outcome and outcome.reason}")
+        self.broken(shop.name, f"D3: {flow} is never done: {outcome and (outcome.reason or outcome.code)}")
 
-    def _traffic(self, name: str, terminal_id: str, direction: Direction, payload: bytes) -> None:
-        self.note(name, direction.value, "", payload)
+    def _traffic(self, device: Device, direction: Direction, payload: bytes) -> None:
+        self.note(device.shop, direction.value, "", payload)
+        if not device.is_watched:
+            self.examiner.aside(device.serial_number, payload, is_sent=direction is Direction.SENT)
+            return
+        terminal_id, mti = device.settings.terminal_id, payload[_MTI]
         if direction is Direction.SENT:
             self.examiner.sent(terminal_id, payload)
+            if mti == _REVERSAL and device.last_sent == mti:
+                self.sometimes("reversal_repeated")
+            device.last_sent = mti
         else:
             self.examiner.received(terminal_id, payload)
+            if mti in _APPROVALS and device.last_sent == _REVERSAL:
+                self.sometimes("late_response_crossed_reversal")
 
     def _tap(self, writer: Writing, data: bytes) -> None:
         if writer.is_client:
-            self.overheard.append(data)
+            if len(data) > _MTI.stop:
+                self.overheard.append(data)
         else:
             self.note("host", "replied", writer.route, data)
-            self.examiner.replied(data)
+            if COMMAND in data:
+                remember(self.network, data)
+            self.examiner.replied(data, str(writer.get_extra_info("peername")))
 
     def _committed(self) -> None:
         changes = self.examiner.look_at_ledger()
+        for change in changes:
+            for name, test in SEEN_IN_LEDGER.items():
+                if test(change):
+                    self.sometimes(name)
         if changes:
             words = ", ".join(
                 f"{change.after.get('kind', '')} {change.after.get('state', '')} {change.after.get('stan', '')}".strip()
@@ -290,6 +412,14 @@ class SimWorld:
                 if change.table == "transactions"
             )
             self.note("host", "commit", f"{len(changes)} rows {words}".rstrip())
+
+
+def _reader(hardware: Hardware) -> DeviceReader:
+    """What the examiner looks at of a device besides its journal."""
+    chips = {name: getattr(hardware.chips, name) for name in ("journal", "keys", "slot_record", "slots")}
+    memories = {name: Memory(chip.read, chip.size_bytes) for name, chip in chips.items()}
+    fuse, maker = hardware.chips.fuse, Maker(hardware.model.id, VENDOR_PUBLIC_KEY)
+    return DeviceReader(hardware.serial_number, lambda: fuse.image, memories, maker)
 
 
 def _serial_url(name: str) -> str:

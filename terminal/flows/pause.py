@@ -30,7 +30,8 @@ async def tell_pause(session: Session) -> None:
     if session.book.pause_told or not session.profile.extensions or not session.is_signed_on:
         return
     on = session.book.paused
-    answer = await session.ask("pause", {F.PAYLOAD: session.pack([("PA", b"1" if on else b"0")])})
+    said = session.pack([("PA", b"1" if on else b"0")])
+    answer = await session.ask("pause", {F.PAYLOAD: said}, stan=session.take_stan())
     if isinstance(answer, Reply) and answer.response.approved and session.believes(answer):
         session.journal.append(PauseTold(on=on))
 

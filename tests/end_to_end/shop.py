@@ -202,7 +202,7 @@ async def joined(url: str, database: Path, seed: int = 1, *, db: str = "") -> As
     fresh = Random(seed).randbytes
     key_file = database.with_name(database.name + ".key")
     store = open_store(db or str(database), fresh, create=False, key_file=key_file)
-    built = World(store, url, fresh)
+    built = World(lambda: store, url, fresh)
     try:
         yield built
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from firmware_sim.errors import DeviceError
-from firmware_sim.power import LOW_PERCENT, Cause, Phase, Power, PowerLost, cuts
+from firmware_sim.power import LOW_PERCENT, Cause, Cut, Phase, Power, PowerLost, cuts
 
 
 @pytest.mark.parametrize(
@@ -168,3 +168,23 @@ def test_wrong_use_is_told(power: Power) -> None:
     with pytest.raises(ValueError, match="counted from 1"):
         power.cut_at(0, Phase.BEFORE)
     assert not power.spare()
+
+
+def test_who_keeps_the_world_may_decide_at_every_point(power: Power) -> None:
+    """A cut that falls by chance, or in another device's turn, could not be put where it belongs."""
+    asked: list[str] = []
+
+    def fate(point: str) -> Cut | None:
+        asked.append(point)
+        return Cut("", Phase.AFTER) if len(asked) == 3 else None
+
+    power.fate = fate
+    epoch = power.epoch
+    assert power.step(epoch, "journal.program") is None
+    power.cut_at(9, Phase.AFTER)
+    assert power.spare()
+    assert power.step(epoch, "journal.barrier") is None
+    with pytest.raises(PowerLost), power.act(epoch, "line.send"):
+        pass
+    assert asked == ["journal.program", "journal.barrier", "line.send"]
+    assert not power.is_on

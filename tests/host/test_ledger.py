@@ -19,6 +19,8 @@ from tests.host.wire import CREDIT, DEBIT, STOLEN, Lab, Sold, Wire
 AMOUNTS = st.sampled_from([1, 83, 84, 999, 10_000, 499_999, 500_001])
 WHICH = st.integers(0, 10**6)
 
+NO_SALES = ("sale_void", "late_reversal", "late_restoration")
+
 
 @dataclass
 class Row:
@@ -32,12 +34,18 @@ class Row:
     refunded_fen: int = 0
     void_stan: str = ""
     settled: bool = False
+    given_back: bool = False
 
     @property
     def net_fen(self) -> int:
         """What it is worth to the merchant."""
-        if self.state != "captured":
-            return 0
+        return self.worth_fen if self.state == "captured" else 0
+
+    @property
+    def worth_fen(self) -> int:
+        """The same, if it stands."""
+        if self.kind == "adjustment":
+            return self.sold.amount_fen
         return self.sold.amount_fen - self.fee_fen if self.kind == "sale" else -self.sold.amount_fen
 
 
@@ -117,7 +125,10 @@ class Ledger(RuleBasedStateMachine):
             )
             code, _ = self.ask(row.till, payload)
             assert code == "00"
-            if row.state == "voided":
+            if row.state == "voided" and row.settled and not row.given_back:
+                row.given_back = True
+                self.rows.append(self.adjustment(row, row.worth_fen))
+            elif row.state == "voided" and not row.settled:
                 row.state = "captured"
 
     @precondition(lambda self: self.rows)
@@ -129,7 +140,16 @@ class Ledger(RuleBasedStateMachine):
             payload = wire.reversal(row.sold.amount_fen, row.sold.stan, batch=row.sold.batch, pan=row.sold.pan)
             code, _ = self.ask(row.till, payload)
             if row.state == "captured" and not row.refunded_fen and code == "00":
-                row.state = "reversed"
+                if row.settled:
+                    row.refunded_fen = row.sold.amount_fen
+                    self.rows.append(self.adjustment(row, -row.worth_fen))
+                else:
+                    row.state = "reversed"
+
+    def adjustment(self, row: Row, fen: int) -> Row:
+        """What is undone of a closed batch is a row of the open one (S6)."""
+        sold = Sold(self.tills[row.till].batch, "", fen, row.sold.pan, "")
+        return Row(row.till, sold, "adjustment", 0)
 
     @rule(till=st.integers(0, 1), amount_fen=AMOUNTS)
     def overtaken(self, till: int, amount_fen: int) -> None:
@@ -196,11 +216,13 @@ class Ledger(RuleBasedStateMachine):
         assert accounts["sum_fen"] == 0
         payable_fen = accounts["accounts"][f"merchant:{self.merchant_id}:payable"]
         assert payable_fen == sum(row.net_fen for row in self.rows) - self.paid_fen
-        kept = {(row.till, row.sold.batch, row.sold.stan) for row in self.rows if row.state == "captured"}
+        kept = {
+            (row.till, row.sold.batch, row.sold.stan) for row in self.rows if row.state == "captured" and row.sold.stan
+        }
         held = {
             (int(row["terminal_id"][-1]) - 1, row["batch"], row["stan"])
             for row in self.lab.rows("transactions", state="captured")
-            if row["kind"] != "sale_void" and row["stan"] not in self.activating(row["terminal_id"], row["batch"])
+            if row["kind"] not in NO_SALES and row["stan"] not in self.activating(row["terminal_id"], row["batch"])
         }
         assert held == kept
 

@@ -370,6 +370,8 @@ def totals_of(rows: Iterable[dict[str, Any]]) -> Totals:
         "preauth",
         "additional_preauth",
         "preauth_void",
+        "late_reversal",
+        "late_restoration",
     )
 
     def group(*, foreign: bool) -> GroupTotals:

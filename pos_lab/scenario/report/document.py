@@ -13,7 +13,8 @@ def run_document(result: RunResult, language: Language = "en") -> dict[str, Any]
     """The run as plain dicts, lists, strings and numbers; durations in seconds.
 
     ``facts`` holds the summary values of each scenario by name; ``impact`` what the run cost, in fen, minutes and
-    sales; ``invariants`` the rows on which both books must agree.
+    sales; ``invariants`` the rows on which both books must agree. ``digest`` is the SHA-256 of the event log of a
+    scenario that was played in virtual time: the same one is the same run.
     """
     compared = [
         (f"{scenario.name}: {key}", fact)
@@ -45,6 +46,7 @@ def _scenario(scenario: ScenarioResult, language: Language) -> dict[str, Any]:
         "file": scenario.file,
         "verdict": scenario.verdict,
         "steps": [_step(step, language) for step in scenario.steps],
+        **({"digest": scenario.digest} if scenario.digest else {}),
     }
 
 

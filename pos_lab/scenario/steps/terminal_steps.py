@@ -208,16 +208,24 @@ async def play(stage: Stage, written: Disturbed, flow: str, *words: str) -> Told
     if written.power_cut_at:
         device.hardware.power.cut_at(written.power_cut_at, Phase.AFTER, of="barrier")
     selling = asyncio.ensure_future(terminal.do(flow, yuan(written.amount), *words))
+    missed = False
     if hold:
-        await _held(device, hold, selling, fault)
-        for step in written.before_reply:
+        missed = not await _is_held(hold, selling)
+        if missed:
+            _take_back(device, fault)
+        for step in () if missed else written.before_reply:
             await stage.play(step)
         if written.fault != _LOST_REPLY:
             hold.release()
     try:
         outcome = await selling
     except PowerLost:
+        if missed and written.power_cut_at:
+            device.power_cycle()
+            raise StepError("the power went before a reply came: nothing can happen before that reply") from None
         return _in_the_dark(device)
+    if missed:
+        raise StepError(f"there was no reply, it was {outcome.result}: nothing can happen before that reply")
     if fault and faults.fired[fault] == fired:
         faults.disarm(fault)
         raise StepError(f"{fault} never came: nothing here asks for it")
@@ -229,22 +237,22 @@ async def play(stage: Stage, written: Disturbed, flow: str, *words: str) -> Told
     return tell(device, outcome, terminal.told[seen:])
 
 
-async def _held(device: Device, hold: Hold, selling: asyncio.Future[Outcome], fault: str) -> None:
-    """Wait for the reply that is held; StepError where the flow ends without one; its trouble is taken back."""
+async def _is_held(hold: Hold, selling: asyncio.Future[Outcome]) -> bool:
+    """Whether a reply waits, or what was begun has ended without one."""
     caught = asyncio.ensure_future(hold.caught())
-    await asyncio.wait((selling, caught), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((caught, selling), return_when=asyncio.FIRST_COMPLETED)
     if caught.done():
-        return
+        return True
     caught.cancel()
-    faults = device.hardware.faults
-    faults.disarm("line.hold_reply")
+    return False
+
+
+def _take_back(device: Device, fault: str) -> None:
+    """The trouble of a step that went no further than its request is not the next one's."""
+    device.hardware.faults.disarm("line.hold_reply")
     if fault:
-        faults.disarm(fault)
+        device.hardware.faults.disarm(fault)
     device.hardware.power.spare()
-    if isinstance(selling.exception(), PowerLost):
-        device.power_cycle()
-        raise StepError("the power went before a reply came: nothing can happen before that reply")
-    raise StepError(f"there was no reply, it was {selling.result().result}: nothing can happen before that reply")
 
 
 def _is_money(payload: bytes) -> bool:
@@ -278,6 +286,7 @@ async def _forge_notice(stage: Stage, written: AtTerminal) -> Told:
     )
     device.hardware.faults.arm("line.replace_reply", forge, when=is_fetch_reply)
     told = await run_flow(stage, written.terminal, "commands")
+    device.hardware.faults.disarm("line.replace_reply")  # where no reply came, the forger goes home
     believed = any(notice.reason == FORGED for notice in terminal.book.notices)
     return replace(told, went_well=told.actual["outcome"] == "refused" and not believed)
 

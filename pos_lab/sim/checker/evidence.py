@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from pos_lab.sim.checker.journal import Row as Entry
 from pos_lab.sim.checker.journal import Step, Till
-from pos_lab.sim.checker.ledger import Ledger, Row
+from pos_lab.sim.checker.ledger import Change, Ledger, Row
+from pos_lab.sim.checker.talk import Talk
 from pos_lab.sim.checker.wire import Fact
+from protocol.fields import F
 
 Name = tuple[str, str, str]
 """What names a transaction at both ends: terminal id, batch, STAN."""
@@ -24,9 +28,56 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """The host lets a reply go."""
+    """The host lets a reply go, on the connection ``line``."""
 
     fact: Fact
+    line: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """What the host was given on a line. ``is_doubtful`` once the commit failed that would have held its answer."""
+
+    line: str
+    fact: Fact
+    is_doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The reply to a question leaves the host, on its line."""
+
+    question: Question
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What a chip holds of a journal is not what it held, or makes no sense: the invariant, and where."""
+
+    invariant: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Everything that is left of a world, by place, and what must stand nowhere in it, by name."""
+
+    places: Mapping[str, bytes] = field(repr=False)
+    secrets: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """A terminal has recovered and does nothing yet: what its recovery did to rows, how many records it wrote.
+
+    ``is_again`` tells that it did nothing else since it recovered the last time.
+    """
+
+    terminal_id: str
+    steps: Sequence[Step]
+    records: int
+    is_again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +100,106 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """An answer has reached a device."""
+
+    terminal_id: str
+    serial_number: str
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A record is new in a journal, be it about a transaction or not."""
+
+    terminal_id: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The host has committed; all of it was told as ``changes``."""
+
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """How much there is at an instant of what may pile up."""
+
+    shops: int
+    guests: int
+    connections: int
+    tasks: int
+    is_quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Quiet:
-    """Everything is healed, resolved and settled: the two books must agree."""
+    """Everything is healed, resolved and settled: the two books must agree. ``lines`` are still open at the host."""
+
+    lines: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Moves:
+    """What postings moved for one transaction: how often it was captured and undone, and what is left of it in fen."""
+
+    captured: int = 0
+    undone: int = 0
+    scheme_fen: int = 0
+    merchant_fen: int = 0
+    fee_fen: int = 0
+
+
+@dataclass(slots=True)
+class Seat:
+    """Which line speaks for a terminal, and those that it took over from."""
+
+    line: str = ""
+    left: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Evidence:
-    """State of the examination. ``told`` are the results by transaction, without those that were unknown."""
+    """State of the examination. ``told`` are the results by transaction, without those that were unknown.
+
+    ``about`` are the rows that name another as their original, ``in_batch`` those of a batch, ``moves`` what postings
+    did for a transaction, ``worth`` what they did for a batch by reason, in fen to the merchant. ``reversals`` are what
+    terminals asked to be undone, ``questions`` what the host was given on a line and has not answered yet. ``net_fen``
+    and ``fees_fen`` are what all rows say together, ``accounts_by_reason`` what postings say: by kind of account and
+    reason.
+    """
 
     ledger: Ledger
+    now_s: Callable[[], int] = lambda: 0
+    image_of: Callable[[Name], bytes] = lambda name: b""
+    about: dict[Name, list[Name]] = field(default_factory=lambda: defaultdict(list))
+    in_batch: dict[tuple[str, str], list[Name]] = field(default_factory=lambda: defaultdict(list))
+    moves: dict[Name, Moves] = field(default_factory=lambda: defaultdict(Moves))
+    worth: dict[tuple[str, str], dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    reversals: dict[Name, list[Fact]] = field(default_factory=lambda: defaultdict(list))
+    questions: dict[str, list[Question]] = field(default_factory=lambda: defaultdict(list))
+    approved: dict[Name, Fact] = field(default_factory=dict)
+    settled: dict[Name, str] = field(default_factory=dict)
+    seats: dict[str, Seat] = field(default_factory=lambda: defaultdict(Seat))
+    net_fen: int = 0
+    fees_fen: int = 0
     tills: dict[str, Till] = field(default_factory=dict)
     asked: dict[Name, Fact] = field(default_factory=dict)
     answers: dict[tuple[Name, str], Fact] = field(default_factory=dict)
     got: dict[tuple[Name, str], list[Fact]] = field(default_factory=lambda: defaultdict(list))
     told: dict[Name, list[str]] = field(default_factory=lambda: defaultdict(list))
-    scheme_fen: dict[Name, int] = field(default_factory=lambda: defaultdict(int))
-    merchant_fen: dict[Name, int] = field(default_factory=lambda: defaultdict(int))
     accounts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    accounts_by_reason: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     buried: set[Name] = field(default_factory=set)
+    lost: set[Name] = field(default_factory=set)
+    talks: dict[str, Talk] = field(default_factory=dict)
+    serial_of: dict[str, str] = field(default_factory=dict)
+    uploads_tried: dict[Name, int] = field(default_factory=lambda: defaultdict(int))
+    sensitive: deque[bytes] = field(default_factory=lambda: deque(maxlen=8))
+    issued_under: dict[bytes, Name] = field(default_factory=dict)
+    refused_in_a_row: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def row(self, name: Name) -> Row:
         """The host's row, empty where there is none."""
@@ -81,6 +214,46 @@ class Evidence:
         """The host's row of the terminal that has this terminal id."""
         rows = self.ledger.tables["terminals"].values()
         return next((row for row in rows if row["terminal_id"] == terminal_id), {})
+
+    def remember(self, fact: Fact) -> None:
+        """Keep what proves a card or its holder: it must stand nowhere when all is over (P2)."""
+        message = fact.unsealed.message
+        for number in (F.PIN_BLOCK, F.TRACK2, F.TRACK3):
+            if message.has(number):
+                value = message.fields[number]
+                self.sensitive.append(value if isinstance(value, bytes) else value.encode())
+
+    def talk(self, terminal_id: str) -> Talk | None:
+        """What passed between the host and the device that has this terminal id now."""
+        return self.talks.get(self.serial_of.get(terminal_id, ""))
+
+    def talks_at(self, terminal_id: str) -> list[Talk]:
+        """The same of every device that ever had it."""
+        serials = {row["serial_number"] for row in self.rows_of("terminals") if row["terminal_id"] == terminal_id}
+        return [talk for serial, talk in self.talks.items() if serial in serials | {self.serial_of.get(terminal_id)}]
+
+    def rows_of(self, table: str) -> list[Row]:
+        """The rows of a table of the host."""
+        return list(self.ledger.tables[table].values())
+
+    def till_row(self, name: Name) -> Entry | None:
+        """The terminal's row, None where there is no such terminal or no such row."""
+        till = self.tills.get(name[0])
+        return till.rows.get(name[1:]) if till else None
+
+    def is_taken_back(self, name: Name) -> bool:
+        """Did the host take a captured row back after its batch was closed, by an adjustment in an open one?"""
+        return self._has_about(name, "late_reversal")
+
+    def stands(self, name: Name) -> bool:
+        """Is it captured at the host, by its row, or by an adjustment that gave back what a void had taken?"""
+        state = self.row(name).get("state")
+        if state == "voided":
+            return self._has_about(name, "late_restoration")
+        return state == "captured" and not self.is_taken_back(name)
+
+    def _has_about(self, name: Name, kind: str) -> bool:
+        return any(row.get("kind") == kind for row in map(self.row, self.about.get(name, ())))
 
     def name_of(self, terminal_id: str, stan: str) -> Name:
         """The transaction that a STAN means at a terminal now."""

@@ -5,41 +5,107 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from pos_lab.sim.checker.evidence import Evidence, Moved, Name, Quiet, Replied, Sent, Told
-from pos_lab.sim.checker.invariants import INVARIANTS, SCHEME, Invariant
+from pos_lab.sim.checker.device import DeviceReader
+from pos_lab.sim.checker.evidence import (
+    Answered,
+    Booted,
+    Committed,
+    Damage,
+    Entered,
+    Evidence,
+    Loaded,
+    Moved,
+    Name,
+    Question,
+    Quiet,
+    Received,
+    Replied,
+    Searched,
+    Sent,
+    Told,
+)
+from pos_lab.sim.checker.invariant import FEES, SCHEME, Invariant, fee_of, name_of, original_of, worth_of
+from pos_lab.sim.checker.invariants import INVARIANTS
 from pos_lab.sim.checker.journal import JournalReader
-from pos_lab.sim.checker.ledger import Change, Driver, LedgerReader
-from pos_lab.sim.checker.privacy import leaks
-from pos_lab.sim.checker.wire import fact_of, frames_of
+from pos_lab.sim.checker.ledger import Change, Changes, Driver, LedgerReader
+from pos_lab.sim.checker.privacy import leaks, squeezed
+from pos_lab.sim.checker.side_by_side import both_books
+from pos_lab.sim.checker.talk import Talk
+from pos_lab.sim.checker.wire import FINANCIAL, Fact, fact_of, frames_of
+
+REVERSAL: Final = "0400"
+TOLD_MAX: Final = 20
+"""How many violations are told with the rows of both books."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An invariant that does not hold, and the sentence that says where."""
+    """An invariant that does not hold, the sentence that says where, and what both books have of what it names."""
 
     id: str
     rule: str
     finding: str
+    books: tuple[str, ...] = ()
 
 
 class Examiner:
-    """Reads the database behind ``driver``, and journals once they are ``watch``ed; ``violations`` is what it found."""
+    """Reads the database behind ``driver``, and journals once they are ``watch``ed; ``violations`` is what it found.
 
-    def __init__(self, driver: Driver) -> None:
+    ``now_s`` is the world's time in epoch seconds. It has seen enough once it found a violation, and one of each of
+    ``until``.
+    """
+
+    def __init__(
+        self,
+        driver: Driver | Changes,
+        *,
+        until: frozenset[str] = frozenset(),
+        now_s: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.violations: list[Violation] = []
+        self._until = until
         self._ledger = LedgerReader(driver)
-        self.evidence = Evidence(self._ledger.ledger)
+        self.evidence = Evidence(self._ledger.ledger, now_s)
+        if not isinstance(driver, Changes):
+            self.evidence.image_of = partial(_stored_image, driver)
         self._journals: dict[str, JournalReader] = {}
+        self._records: dict[str, int] = {}
         self._asked: dict[type[Any], list[Invariant]] = defaultdict(list)
         for invariant in INVARIANTS:
             self._asked[invariant.event].append(invariant)
 
+    @property
+    def has_seen_enough(self) -> bool:
+        """Is there nothing more to be asked?"""
+        return bool(self.violations) and self._until <= {violation.id for violation in self.violations}
+
     def watch(self, terminal_id: str, read: Callable[[int, int], bytes], size_bytes: int) -> None:
-        """Read the journal on this chip from now on."""
-        reader = self._journals[terminal_id] = JournalReader(read, size_bytes)
+        """Read the journal on this chip from now on; what was read of the till before, on another chip, stays known."""
+        earlier = self._journals.get(terminal_id)
+        reader = self._journals[terminal_id] = JournalReader(read, size_bytes, earlier.till if earlier else None)
         self.evidence.tills[terminal_id] = reader.till
+
+    def write_off(self, terminal_id: str) -> None:
+        """The device is gone, or has forgotten: what only its journal knew is lost, and nobody can be blamed."""
+        reader = self._journals[terminal_id]
+        reader.begin_anew()
+        till = reader.till
+        self.evidence.lost.update((terminal_id, *key) for key in till.unresolved)
+        till.open_rows.clear()
+        till.on_paper |= till.waiting
+        till.waiting.clear()
+
+    def know(self, device: DeviceReader) -> None:
+        """Look at the chips of this device from now on."""
+        self.evidence.talks[device.serial_number] = Talk(device)
+        self.look_at_device(device.serial_number)
+
+    def fit(self, terminal_id: str, serial_number: str) -> None:
+        """A device that is known has this terminal id from now on."""
+        self.evidence.serial_of[terminal_id] = serial_number
 
     def look_at(self, terminal_id: str) -> list[Moved]:
         """See what a terminal wrote since the last time."""
@@ -47,12 +113,32 @@ class Examiner:
         steps = reader.look()
         self.evidence.tills[terminal_id] = reader.till
         for fault in reader.faults:
-            self._found(fault.partition(":")[0], "the journal keeps what it was given", fault)
+            invariant, _, words = fault.partition(": ")
+            self._ask(Damage(invariant, words))
         reader.faults.clear()
         moves = [Moved(terminal_id, step) for step in steps]
         for move in moves:
             self._ask(move)
+        for record in reader.entered:
+            self._ask(Entered(terminal_id, record))
+        reader.entered.clear()
+        self.look_at_device(self.evidence.serial_of.get(terminal_id, ""))
         return moves
+
+    def look_at_device(self, serial_number: str) -> None:
+        """See what has changed on the other chips of a device."""
+        talk = self.evidence.talks.get(serial_number)
+        for event in talk.device.look() if talk else ():
+            self._ask(event)
+
+    def aside(self, serial_number: str, payload: bytes, *, is_sent: bool) -> None:
+        """What a device says or hears that has no till, or none yet."""
+        self.look_at_device(serial_number)
+        fact, talk = fact_of(payload), self.evidence.talks.get(serial_number)
+        if fact and is_sent and fact.mti == REVERSAL:
+            self.evidence.reversals[fact.key].append(fact)  # a device that was replaced still ends what it began
+        if fact and talk:
+            (talk.say if is_sent else talk.hear)(fact)
 
     def look_at_ledger(self) -> list[Change]:
         """See what the host committed since the last time."""
@@ -61,24 +147,76 @@ class Examiner:
             self._account(change)
             self._ask(change)
             changes.append(change)
+        if changes:
+            self._ask(Committed(changes))
         return changes
 
     def sent(self, terminal_id: str, payload: bytes) -> None:
         """A terminal lets a request go: its journal is read first."""
         self.look_at(terminal_id)
         if fact := fact_of(payload):
+            self.evidence.remember(fact)
             self._ask(Sent(terminal_id, fact))
+            if fact.mti == REVERSAL:
+                self.evidence.reversals[fact.key].append(fact)
+            elif fact.mti in FINANCIAL and fact.stan:
+                self.evidence.asked.setdefault(fact.key, fact)
 
-    def received(self, terminal_id: str, payload: bytes) -> None:
-        """A payload has reached a terminal."""
+    def booted(self, terminal_id: str) -> None:
+        """A terminal was switched on and has recovered."""
+        reader = self._journals[terminal_id]
+        before = reader.count
+        reader.check()
+        steps = [move.step for move in self.look_at(terminal_id)]
+        self._ask(Booted(terminal_id, steps, reader.count - before, before == self._records.get(terminal_id)))
+        self._records[terminal_id] = reader.count
+
+    def asked(self, line: str, payload: bytes) -> Question | None:
+        """The host was given a payload on a line; the question that it has to answer, None where it is no message."""
+        fact = fact_of(payload)
+        if fact is None or not fact.reply_mti:
+            return None
+        question = Question(line, fact)
+        waiting = self.evidence.questions[line]
+        waiting[:] = [other for other in waiting if not (other.is_doubtful and other.fact.key == fact.key)]
+        waiting.append(question)
+        return question
+
+    def forget_questions(self) -> None:
+        """The host is dead: nobody will answer."""
+        self.evidence.questions.clear()
+
+    def received(self, terminal_id: str, payload: bytes, serial_number: str = "") -> None:
+        """A payload has reached a device, that which has the terminal id now unless told."""
         if fact := fact_of(payload):
             self.evidence.got[fact.key, fact.mti].append(fact)
+            serial_number = serial_number or self.evidence.serial_of.get(terminal_id, "")
+            if talk := self.evidence.talks.get(serial_number):
+                talk.hear(fact)
+            self._ask(Received(terminal_id, serial_number, fact))
 
-    def replied(self, data: bytes) -> None:
-        """The host lets bytes go, whole frames."""
+    def replied(self, data: bytes, line: str = "") -> None:
+        """The host lets bytes go on a connection, whole frames."""
         for payload in frames_of(data):
             if fact := fact_of(payload):
-                self._ask(Replied(fact))
+                for talk in self.evidence.talks_at(fact.terminal_id):
+                    talk.tell(fact)
+                self._ask(Replied(fact, line))
+                self._answer(line, fact)
+
+    def _answer(self, line: str, fact: Fact) -> None:
+        """Replies leave in the order of their requests."""
+        waiting = self.evidence.questions[line]
+        names = (fact.mti, fact.terminal_id, fact.stan)
+        fits = [
+            question
+            for question in waiting
+            if (question.fact.reply_mti, question.fact.terminal_id, question.fact.stan) == names
+        ]
+        if fits:
+            question = next((each for each in fits if not each.is_doubtful), fits[0])
+            waiting.remove(question)
+            self._ask(Answered(question, fact))
 
     def told(self, event: Told) -> None:
         """The cashier was told something: the terminal's journal is read first."""
@@ -89,29 +227,57 @@ class Examiner:
 
     def search(self, places: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> None:
         """Look for secrets, by name, wherever something was left."""
-        for finding in leaks(places, secrets):
-            self._found("P1", "no card number and no key stands anywhere", finding)
+        places = {place: squeezed(content) for place, content in places.items()}
+        self._ask(Searched(places, secrets))
+        proofs = {f"proof {number} of a card": each for number, each in enumerate(self.evidence.sensitive)}
+        for finding in leaks(places, proofs):
+            self._found("P2", "no track and no PIN block is left anywhere", finding)
 
-    def quiet(self) -> None:
-        """Everything is healed and settled."""
+    def loaded(self, event: Loaded) -> None:
+        """So much there is of what may pile up."""
+        self._ask(event)
+
+    def healed(self) -> None:
+        """Nothing fails any more: what a device was told of its standing before does not count."""
+        for talk in self.evidence.talks.values():
+            talk.why = None
+
+    def quiet(self, lines: frozenset[str] = frozenset()) -> None:
+        """Everything is healed and settled; ``lines`` are still open at the host."""
         for terminal_id in self._journals:
             self.look_at(terminal_id)
         self.look_at_ledger()
-        self._ask(Quiet())
+        self._ask(Quiet(lines))
 
     def _account(self, change: Change) -> None:
-        row = change.after
-        if change.table != "postings" or change.before:
-            return
-        name: Name = (row["terminal_id"], row["batch"], row["stan"])
+        evidence = self.evidence
+        if change.table == "transactions":
+            evidence.net_fen += worth_of(change.after) - worth_of(change.before)
+            evidence.fees_fen += fee_of(change.after) - fee_of(change.before)
+            if not change.before:
+                name = name_of(change.after)
+                evidence.in_batch[name[:2]].append(name)
+                if change.after["original_stan"]:
+                    evidence.about[original_of(change.after)].append(name)
+        elif change.table == "postings" and not change.before:
+            self._post(change.after)
+
+    def _post(self, row: Mapping[str, Any]) -> None:
+        name: Name = name_of(row)
+        moves, worth = self.evidence.moves[name], self.evidence.worth[name[:2]]
         for side, sign in (("debit", -1), ("credit", 1)):
-            self.evidence.accounts[row[side]] += sign * row["amount_fen"]
-            if row["reason"] == "payout":
-                continue
-            if row[side] == SCHEME:
-                self.evidence.scheme_fen[name] -= sign * row["amount_fen"]
-            if row[side].startswith("merchant:"):
-                self.evidence.merchant_fen[name] += sign * row["amount_fen"]
+            account, fen = row[side], sign * row["amount_fen"]
+            self.evidence.accounts[account] += fen
+            self.evidence.accounts_by_reason[account.split(":")[0], row["reason"]] += fen
+            if account.startswith("merchant:"):
+                moves.merchant_fen += fen
+                worth[row["reason"]] += fen
+            elif account == FEES:
+                moves.fee_fen += fen
+            elif account == SCHEME:
+                moves.scheme_fen -= fen
+                moves.captured += row["reason"] == "capture"
+                moves.undone += row["reason"] == "undo"
 
     def _ask(self, event: Any) -> None:
         for invariant in self._asked[type(event)]:
@@ -119,4 +285,13 @@ class Examiner:
                 self._found(invariant.id, invariant.english, finding)
 
     def _found(self, invariant: str, rule: str, finding: str) -> None:
-        self.violations.append(Violation(invariant, rule, finding))
+        books = both_books(self.evidence, finding) if len(self.violations) < TOLD_MAX else ()
+        self.violations.append(Violation(invariant, rule, finding, books))
+
+
+def _stored_image(driver: Driver, name: Name) -> bytes:
+    """The signature of a transaction as it stands in the database, empty where there is none."""
+    terminal_id, batch, stan = (f"{int(part):0{len(part)}d}" for part in name)
+    key = f"terminal_id = '{terminal_id}' AND batch = '{batch}' AND stan = '{stan}'"
+    found = [row[0] for row in driver.execute(f"SELECT image FROM signatures WHERE {key}")]  # noqa: S608
+    return bytes(found[0]) if found else b""

@@ -36,6 +36,8 @@ UNDOES: Final = {
     "offline_adjustment": "adjusted",
     "tip_adjustment": "adjusted",
 }
+CLEARED_NOTE: Final = "reversal cleared"
+"""What the audit trail calls a reversal that a supervisor dropped."""
 UNRESOLVED: Final = frozenset({"pending", "must_reverse", "offline"})
 
 
@@ -62,7 +64,12 @@ class Step:
 
 @dataclass(slots=True)
 class Till:
-    """What one journal says: ``rows`` of all batches that were ever seen, ``latest`` key of each STAN."""
+    """What one journal says: ``rows`` of all batches that were ever seen, ``latest`` key of each STAN.
+
+    ``open_ends`` are the rows whose outcome is not known at both ends, ``notes`` what the audit trail says of reversals
+    that were cleared, ``room_bytes`` what is left of the bank. ``images`` are the digests of signatures; ``taken`` the
+    counters of commands that were believed.
+    """
 
     rows: dict[Key, Row] = field(default_factory=dict)
     open_rows: set[Key] = field(default_factory=set)
@@ -72,47 +79,96 @@ class Till:
     waiting: set[Key] = field(default_factory=set)
     on_paper: set[Key] = field(default_factory=set)
     stan: str = "000000"
+    taken: set[int] = field(default_factory=set)
+    paused: bool = False
+    pause_told: bool = True
+    pause_known: bool = False
+
+    open_ends: set[Key] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    room_bytes: int = 0
 
     @property
     def unresolved(self) -> list[Key]:
         """Money whose outcome is not known at both ends."""
-        return [key for key in sorted(self.open_rows) if self.rows[key].state in UNRESOLVED]
+        return sorted(self.open_ends)
+
+    def move(self, key: Key, state: str) -> None:
+        """A row is in this state now."""
+        self.rows[key].state = state
+        if state in UNRESOLVED:
+            self.open_ends.add(key)
+        else:
+            self.open_ends.discard(key)
 
 
 class JournalReader:
     """Reads one chip of ``size_bytes`` by ``read(offset, length)``; ``look`` tells what is new since the last time."""
 
-    def __init__(self, read: Callable[[int, int], bytes], size_bytes: int) -> None:
-        self.till = Till()
+    def __init__(self, read: Callable[[int, int], bytes], size_bytes: int, till: Till | None = None) -> None:
+        self.till = till or Till()
         self.faults: list[str] = []
+        self.entered: list[dict[str, Any]] = []
         self._read = read
         self._bank_bytes = size_bytes // 2
         self._live = (-1, 0)
         self._end = 0
         self._crc = 0
         self._tail = b""
+        self._whole = sha256()
+        self.count = 0
+
+    def begin_anew(self) -> None:
+        """What is on the chip from now on has nothing to do with what was there."""
+        self._live, self._tail = (-1, 0), b""
 
     def look(self) -> list[Step]:
-        """Read on; ``faults`` has what no honest journal shows."""
+        """Read on; ``faults`` has what no honest journal shows, ``entered`` the records that are new."""
         live = max((self._generation(bank), bank) for bank in (0, 1))
         if live == self._live:
             if self._tail and self._read(self._end - len(self._tail), len(self._tail)) != self._tail:
                 self.faults.append("J4: a record that was durable has changed")
-            return [step for record in self._records() for step in self._apply(record)]
+            steps = [step for record in self._records() for step in self._apply(record)]
+            self.till.room_bytes = self._room_bytes
+            return steps
         return self._look_anew(live)
+
+    @property
+    def _room_bytes(self) -> int:
+        return (self._live[1] + 1) * self._bank_bytes - self._end
+
+    def check(self) -> None:
+        """Look whether everything that was ever read of this bank is there as it was (J4, J7)."""
+        begins = self._live[1] * self._bank_bytes + BANK[2]
+        is_live = self._live[0] > 0 and self._generation(self._live[1]) == self._live[0]
+        if is_live and sha256(self._read(begins, self._end - begins)).digest() != self._whole.digest():
+            self.faults.append("J7: a record in the middle of the journal has changed, and the terminal goes on")
 
     def _look_anew(self, live: tuple[int, int]) -> list[Step]:
         """The bank was rewritten: its rows replace those of the open batch, and none may be missing."""
         before, known = self.till, {key: self.till.rows[key] for key in self.till.open_rows}
+        knows_pause = before.pause_known and self._live[0] > 0
         self._live, self._tail = live, b""
+        self._whole = sha256()
         generation, bank = live
         self._end = bank * self._bank_bytes + BANK[2]
         self._crc = crc32(generation.to_bytes(4, "big"), crc32(BANK[0]))
-        self.till = Till(closed=dict(before.closed), images=dict(before.images), on_paper=set(before.on_paper))
+        self.till = Till(
+            closed=dict(before.closed),
+            images=dict(before.images),
+            on_paper=set(before.on_paper),
+            taken=set(before.taken),
+            pause_known=knows_pause,
+            notes=list(before.notes),
+        )
+        count = self.count
         for record in self._records():
             for _ in self._apply(record):
                 pass
+        self.count = count
+        self.entered.clear()
         till = self.till
+        till.room_bytes = self._room_bytes
         steps = []
         for key, row in till.rows.items():
             was = before.rows[key].state if key in before.rows else ""
@@ -150,10 +206,13 @@ class JournalReader:
             self._tail = self._read(self._end, whole)
             self._end += whole
             self._crc = crc
+            self._whole.update(self._tail)
+            self.count += 1
             yield json.loads(payload)
 
     def _apply(self, record: dict[str, Any]) -> Iterator[Step]:
         till, name = self.till, record["record"]
+        self.entered.append(record)
         if name == "opened":
             row = record["row"]
             key = (row["batch"], row["stan"])
@@ -163,22 +222,38 @@ class JournalReader:
                 row["kind"], row["amount_fen"], state, row.get("rrn", ""), original, row.get("signature", "")
             )
             till.open_rows.add(key)
+            till.move(key, state)
             till.latest[key[1]] = key
             till.stan = key[1]
             yield Step(key, "", state)
         elif name == "moved":
             yield from self._move((record["batch"], record["stan"]), record)
-        elif name in ("stan", "settling", "brought"):
+        elif name in ("stan", "settling"):
             till.stan = record["stan"]
+        elif name == "brought":
+            till.stan = record["stan"]
+            till.paused, till.pause_told = record.get("paused", False), record.get("pause_told", True)
+        elif name == "pause":
+            till.paused, till.pause_told, till.pause_known = record["on"], False, True
+        elif name == "pause_told":
+            till.pause_told = till.paused is record["on"]
+        elif name == "restored":
+            till.paused, till.pause_told, till.pause_known = record["backup"].get("paused", False), True, True
         elif name == "closed":
             batch = record["summary"]["batch"]
             till.closed[batch] = record["summary"]
             till.open_rows = {key for key in till.open_rows if key[0] != batch}
+            till.open_ends &= till.open_rows
+        elif name == "command":
+            till.taken.add(record["command"]["counter"])
         elif name == "kept":
+            till.taken.update(command["counter"] for command in record.get("commands", ()))
             for summary in record.get("closed", ()):
                 till.closed[summary["batch"]] = summary
             for signature in record.get("signatures", ()):
                 self._signed(signature)
+        elif name == "event" and record["event"]["what"] == CLEARED_NOTE:
+            till.notes.append(record["event"]["detail"])
         elif name == "signature":
             self._signed(record["signature"])
         elif name in ("signature_sent", "signature_given_up"):
@@ -193,12 +268,13 @@ class JournalReader:
             self.faults.append(f"J5: {'/'.join(key)} moves and was never opened")
             return
         before = row.state
-        row.state = NEXT.get(record["event"], before)
+        self.till.move(key, NEXT.get(record["event"], before))
         row.rrn = record.get("rrn") or row.rrn
         yield Step(key, before, row.state)
         if record["event"] == "approve" and row.kind in UNDOES and row.original in self.till.rows:
             original = self.till.rows[row.original]
-            was, original.state = original.state, UNDOES[row.kind]
+            was = original.state
+            self.till.move(row.original, UNDOES[row.kind])
             yield Step(row.original, was, original.state)
 
     def _signed(self, signature: dict[str, Any]) -> None:

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pos_lab.sim.checker.evidence import Evidence, Searched
+from pos_lab.sim.checker.invariant import Invariant
+
 _BLANK: Final = (b"\xff" * 64, bytes(64))
 SPELLINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(
     {
@@ -26,19 +29,26 @@ SPELLINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(
 
 def leaks(places: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> Iterator[str]:
     """A sentence for each secret, by name, that one of the places holds."""
-    squeezed = {place: _squeezed(content) for place, content in places.items()}
+    found = {place: squeezed(content) for place, content in places.items()}
     for name, secret in secrets.items():
         spelt = {spell(secret): how for how, spell in SPELLINGS.items()}
-        for place, content in squeezed.items():
+        for place, content in found.items():
             yield from (f"{place} holds {name} {how}" for how in _held(content, spelt))
+
+
+def _left(evidence: Evidence, event: Searched) -> Iterator[str]:
+    return leaks(event.places, event.secrets)
 
 
 def _held(content: bytes, spelt: Mapping[bytes, str]) -> list[str]:
     return [how for secret, how in spelt.items() if secret in content]
 
 
-def _squeezed(content: bytes) -> bytes:
+def squeezed(content: bytes) -> bytes:
     """Without what is blank, which holds nothing and takes most of the time."""
     for blank in _BLANK:
         content = content.replace(blank, b"")
     return content
+
+
+PRIVACY: Final = (Invariant("P1", Searched, "no card number and no key stands anywhere", _left),)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from protocol.codec import unseal
+from protocol.codec import Unsealed, unseal
 from protocol.errors import ProtocolError
 from protocol.fields import F
 
@@ -16,7 +16,7 @@ FINANCIAL: Final = frozenset({"0100", "0200", "0220"})
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One message; ``card`` stands for a PAN and is not one."""
+    """One message; ``card`` stands for a PAN and is not one, ``amount`` is field 4 as it stands, ``unsealed`` all."""
 
     mti: str
     terminal_id: str
@@ -28,20 +28,34 @@ class Fact:
     code: str
     rrn: str
     auth_id: str
+    amount: str
+    totals: str
     card: str = field(repr=False)
+    unsealed: Unsealed = field(repr=False, compare=False)
 
     @property
     def key(self) -> tuple[str, str, str]:
         """Terminal id, batch and STAN."""
         return self.terminal_id, self.batch, self.stan
 
+    @property
+    def body(self) -> tuple[str, str, str, str]:
+        """What is asked, by which a question can be told from another under the same key."""
+        return self.processing, self.type_code, self.amount, self.card
+
+    @property
+    def reply_mti(self) -> str:
+        """The type of its reply, "" where it wants none."""
+        return f"{self.mti[:2]}{int(self.mti[2]) + 1}0" if self.mti[2:3] in set("02468") else ""
+
 
 def fact_of(payload: bytes) -> Fact | None:
     """The facts of a payload, None where it is no message."""
     try:
-        message = unseal(payload).message
+        unsealed = unseal(payload)
     except ProtocolError:
         return None
+    message = unsealed.message
     control, amount, pan = message.text(F.CONTROL), message.text(F.AMOUNT), message.text(F.PAN)
     return Fact(
         mti=message.mti,
@@ -54,7 +68,10 @@ def fact_of(payload: bytes) -> Fact | None:
         code=message.text(F.RESPONSE_CODE),
         rrn=message.text(F.RRN),
         auth_id=message.text(F.AUTH_ID),
+        amount=amount,
+        totals=message.text(F.TOTALS),
         card=sha256(pan.encode()).hexdigest()[:8] if pan else "",
+        unsealed=unsealed,
     )
 
 

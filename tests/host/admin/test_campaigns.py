@@ -12,7 +12,6 @@ from host.jobs import JOBS, run_once
 from host.lifecycle import Event
 from protocol.fields import F
 from protocol.private import unpack_tags
-from tests.host.admin import fleet
 from tests.host.wire import Lab, Wire, refusal
 
 HEADER = "model,brand,family,stop_date,reason\n"
@@ -226,11 +225,3 @@ def test_the_why_query_names_the_plan(active: Wire) -> None:
     assert refusal(reply).reason == "terminal.stopped"
     told = unpack_tags(active.send(active.management("why")).octets(F.PAYLOAD), field=F.PAYLOAD)
     assert told["PL"].decode("gb18030") == f"{number} memory 2026-04-30"
-
-
-@pytest.mark.feature("T1", "T7", "N3")
-def test_a_fleet_of_every_model_ends_where_the_plan_says(lab: Lab) -> None:
-    """Ten thousand shops would be rehearsed on and one of them would stay in service, unpaid or untold."""
-    built = fleet.build(lab, 196, 1)
-    told = fleet.check(built, fleet.play(built, waves=4, capacity=10))
-    assert told == {"terminals": 196, "notices": 4 * 196, "messages": 16 * 196}

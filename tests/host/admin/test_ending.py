@@ -170,7 +170,9 @@ def test_the_old_device_may_still_reverse(active: Wire) -> None:
     active.settle()
     lab.act("replace", serial_number=active.serial_number, successor=new.serial_number)
     assert active.code(active.reversal(5_000, sold.stan, batch=sold.batch)) == "00"
-    assert lab.rows("transactions", stan=sold.stan, batch=sold.batch)[0]["state"] == "reversed"
+    [row] = lab.rows("transactions", kind="late_reversal")
+    assert row["batch"] == lab.terminal(new.serial_number)["batch"]
+    assert (row["original_stan"], row["amount_fen"]) == (sold.stan, 5_000)
 
 
 def test_a_refund_of_what_the_old_device_sold_goes_through_the_new_one(active: Wire) -> None:
@@ -243,14 +245,14 @@ def swapped(active: Wire) -> Wire:
     return new
 
 
-def end(wire: Wire, act: str) -> None:
-    """The device goes, the way that ``act`` says."""
+def end(wire: Wire, act: str) -> Wire:
+    """The device goes, the way that ``act`` says; who has the till then."""
     if act == "replace":
-        swapped(wire)
-        return
+        return swapped(wire)
     if act == "retire":
         wire.lab.act("stop", serial_number=wire.serial_number)
     wire.lab.act(act, serial_number=wire.serial_number)
+    return wire
 
 
 def test_the_old_device_reverses_nothing_of_its_successor(active: Wire) -> None:
@@ -295,10 +297,13 @@ def test_money_that_a_late_reversal_restores_is_paid(active: Wire, act: str, pai
     lab.act("payout", merchant_id=active.merchant_id)
     sold, stan = active.sell(5_000, CREDIT), active.stan()
     assert active.code(active.void(sold, stan=stan)) == "00"  # its reply never arrives
-    end(active, act)
+    till = end(active, act)
     if paid_before:
         assert lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == 0
     assert active.code(active.reversal(5_000, stan, kind="sale_void_reversal", pan=CREDIT)) == "00"
+    if act == "replace":  # it belongs to the open batch of the till, which is the successor's
+        assert lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == 0
+        assert till.settle().text(F.RESPONSE_CODE) == "00"
     assert lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == 5_000 - 30
     assert lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == 0
     assert lab.act("accounts")["accounts"][f"merchant:{active.merchant_id}:payable"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.fields import F
 from protocol.private import pack_tags
 from tests.host.wire import DEBIT, Wire
 
@@ -35,6 +36,17 @@ def test_what_is_told_twice_counts_once(active: Wire) -> None:
         assert told(active, said) == ""
     active.sell(100)
     assert len(active.lab.rows("holds")) == 1
+
+
+def test_a_pause_that_comes_again_behind_its_resume_changes_nothing(active: Wire) -> None:
+    """Whoever recorded a pause could close the shop again and again, and the terminal would believe that it is open."""
+    pause = active.management("pause", pack_tags([("PA", b"1")]))
+    first = active.send(pause)
+    assert told(active, b"0") == ""
+    again = active.send(pause)
+    assert again.text(F.STAN) == first.text(F.STAN)
+    assert active.lab.act("show", serial_number=active.serial_number)["holds"] == []
+    active.sell(100)
 
 
 def test_a_merchant_lifts_no_other_hold(active: Wire) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from firmware_sim.chip import Chip
-from firmware_sim.nvram import Nvram
+from firmware_sim.nvram import RECORD_OVERHEAD_BYTES, Nvram
 from firmware_sim.power import Power
 from host.store.schema import TABLES
 from pos_lab.sim.checker.evidence import Told
@@ -107,6 +107,69 @@ def test_a_record_that_changes_is_found() -> None:
     assert bench.reader.faults == ["J4: a record that was durable has changed"]
 
 
+def test_a_record_in_the_middle_that_changes_is_found_at_the_next_boot() -> None:
+    """Who edits a journal between two boots would be believed, if only the last record is as it was."""
+    bench = Bench()
+    bench.write(StanTaken(stan="000001"), StanTaken(stan="000002"))
+    bench.chip._image[26] ^= 1
+    assert bench.reader.look() == []
+    assert not bench.reader.faults
+    bench.reader.check()
+    assert [fault[:3] for fault in bench.reader.faults] == ["J7:"]
+
+
+def test_room_and_open_ends_are_those_of_the_product() -> None:
+    """A terminal that sells with a full journal, or with something unresolved, would be let go on."""
+    bench = Bench()
+    bench.write(_row("000002"), _row("000003", "refund"), _moved("000002", Event.APPROVE))
+    assert bench.reader.till.unresolved == [(BATCH, "000003")]
+    assert bench.reader.till.room_bytes == bench.nvram.room_bytes + RECORD_OVERHEAD_BYTES
+    bench.write(_moved("000003", Event.DECLINE))
+    assert bench.reader.till.unresolved == []
+
+
+def test_both_books_stand_side_by_side() -> None:
+    """Whoever reads a verdict would have to look up three books to see what it says."""
+    bench, driver = Bench(), _database()
+    examiner = Examiner(driver)
+    examiner.watch("20000001", bench.chip.read, SIZE_BYTES)
+    bench.write(_row("000002"))
+    examiner.told(Told("20000001", "sale", "approved", "000002", 6_000))
+    columns, row = WATCHED["transactions"][1], {"terminal_id": "20000001", "batch": BATCH, "stan": "000002"}
+    row |= {"kind": "preauth", "state": "captured", "amount_fen": 6_001, "original_stan": ""}
+    values = [row.get(name, 0) for name in columns]
+    driver.execute(f"INSERT INTO transactions VALUES ({', '.join('?' * len(columns))})", values)
+    examiner.look_at_ledger()
+    found = {violation.id: violation.books for violation in examiner.violations}
+    assert found["M2"] == (
+        "20000001/000001/000002  terminal: sale 60.00 pending  |  host: preauth 60.01 captured fee 0.00"
+        "  |  cashier: approved",
+    )
+    driver.close()
+
+
+def test_it_goes_on_until_it_has_found_what_it_looks_for() -> None:
+    """A bug would be told by whatever finds it first, and nobody would know whether the others can."""
+    bench, driver = Bench(), _database()
+    examiner = Examiner(driver, until=frozenset({"M5", "P1"}))
+    examiner.watch("20000001", bench.chip.read, SIZE_BYTES)
+    bench.write(_row("000002"))
+    examiner.told(Told("20000001", "sale", "approved", "000002", 6_000))
+    examiner.told(Told("20000001", "sale", "refused", "000002", 6_000))
+    assert examiner.violations
+    assert not examiner.has_seen_enough
+    examiner.search({"the slip": b"6200000100000004"}, {"the number": b"6200000100000004"})
+    assert examiner.has_seen_enough
+    driver.close()
+
+
+def _database() -> sqlite3.Connection:
+    driver = sqlite3.connect(":memory:", isolation_level=None)
+    for table, (size, columns) in WATCHED.items():
+        driver.execute(f"CREATE TABLE {table} ({', '.join(columns)}, PRIMARY KEY ({', '.join(columns[:size])}))")
+    return driver
+
+
 def test_it_watches_columns_that_there_are() -> None:
     """The examiner would be blind to a table that was renamed."""
     for table, (size, columns) in WATCHED.items():
@@ -117,15 +180,14 @@ def test_it_watches_columns_that_there_are() -> None:
 
 def test_it_sees_what_is_committed_and_nothing_else() -> None:
     """A sale that was rolled back would be held against the host."""
-    driver = sqlite3.connect(":memory:", isolation_level=None)
-    for table, (size, columns) in WATCHED.items():
-        driver.execute(f"CREATE TABLE {table} ({', '.join(columns)}, PRIMARY KEY ({', '.join(columns[:size])}))")
+    driver = _database()
     reader = LedgerReader(driver)
-    driver.execute("INSERT INTO holds VALUES (1, 'SN1', 'arrears', NULL)")
+    driver.execute("INSERT INTO holds VALUES (1, 'SN1', 'arrears', NULL, 3, NULL, '')")
     row = {"number": 1, "serial_number": "SN1", "reason": "arrears", "released_at": None}
+    row |= {"since": 3, "until": None, "kinds": ""}
     assert list(reader.look()) == [Change("holds", {}, row)]
     driver.execute("BEGIN")
-    driver.execute("INSERT INTO holds VALUES (2, 'SN1', 'fault', NULL)")
+    driver.execute("INSERT INTO holds VALUES (2, 'SN1', 'fault', NULL, 3, NULL, '')")
     driver.execute("ROLLBACK")
     assert list(reader.look()) == []
     driver.execute("UPDATE holds SET released_at = 5")
@@ -156,10 +218,7 @@ def test_facts_are_keys_and_amounts_and_never_a_card() -> None:
 
 def test_a_cashier_who_is_told_two_ends_is_heard() -> None:
     """A slip would say approved, and the next screen refused."""
-    bench = Bench()
-    driver = sqlite3.connect(":memory:", isolation_level=None)
-    for table, (_, columns) in WATCHED.items():
-        driver.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+    bench, driver = Bench(), _database()
     examiner = Examiner(driver)
     examiner.watch("20000001", bench.chip.read, SIZE_BYTES)
     bench.write(_row("000002"))

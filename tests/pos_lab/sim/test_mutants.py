@@ -4,40 +4,55 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 import pos_lab.sim.checker
-from pos_lab.sim.checker.invariants import INVARIANTS
 from pos_lab.sim.run import Result, run_seed
 from pos_lab.sim.shrink import shrink
 from pos_lab.sim.story import story
-from tests.pos_lab.sim.mutants import MUTANTS
-
-SEEDS = 160
+from tests.pos_lab.sim.mutants import MUTANTS, SEEDS
 
 
-def _first_failing(name: str) -> Result:
-    mutant = MUTANTS[name]
-    for seed in range(mutant.first_seed, mutant.first_seed + SEEDS):
-        result = run_seed(seed, mutant.profile)
-        if not result.passed:
-            return result
-    raise AssertionError(f"{name} is not found by {SEEDS} seeds")
+def _found(name: str) -> list[Result]:
+    """Seeds that fail, until every invariant has found the bug that must."""
+    mutant, left, failing = MUTANTS[name], set(MUTANTS[name].ids), list[Result]()
+    for seed in range(mutant.seed, mutant.seed + SEEDS):
+        result = mutant.lived(seed)
+        if ids := left & {violation.id for violation in result.violations}:
+            failing.append(result)
+            left -= ids
+        if not left:
+            return failing
+    raise AssertionError(f"{name} is not found by {', '.join(sorted(left))} in {SEEDS} seeds")
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_bug_is_found(name: str) -> None:
-    """A bug that is known from the field would pass the proof."""
-    with MUTANTS[name].at_work():
-        result = _first_failing(name)
-    assert result.violations[0].id in MUTANTS[name].caught_by.split()
+    """A bug that is known from the field would pass the proof, or be found by chance by what is not meant to."""
+    assert _found(name)
 
 
 def test_without_a_bug_the_same_seeds_pass() -> None:
     """The proof would find fault with a sound host, and nobody would listen to it any more."""
-    seeds = {(mutant.first_seed, mutant.profile) for mutant in MUTANTS.values()}
+    seeds = {(mutant.seed, mutant.profile) for mutant in MUTANTS.values()}
     assert all(run_seed(seed, profile).passed for seed, profile in sorted(seeds))
+
+
+def test_small_journals_alone_break_nothing() -> None:
+    """The room that a journal leaves to reversals would be missed because it is small, not because nobody asked."""
+    with patch("firmware_sim.chips.SIZES", MUTANTS["no_room_asked"].patches["firmware_sim.chips.SIZES"]):
+        assert all(run_seed(seed, "calm").passed for seed in range(4))
+
+
+def test_an_adjustment_of_a_closed_batch_is_in_order() -> None:
+    """A host that keeps its closed batches as they are would be found fault with, and not that which edits them."""
+    mutant = MUTANTS["closed_batch_edited"]
+    sound = {target: bug for target, bug in mutant.patches.items() if "BatchState" not in target}
+    with mutant._replace(patches=sound).at_work():
+        result = run_seed(mutant.seed, mutant.profile, scale=mutant.scale, until=mutant.ids)
+    assert "S6" not in {violation.id for violation in result.violations}
 
 
 def test_bugs_are_put_in_for_a_block_only() -> None:
@@ -54,7 +69,7 @@ def test_a_failing_seed_is_made_small_and_told() -> None:
     """Whoever looks at a failing seed would have to read a hundred events of which three matter."""
     mutant = MUTANTS["reversed_unanswered"]
     with mutant.at_work():
-        result = _first_failing("reversed_unanswered")
+        result = next(result for seed in range(SEEDS) if not (result := run_seed(seed, mutant.profile)).passed)
         shrunk = shrink(result)
     assert shrunk.result.violations[0].id == result.violations[0].id
     assert len(shrunk.result.faults) < len(result.faults)
@@ -75,10 +90,3 @@ def test_the_examiner_knows_nothing_of_those_it_examines() -> None:
             if isinstance(node, ast.ImportFrom) and node.module:
                 ours = node.module.partition(".")[0] in ("host", "terminal", "firmware_sim", "pos_lab")
                 assert not ours or node.module.startswith(allowed), f"{file.name} imports {node.module}"
-
-
-def test_most_invariants_are_killed_by_a_mutant() -> None:
-    """An invariant that never fails may be one that cannot."""
-    killed = {name for mutant in MUTANTS.values() for name in mutant.caught_by.split()}
-    unproven = {invariant.id for invariant in INVARIANTS} - killed
-    assert unproven <= {"M3"}

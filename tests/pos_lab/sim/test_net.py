@@ -124,6 +124,7 @@ def test_flipped_bits_keep_the_length() -> None:
 def test_every_fault_is_tried_here() -> None:
     """A fault that is added would not be known to do what it says."""
     tried = {"net.flipped", "net.truncated_end", "net.truncated_reset", "net.truncated_silence"}
+    tried |= {"attack.command"}  # whole worlds try it: it needs commands that were fetched
     mark = test_what_a_fault_does_to_a_write.pytestmark[0]  # type: ignore[attr-defined]
     assert tried | {row[0] for row in mark.args[1]} == {*FAULTS, *ON_PATH}
 
@@ -262,7 +263,7 @@ def test_strangers_have_no_key() -> None:
     assert {one.has(F.MAC) for one in changed} == {True, False}
     assert all(one.text(F.AMOUNT) != "000000006000" for one in changed)
     assert forged(b"\x00\x01x", Random(0)) == b"\x00\x01x"
-    assert all(isinstance(make(frame, Random(1)), bytes) for make in STRANGERS.values())
+    assert all(isinstance(row.make(frame, Random(1)), bytes) for row in STRANGERS.values())
 
 
 def test_a_stranger_who_meets_nobody_goes_away() -> None:

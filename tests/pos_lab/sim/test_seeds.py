@@ -11,7 +11,9 @@ from statistics import median
 
 import pytest
 
+from pos_lab.sim.catalogue import ELSEWHERE, IDS, WORKLOAD
 from pos_lab.sim.faults import KINDS
+from pos_lab.sim.markers import MARKERS, Sightings
 from pos_lab.sim.profiles import PROFILES
 from pos_lab.sim.run import Result, run_seed
 from pos_lab.sim.world import Scale
@@ -34,7 +36,7 @@ def test_calm_worlds_do_business_and_others_suffer() -> None:
     """The proof would be of shops that sell nothing, or of days on which nothing happens."""
     calm = [run_seed(seed, "calm") for seed in range(6)]
     told: Counter[str] = sum((Counter(result.results) for result in calm), Counter())
-    assert told["approved"] > 90
+    assert told["approved"] > 40
     assert not any(result.faults for result in calm)
     rough = [run_seed(seed, "everything") for seed in range(15)]
     assert median(len(result.faults) for result in rough) >= 12
@@ -49,11 +51,39 @@ def test_every_kind_of_a_profile_is_known_and_some_profile_has_it() -> None:
     assert used == set(KINDS)
 
 
+def test_every_row_of_the_catalogue_is_brought_about_or_explained() -> None:
+    """A fault that everybody takes for tried would never have happened anywhere."""
+    in_worlds = {row for kind in KINDS.values() for row in kind.rows.split()} | WORKLOAD.keys()
+    assert len(IDS) == len(set(IDS)) == 142
+    assert in_worlds | ELSEWHERE.keys() == set(IDS)
+    assert not in_worlds & ELSEWHERE.keys()
+    assert not [row for row in ELSEWHERE.values() if not (ROOT / "tests" / row.test).exists()]
+
+
+def test_worlds_live_through_the_life_of_terminals() -> None:
+    """The books would be proven for tills that nobody ever updates, swaps, stops or replaces."""
+    results = [run_seed(seed) for seed in range(100, 140)]
+    acts: Counter[str] = sum((Counter(result.acts) for result in results), Counter())
+    markers: Counter[str] = sum((Counter(result.markers) for result in results), Counter())
+    assert acts.keys() >= {"hold", "release", "announce", "recommend_firmware", "begin_swap", "replace", "renew_tmk"}
+    assert acts.keys() >= {"publish_parameters", "publish_policy", "amend_rate", "clock_advance", "payout"}
+    assert markers.keys() >= {"swap_taken_over", "swap_wiped", "command_carried_out", "parameters_downloaded"}
+    assert markers.keys() >= {"device_written_off", "offline_uploaded", "reversal_repeated", "firmware_refused"}
+    assert markers.keys() <= MARKERS.keys()
+
+
+def test_a_marker_without_a_row_is_a_mistake() -> None:
+    """A misspelt marker would be waited for in vain."""
+    with pytest.raises(KeyError):
+        Sightings().sometimes("pigs_fly")
+
+
 SCRIPT = """
 import sys
 from pos_lab.sim.run import run_seed
-for seed in range(8):
-    print(seed, run_seed(seed, "everything").digest)
+from pos_lab.sim.world import Scale
+for seed in range(20):
+    print(seed, run_seed(seed, "everything", scale=Scale(2, 6)).digest)
 """
 
 
@@ -70,7 +100,7 @@ def test_the_same_seed_is_the_same_run_everywhere(tmp_path: Path) -> None:
     here = _digests(ROOT, PYTHONHASHSEED="0", TZ="UTC")
     there = _digests(tmp_path, PYTHONHASHSEED="4711", TZ="America/New_York")
     assert here == there
-    assert len(set(here.split())) == 16
+    assert len(set(here.split())) == 2 * 20
 
 
 def test_a_seed_is_the_same_run_after_others() -> None:

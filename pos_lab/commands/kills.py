@@ -1,0 +1,135 @@
+"""``poslab run --kill-at``: the kill-anywhere matrix, told as it grows and kept when it is interrupted."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import typer
+
+from pos_lab.commands.output import Status, print_json
+
+if TYPE_CHECKING:
+    from pos_lab.sim.kills import Kill, Row
+
+EVERY: Final = "every"
+_INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Which cuts: ``at`` every point or the one with this name, of ``victims``, and whether a second one follows."""
+
+    at: str
+    victims: str
+    pairs: bool
+    jobs: int
+
+
+def kill_matrix(
+    files: Sequence[str],
+    cuts: Cuts,
+    seed: int,
+    *,
+    csv: Path | None,
+    html: Path | None,
+    as_json: bool,
+    language: Literal["zh", "en"],
+) -> None:
+    """Play a scenario with every cut, tell the table, and leave with 1 where an invariant does not hold."""
+    from pos_lab.scenario.files import scenario_files
+    from pos_lab.scenario.report.file import can_write_report, write_report
+    from pos_lab.sim import matrix
+    from pos_lab.sim.kills import kills_of, named, played, points_of
+
+    names = scenario_files(files)
+    if len(names) != 1 or names[0] == "-":
+        raise typer.BadParameter("takes one scenario in a file", param_hint="--kill-at")
+    for report in filter(None, (csv, html)):
+        can_write_report(report)
+    file, points = names[0], points_of(names[0], seed)
+    rows: list[Row] = []
+    interrupted = False
+    if cuts.at == EVERY:
+        chosen = kills_of(points, cuts.victims)
+        try:
+            for number, found in enumerate(_rows(file, seed, chosen, cuts), 1):
+                rows += found
+                _progress(number, len(chosen), rows)
+        except KeyboardInterrupt:
+            interrupted = True
+        total = len(chosen)
+    else:
+        try:
+            first, _, second = cuts.at.partition("+")
+            kill = named(points, first)
+            _, recovery = played(file, seed, kill)
+            other = next((one for one in kills_of(recovery, "both") if one.name == second), None)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--kill-at") from None
+        if second and other is None:
+            raise typer.BadParameter(f"{second} does not follow {first}", param_hint="--kill-at")
+        rows.append(played(file, seed, kill, other)[0])
+        total = 1
+    if csv:
+        write_report(csv, matrix.as_csv(rows))
+    if html:
+        write_report(html, matrix.as_html(file, rows, language))
+    if as_json:
+        print_json({**matrix.document(file, seed, rows, cuts=total), "interrupted": interrupted})
+    else:
+        _tell(file, seed, rows, total, interrupted=interrupted)
+    failed = any(row.violations for row in rows)
+    raise typer.Exit(Status.FAILED if failed else _INTERRUPTED if interrupted else Status.DONE)
+
+
+def _rows(file: str, seed: int, chosen: Sequence[Kill], cuts: Cuts) -> Iterator[list[Row]]:
+    one = partial(_of_kill, file, seed, cuts.victims if cuts.pairs else "")
+    if cuts.jobs == 1:
+        yield from map(one, chosen)
+        return
+    pool = ProcessPoolExecutor(cuts.jobs, initializer=_deaf)
+    try:
+        yield from pool.map(one, chosen, chunksize=4)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _deaf() -> None:
+    """Ctrl-C is for who waits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _of_kill(file: str, seed: int, second_victims: str, kill: Kill) -> list[Row]:
+    from pos_lab.sim.kills import pairs_of, played
+
+    return list(pairs_of(file, seed, kill, second_victims)) if second_victims else [played(file, seed, kill)[0]]
+
+
+def _progress(number: int, total: int, rows: Sequence[Row]) -> None:
+    if sys.stderr.isatty():
+        failed = sum(1 for row in rows if row.violations)
+        end = "\n" if number == total else ""
+        typer.echo(f"\r{number} of {total} cuts, {failed} of {len(rows)} plays violate{end}", err=True, nl=False)
+
+
+def _tell(file: str, seed: int, rows: Sequence[Row], total: int, *, interrupted: bool) -> None:
+    from pos_lab.sim import matrix
+
+    for line in matrix.text(rows):
+        typer.echo(line)
+    failed = [row for row in rows if row.violations]
+    typer.echo("")
+    if interrupted:
+        typer.echo(f"interrupted: these are the first {len(rows)} plays of {total} cuts")
+    typer.echo(f"{len(rows)} plays of {total} cuts, {len(failed)} violate an invariant")
+    for row in failed[:10]:
+        found = row.violations[0]
+        typer.echo(f"  {found.id} does not hold: {found.rule}. {found.finding}")
+        typer.echo(f"    Play it again: poslab run {file} --virtual --seed {seed} --kill-at {row.name}")

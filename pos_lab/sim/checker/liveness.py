@@ -1,0 +1,47 @@
+"""Invariants D that an examiner can ask: everything is bounded, explained, and comes to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pos_lab.sim.checker.evidence import Evidence, Loaded, Quiet, Replied
+from pos_lab.sim.checker.invariant import Invariant, spelt
+from pos_lab.sim.checker.talk import reason_of
+
+APPROVALS: Final = frozenset({"00", "11", "A2", "94"})
+CONNECTIONS_MAX: Final = 6
+"""Lines that a host keeps for one shop, dead ones that it has not noticed yet among them."""
+TASKS_MAX: Final = 8
+LEFT: Final = 2
+"""The world itself, and one of its own."""
+
+
+def _bounded(evidence: Evidence, event: Loaded) -> Iterator[str]:
+    """Memory and descriptors are a process's; in a world what can pile up are lines and what waits on them."""
+    if event.connections > CONNECTIONS_MAX * event.shops + event.guests:
+        yield f"the host has {event.connections} lines for {event.shops} shops and {event.guests} strangers"
+    if event.tasks > TASKS_MAX * event.shops + event.guests:
+        yield f"{event.tasks} things are under way for {event.shops} shops and {event.guests} strangers"
+    if event.is_quiet and event.tasks > event.shops + LEFT:
+        yield f"{event.tasks} tasks are left when all is over"
+
+
+def _nothing_unresolved(evidence: Evidence, event: Quiet) -> Iterator[str]:
+    for terminal_id, till in evidence.tills.items():
+        for key in till.unresolved:
+            yield f"{spelt((terminal_id, *key))} is still {till.rows[key].state}"
+
+
+def _explained(evidence: Evidence, event: Replied) -> Iterator[str]:
+    """One refusal, one reason: field 39 alone tells nobody what to mend (product decision 12)."""
+    fact = event.fact
+    if fact.code and fact.code not in APPROVALS and not reason_of(fact):
+        yield f"{fact.mti} refuses {spelt(fact.key)} with {fact.code} and does not say why"
+
+
+LIVENESS: Final = (
+    Invariant("D2", Loaded, "lines and tasks are bounded", _bounded),
+    Invariant("D3", Quiet, "nothing stays unresolved", _nothing_unresolved),
+    Invariant("D4", Replied, "every refusal says why", _explained),
+)

@@ -1,0 +1,290 @@
+"""The kill-anywhere matrix: a scenario is played once for each point at which a terminal or the host can die.
+
+Rules owned here: a dry run counts the points (each write, erasure and barrier of a chip, each sending, reply, printed
+line and screen, each commit and reply of the host) that are passed while steps are played; then each cut is a play of
+its own, in which whoever was struck comes back, what is pending is resolved, a step that takes no amount is done again,
+and the rest of the story is played and examined. A second cut falls between the first and the end of that recovery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final, NamedTuple
+
+from firmware_sim.power import Cut, Phase, PowerLost, cuts
+from host.policy import Policy
+from pos_lab.scenario.loader import load_scenario
+from pos_lab.scenario.model import CHAPTER, Scenario, Step
+from pos_lab.scenario.runner import Play
+from pos_lab.scenario.steps import STEPS
+from pos_lab.sim.chance import Streams
+from pos_lab.sim.checker.examiner import Violation
+from pos_lab.sim.examined import ExaminedWorld
+from pos_lab.sim.loop import Deadlocked, SimLoop, run_virtual
+from pos_lab.sim.occasions import HOST
+from pos_lab.sim.run import silence
+from pos_lab.sim.scenario_world import RECEIVED, REPLIED, SHOWN, opened
+from protocol.money import yuan
+from terminal.outcome import Outcome
+
+SENT: Final = "line.send"
+COMMITS: Final = {"host.crash_before_commit": "host.before_commit", "host.crash_after_commit": "host.after_commit"}
+"""Kind of fault -> the point of the host that it is."""
+NOTICED: Final = frozenset({RECEIVED, SHOWN, REPLIED, *COMMITS.values()})
+"""Points that have nothing before them and no middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Something that was passed: the ``number``-th of the run, by a device or the host, in a step, in a phase of it."""
+
+    number: int
+    where: str
+    name: str
+    line: int
+    verb: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A cut: the point, and whether nothing, a part, or all of what happens there is done."""
+
+    point: Point
+    phase: Phase
+
+    @property
+    def name(self) -> str:
+        """As it is written at a command line: ``137:after``."""
+        return f"{self.point.number}:{self.phase.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of one cut, or of a pair: what the cashier was told, and how the money stands in both books.
+
+    ``told`` is of the step that was struck, ``then`` of the recovery; ``books`` are the transactions that the step
+    touched, each as "kind amount: terminal / host".
+    """
+
+    kill: Kill
+    second: Kill | None
+    told: tuple[str, ...]
+    then: tuple[str, ...]
+    books: tuple[str, ...]
+    violations: tuple[Violation, ...]
+
+    @property
+    def name(self) -> str:
+        """As it is written at a command line: ``137:after`` or ``137:after+12:before``."""
+        return self.kill.name + (f"+{self.second.name}" if self.second else "")
+
+    @property
+    def verdict(self) -> str:
+        """ "ok", or the invariants that do not hold."""
+        return ", ".join(dict.fromkeys(found.id for found in self.violations)) or "ok"
+
+
+class Outcomes(NamedTuple):
+    """``told``, ``then`` and ``books`` of a Row."""
+
+    told: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+    books: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Killer:
+    """Lets the cuts ``at`` (number, phase) happen, and writes down every point while ``step`` is set."""
+
+    at: Sequence[tuple[int, Phase]] = ()
+    points: list[Point] = field(default_factory=list)
+    struck: list[int] = field(default_factory=list)
+    step: Step | None = None
+    _messages: list[int] = field(default_factory=lambda: [0, 0])
+
+    def happens(self, kind: str, where: str) -> bool:
+        """Does the host die at this commit?"""
+        return kind in COMMITS and self._passes(HOST, COMMITS[kind]) is not None
+
+    def cut(self, name: str, point: str) -> Cut | None:
+        """Does the power of a device go at this point?"""
+        phase = self._passes(name, point)
+        return None if phase is None else Cut("", phase)
+
+    def noticed(self, where: str, point: str) -> bool:
+        """Does a device, or the host, die behind this?"""
+        return self._passes(where, point) is not None
+
+    def begin(self, step: Step) -> None:
+        """A step begins."""
+        self.step, self._messages = step, [0, 0]
+
+    def end(self) -> None:
+        """What follows is not at risk."""
+        self.step = None
+
+    def _passes(self, where: str, name: str) -> Phase | None:
+        if self.step is None:
+            return None
+        number = len(self.points) + 1
+        self.points.append(Point(number, where, name, self.step.line, self.step.verb, self._phase()))
+        self._messages[0] += name == SENT
+        self._messages[1] += name == RECEIVED
+        due = next((phase for at, phase in self.at if at == number), None)
+        if due is not None:
+            self.struck.append(number)
+        return due
+
+    def _phase(self) -> str:
+        sent, received = self._messages
+        if sent > received:
+            return f"message {sent} under way"
+        return f"behind reply {received}" if received else "before the first message"
+
+
+class KilledWorld(ExaminedWorld):
+    """The world of one play."""
+
+    def __init__(self, loop: SimLoop, seed: int, scenario: Scenario, killer: Killer) -> None:
+        assert isinstance(scenario.policy, Policy)
+        self.killer = killer
+        self.said: list[str] = []
+        self.outcome = Outcomes()
+        super().__init__(loop, seed, scenario.policy, killer)
+
+    @contextmanager
+    def during(self, step: Step) -> Iterator[list[str]]:
+        """Around a step: its points count."""
+        self.expose(COMMITS)
+        yield []
+
+    def told(self, name: str, outcome: Outcome) -> None:
+        """A cashier was told something."""
+        super().told(name, outcome)
+        self.said.append(" ".join(filter(None, (outcome.flow, outcome.result))))
+
+    async def live(self, scenario: Scenario) -> None:
+        """Play the scenario, and write down what was told and how the books stood after what was struck."""
+        play = Play(STEPS, self)
+        for index, step in enumerate(scenario.steps):
+            if step.verb == CHAPTER:
+                continue
+            before, told = self._books(), len(self.said)
+            self.killer.begin(step)
+            await self.play_on(play, index, step)
+            if self.killer.struck and not self.outcome.told:
+                heard = len(self.said)
+                await self._recover(play, index, step)
+                touched = {name: spelt for name, spelt in self._books().items() if before.get(name) != spelt}
+                told_then = (tuple(self.said[told:heard]) or ("nothing",), tuple(self.said[heard:]))
+                self.outcome = Outcomes(*told_then, tuple(touched.values()))
+            self.killer.end()
+        await self.conclude()
+
+    async def _recover(self, play: Play, index: int, step: Step) -> None:
+        """Whoever died comes back, and does what people do then."""
+        await self.host.up()
+        device = self.devices.get(self.place_of(step))
+        if device and device.is_used and device.has_supply and self._is_till(device.name):
+            try:
+                await device.terminal.do("reverse")
+            except PowerLost:
+                device.power_cycle()
+                await self.host.up()
+                await device.terminal.do("reverse")
+        self.hear()
+        if not hasattr(step.arguments, "amount"):
+            await self.play_on(play, index, step)
+
+    def _books(self) -> dict[tuple[str, str, str], str]:
+        """Every transaction as both books have it."""
+        evidence = self.examiner.evidence
+        theirs = {
+            (terminal_id, *key): row for terminal_id, till in evidence.tills.items() for key, row in till.rows.items()
+        }
+        books = {}
+        for name in sorted(theirs.keys() | {name for name, _ in evidence.rows()}):
+            row, ours = theirs.get(name), evidence.row(name)
+            kind = row.kind if row else ours["kind"]
+            amount_fen = row.amount_fen if row else ours["amount_fen"]
+            states = f"{row.state if row else 'not there'} / {ours.get('state', 'not there')}"
+            books[name] = f"{kind} {yuan(amount_fen)}: {states}"
+        return books
+
+
+def points_of(file: str, seed: int) -> list[Point]:
+    """The dry run: every point that the scenario in a file passes."""
+    killer = Killer()
+    _play(file, seed, killer)
+    return killer.points
+
+
+def kills_of(points: Sequence[Point], victims: str) -> list[Kill]:
+    """Every cut that makes a difference, in the order of the run; ``victims`` is terminal, host or both."""
+    found = []
+    for where in dict.fromkeys(point.where for point in points):
+        if victims not in ("both", "host" if where == HOST else "terminal"):
+            continue
+        own = [point for point in points if point.where == where]
+        for number, phase in cuts([point.name for point in own]):
+            if phase is Phase.AFTER or own[number - 1].name not in NOTICED:
+                found.append(Kill(own[number - 1], phase))
+    return sorted(found, key=lambda kill: (kill.point.number, list(Phase).index(kill.phase)))
+
+
+def named(points: Sequence[Point], name: str) -> Kill:
+    """The cut with this name; ValueError where there is none."""
+    number, _, phase = name.partition(":")
+    if not (number.isascii() and number.isdigit()) or not 1 <= int(number) <= len(points):
+        raise ValueError(f"there is no point {number}: the run has {len(points)}")
+    kill = next((kill for kill in kills_of(points, "both") if kill.name == name), None)
+    if kill is None:
+        raise ValueError(f"{points[int(number) - 1].name} cannot be cut {phase or 'so'}: try {number}:after")
+    return kill
+
+
+def played(file: str, seed: int, kill: Kill, second: Kill | None = None) -> tuple[Row, list[Point]]:
+    """Play the scenario with one cut or two; returns what came of it, and the points at which a second may fall."""
+    killer = Killer([(each.point.number, each.phase) for each in (kill, second) if each])
+    outcome, violations = _play(file, seed, killer)
+    if kill.point.number not in killer.struck:
+        violations = (Violation("D6", "the same seed is the same run", "the cut never came"), *violations)
+    recovery = [point for point in killer.points if point.number > kill.point.number and point.line == kill.point.line]
+    return Row(kill, second, *outcome, violations), recovery
+
+
+def pairs_of(file: str, seed: int, kill: Kill, victims: str) -> Iterator[Row]:
+    """Every second cut in what follows a first one."""
+    _, recovery = played(file, seed, kill)
+    for second in kills_of(recovery, victims):
+        row, _ = played(file, seed, kill, second)
+        yield row
+
+
+def _play(file: str, seed: int, killer: Killer) -> tuple[Outcomes, tuple[Violation, ...]]:
+    scenario = _scenario(file)
+    worlds: list[KilledWorld] = []
+
+    async def main(loop: SimLoop) -> None:
+        worlds.append(KilledWorld(loop, seed, scenario, killer))
+        async with opened(worlds[0], scenario.terminals) as built:
+            await built.live(scenario)
+
+    stuck = list[Violation]()
+    try:
+        with silence():
+            run_virtual(main, Streams(seed).of("loop"))
+    except (Deadlocked, TimeoutError) as error:
+        stuck.append(Violation("D3", "somebody can always go on", str(error) or "a step never ends"))
+    except PowerLost:
+        stuck.append(Violation("J5", "a device always starts", "a device does not start any more"))
+    return worlds[0].outcome, (*worlds[0].violations, *stuck)
+
+
+@cache
+def _scenario(file: str) -> Scenario:
+    return load_scenario(file, STEPS, Policy)

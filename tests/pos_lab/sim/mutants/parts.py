@@ -1,0 +1,53 @@
+"""What several sections put in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from host import acquirer as _acquirer
+from host import gates as _gates
+from host.decision import Insert
+from host.gates import Gate
+from pos_lab.sim.office import ERRANDS
+from pos_lab.sim.shop import INTENTS
+from terminal.session import Session
+
+
+class GatesWithout:
+    """The gates of every request, without some."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def of(self, *about: Any) -> tuple[Gate, ...]:
+        """Those of a stage for a kind."""
+        return tuple(gate for gate in _asked.of(*about) if gate.name not in self._names)
+
+
+def busy_with(*flows: str) -> dict[str, Any]:
+    """Cashiers who do nothing else."""
+    return {flow: (1, INTENTS[flow][1]) for flow in flows}
+
+
+async def nothing_pending(session: Session, flow: str) -> None:
+    """Instead of looking whether something waits for its reversal."""
+
+
+def world_of(intents: str, errands: str) -> Mapping[str, Any]:
+    """A world in which cashiers and the office do these things and no others: what is rare comes sooner."""
+    return {
+        "pos_lab.sim.shop.INTENTS": {name: INTENTS[name] for name in intents.split()},
+        "pos_lab.sim.office.ERRANDS": {name: ERRANDS[name] for name in errands.split()},
+        "pos_lab.sim.office.IN_OFFICE": 1.0,
+    }
+
+
+def remembered_again(request: Any, payload: bytes) -> Insert:
+    """The newest answer is kept in the place of the first."""
+    return dataclasses.replace(_remembered(request, payload), replace=True)
+
+
+_remembered = _acquirer._remembered
+_asked = _gates._ASKED
