@@ -6,11 +6,13 @@ Nothing is awaited between reading and writing, so two requests of one terminal 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
-from typing import Final
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
 from host.amendments import take_effect
 from host.case import Case, Request
@@ -28,9 +30,12 @@ from host.retirement import audit, carry_out
 from host.store.backend import Keys
 from host.store.books import Books
 from host.store.database import Store
+from host.store.groups import Job, fulfil
 from host.store.snapshot import keys_of, take_snapshot
 from host.tally import Tally
-from protocol.codec import Unsealed, pack, seal, unseal
+from host.value import value
+from protocol.codec import Unsealed, seal, unseal
+from protocol.elements import Value
 from protocol.errors import DecodeError, ProtocolError
 from protocol.fields import F
 from protocol.image import version_from_digits
@@ -38,16 +43,18 @@ from protocol.kinds import REQUEST_MTIS, identify
 from protocol.message import Message
 from protocol.private import Control, DeviceInfo
 
+T = TypeVar("T")
 log = logging.getLogger("poslab.host")
 CLOCK_OFFSET: Final = "clock_offset_s"
 POLICY_VERSION: Final = "policy"
 """Counter of the versions of the rules; 0 where none was published."""
 _LINE_NAME_BYTES: Final = 8
+_LAYOUTS_KEPT: Final = 256
 _NOT_CONTENT: Final = (F.PIN_BLOCK, F.PRIVATE57, F.RESPONSE_CODE, F.DEVICE, F.TEXT, F.MAC)
 """What may differ when a request is sent again: keys, firmware or operator of the day, why it is reversed."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What goes back, nothing where the bytes deserve no answer, one line for the log, and whether the session ends.
 
@@ -64,7 +71,7 @@ class Answer:
     delay_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Opened:
     """A payload as far as it can be understood without the store, and the keys of what its answer may touch."""
 
@@ -73,6 +80,22 @@ class _Opened:
     request: Request | None = None
     error: DecodeError | None = None
     keys: Keys = frozenset()
+
+
+class Once:
+    """What a unit does outside the books it does once, however often it is run: the first run's word holds."""
+
+    __slots__ = ("_said",)
+
+    def __init__(self) -> None:
+        self._said: dict[str, Any] = {}
+
+    def done(self, what: str, act: Callable[[], T]) -> T:
+        """Do it, unless it was done; what it said then."""
+        if what not in self._said:
+            self._said[what] = act()
+        said: T = self._said[what]
+        return said
 
 
 class Acquirer:
@@ -105,15 +128,29 @@ class Acquirer:
         """Answer a payload in the next group commit; the future is fulfilled once the answer is durable.
 
         ``line`` is the connection, if it came over one. Bad bytes get an answer; StoreError comes out of the future
-        where the database fails. What needs no store is done here, before the unit, so that its transaction is short.
+        where the database fails.
+        """
+        future: Future[Answer] = Future()
+        self.ask(payload, line, partial(fulfil, future))
+        return future
+
+    def ask(self, payload: bytes, line: Line | None, told: Callable[[Job], None]) -> Job:
+        """The same for who waits for no future: ``told`` is called with the job that answers, from any thread.
+
+        What needs no store is done here, before the unit, so that its transaction is short.
         """
         try:
             opened = self._open(payload)
-        except Exception as error:  # noqa: BLE001  # a defect of ours: it comes out of the future
-            future: Future[Answer] = Future()
-            future.set_exception(error)
-            return future
-        return self.store.submit(lambda books: self._answer(books, opened, line), opened.keys)
+        except Exception as error:  # noqa: BLE001  # a defect of ours: whoever asks is told
+            job = Job(_never, None, told)
+            job.end(None, error)
+            return job
+        request = opened.request
+        about = (request.terminal_id, request.control.batch, request.stan) if request else None
+        once = Once()
+        job = Job(lambda books: self._answer(books, opened, line, once), opened.keys, told, about)
+        self.store.post(job)
+        return job
 
     def _open(self, payload: bytes) -> _Opened:
         try:
@@ -130,7 +167,7 @@ class Acquirer:
         except DecodeError as error:
             return _Opened(payload, unsealed, error=error)
 
-    def _answer(self, books: Books, opened: _Opened, line: Line | None) -> Answer:
+    def _answer(self, books: Books, opened: _Opened, line: Line | None, once: Once) -> Answer:
         self._heed_policy(books)
         now, unsealed, request = self.now(books), opened.unsealed, opened.request
         if unsealed is None:
@@ -145,7 +182,7 @@ class Acquirer:
             if request is None:
                 refused = Refused("message.unsupported")
                 return Answer(seal(bare_reply(message, now, refused)), "refused 40: kind not served")
-            return self._decide(books, request, unsealed, now, line)
+            return self._decide(books, request, unsealed, now, line, once)
         except DecodeError as error:
             refused = Refused("message.malformed", {"what": str(error)})
             return Answer(seal(bare_reply(message, now, refused)), f"refused 30: {error}")
@@ -164,17 +201,19 @@ class Acquirer:
         if identity is None or identity.kind.name not in ALL_KINDS:
             return None
         device = DeviceInfo.parse(message.octets(F.DEVICE))
-        content = pack(message.without(*_NOT_CONTENT)) + device.payment_code.encode("ascii")
+        content = (message.mti, *_content_of(message.numbers)(message.fields), device.payment_code)
         return Request(
             kind=identity.kind,
             message=message,
             control=Control.parse(message.text(F.CONTROL)),
             device=device,
-            fingerprint=self.store.keys.fingerprint(content),
+            fingerprint=self.store.keys.fingerprint(repr(content).encode()),
             firmware=version_from_digits(device.version) if device.model and device.version else "",
         )
 
-    def _decide(self, books: Books, request: Request, unsealed: Unsealed, now: datetime, line: Line | None) -> Answer:
+    def _decide(
+        self, books: Books, request: Request, unsealed: Unsealed, now: datetime, line: Line | None, once: Once
+    ) -> Answer:
         at, keys = int(now.timestamp()), self.store.keys
         snapshot = take_snapshot(books, request, at, keys.card_token, self.policy)
         if snapshot.terminal and snapshot.plan and snapshot.plan.is_due(at):
@@ -185,8 +224,8 @@ class Acquirer:
             snapshot = take_snapshot(books, request, at, keys.card_token, self.policy)
         check, ends, fenced = MacCheck.ABSENT, False, False
         if snapshot.terminal and line:
-            check, ends = self._guarded(books, snapshot.terminal, unsealed, line, at)
-            fenced = check.good and self._is_fenced(snapshot.terminal, line)
+            check, ends = self._guarded(books, snapshot.terminal, unsealed, line, at, once)
+            fenced = check.good and self._is_fenced(snapshot.terminal, line, once)
             ends = self._must_end(line, snapshot.terminal.serial_number, fenced) if ends or fenced else False
         elif snapshot.terminal:
             check = keys.check(snapshot.terminal, unsealed)
@@ -201,24 +240,25 @@ class Acquirer:
         if decision.remember and request.stan:
             books.write(_remembered(request, payload))
             if snapshot.terminal and line and check.good and not fenced:
-                self._take_line(books, snapshot.terminal, line, at)
+                self._take_line(books, snapshot.terminal, line, at, once)
         reason = decision.refused.reason if decision.refused else ""
         told = _line(request, _outcome(decision))
         return Answer(payload, told, ends, request.kind.name, decision.code, reason, decision.delay_s)
 
     def _guarded(
-        self, books: Books, terminal: Terminal, unsealed: Unsealed, line: Line, at: int
+        self, books: Books, terminal: Terminal, unsealed: Unsealed, line: Line, at: int, once: Once
     ) -> tuple[MacCheck, bool]:
         """The MAC, and whether the session ends (invariant C4). On a barred line any MAC is wrong, in the same time."""
         serial_number = terminal.serial_number
         check = self.store.keys.check(terminal, unsealed)
-        if unsealed.mac and self.guard.is_barred(line, serial_number, at):
+        if unsealed.mac and once.done("barred", lambda: self.guard.is_barred(line, serial_number, at)):
             return MacCheck.WRONG, True
         if check.good:
             self.guard.good(line, serial_number)
-        elif check is MacCheck.WRONG and (alarm := self.guard.wrong(line, serial_number, at)):
-            self._alarm(books, serial_number, alarm, at)
-            return check, True
+        elif check is MacCheck.WRONG:
+            alarm = once.done("wrong", lambda: self.guard.wrong(line, serial_number, at))
+            self._alarm(books, serial_number, alarm, at, once)
+            return check, bool(alarm)
         return check, False
 
     def _must_end(self, line: Line, serial_number: str, fenced: bool) -> bool:
@@ -229,15 +269,15 @@ class Acquirer:
             line.leave(serial_number)
         return False
 
-    def _is_fenced(self, terminal: Terminal, line: Line) -> bool:
+    def _is_fenced(self, terminal: Terminal, line: Line, once: Once) -> bool:
         """Did another line take over since this one spoke for the terminal (invariant I6)?"""
         serial_number = terminal.serial_number
         if terminal.line == line.name or line.seats.get(serial_number, terminal.fence) >= terminal.fence:
             return False
-        self.guard.late(serial_number)
+        once.done("late", lambda: self.guard.late(serial_number))
         return True
 
-    def _take_line(self, books: Books, terminal: Terminal, line: Line, at: int) -> None:
+    def _take_line(self, books: Books, terminal: Terminal, line: Line, at: int, once: Once) -> None:
         """The newest line that proves the keys by a request that never came before speaks, and bumps the fence.
 
         A copy of a request gets its stored reply, and what is not remembered may be a copy: neither moves a terminal.
@@ -247,13 +287,32 @@ class Acquirer:
         serial_number = terminal.serial_number
         line.seats[serial_number] = fence = terminal.fence + 1
         books.write(Update("terminals", {"serial_number": serial_number}, {"line": line.name, "fence": fence}))
-        if alarm := self.guard.taken_over(serial_number, at):
-            self._alarm(books, serial_number, alarm, at)
+        alarm = once.done("taken over", lambda: self.guard.taken_over(serial_number, at))
+        self._alarm(books, serial_number, alarm, at, once)
 
-    def _alarm(self, books: Books, serial_number: str, alarm: str, at: int) -> None:
+    def _alarm(self, books: Books, serial_number: str, alarm: str, at: int, once: Once) -> None:
+        if alarm:
+            once.done("alarm", lambda: self._sound(serial_number, alarm))
+            books.write(audit("host", serial_number, "alarm", alarm, at))
+
+    def _sound(self, serial_number: str, alarm: str) -> None:
         self.tally.alarms += 1
         log.warning("%s alarm: %s", serial_number, alarm)
-        books.write(audit("host", serial_number, "alarm", alarm, at))
+
+
+@lru_cache(_LAYOUTS_KEPT)
+def _content_of(numbers: tuple[int, ...]) -> Callable[[Mapping[int, Value]], tuple[object, ...]]:
+    """Takes the content out of the fields of a message that has these: each number, and its value."""
+    content = [number for number in numbers if number not in _NOT_CONTENT]
+    names = repr(content)
+    if len(content) < 2:
+        return lambda fields: (names, *(fields[number] for number in content))
+    values_of = itemgetter(*content)
+    return lambda fields: (names, *values_of(fields))
+
+
+def _never(books: Books) -> Answer:
+    raise AssertionError("this job has ended")
 
 
 def _remembered(request: Request, payload: bytes) -> Insert:

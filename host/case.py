@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal, cast
 
 from host.holds import in_force
+from host.issuer import Issuer, find_issuer
 from host.keys import KeyDesk, MacCheck
 from host.policy import Policy
 from host.records import (
@@ -30,6 +31,7 @@ from host.records import (
 )
 from host.refusals import Refused
 from host.transactions import COMPLETIONS, LATE_REVERSAL
+from host.value import value
 from protocol.fields import F
 from protocol.kinds import KINDS, Kind
 from protocol.message import Message
@@ -37,64 +39,67 @@ from protocol.private import Control, DeviceInfo, unpack_sequence_number
 from protocol.private.security import unpack_sm4_pin
 
 
-@dataclass(frozen=True, slots=True)
 class Request:
     """A request of a known kind; ``fingerprint`` stands for its content, ``device`` is who it says that it is.
 
-    ``firmware`` is the dotted version that a device of ours tells, else empty.
+    ``firmware`` is the dotted version that a device of ours tells, else empty. What gates and handlers ask for again
+    and again is read out of the message once: ``terminal_id`` (field 41), ``merchant_id`` (42), ``stan`` (11),
+    ``amount_fen`` (4). ``serial_number`` is who the device says that it is: field 59, else field 62 of a sign-on; empty
+    where it does not say. ``pin_block`` is field 52, else that of SM4 in field 57, as field 53 says; empty where no PIN
+    was entered (CUP 2.3, 5.3). ``pan`` is the card's number from field 2, else from track 2 left of the separator;
+    ``payer`` is that, else the code that a customer showed (field 59, tag A3); empty where nothing came.
     """
 
-    kind: Kind
-    message: Message
-    control: Control
-    device: DeviceInfo
-    fingerprint: bytes
-    firmware: str = ""
+    __slots__ = (
+        "_issuer", "amount_fen", "control", "device", "fingerprint", "firmware", "kind", "merchant_id", "message",
+        "pan", "payer", "pin_block", "serial_number", "stan", "terminal_id",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: Message,
+        control: Control,
+        device: DeviceInfo,
+        fingerprint: bytes,
+        firmware: str = "",
+    ) -> None:
+        text, octets = message.text, message.octets
+        self.kind: Final = kind
+        self.message: Final = message
+        self.control: Final = control
+        self.device: Final = device
+        self.fingerprint: Final = fingerprint
+        self.firmware: Final = firmware
+        self.terminal_id: Final = text(F.TERMINAL_ID)
+        self.merchant_id: Final = text(F.MERCHANT_ID)
+        self.stan: Final = text(F.STAN)
+        self.amount_fen: Final = int(text(F.AMOUNT) or 0)
+        self.pin_block: Final = octets(F.PIN_BLOCK) or unpack_sm4_pin(text(F.SECURITY), octets(F.PRIVATE57))
+        self.pan: Final = text(F.PAN) or text(F.TRACK2).partition("D")[0]
+        self.payer: Final = self.pan or device.payment_code
+        told = unpack_sequence_number(octets(F.PAYLOAD)) if kind.name == "sign_in" else ""
+        self.serial_number: Final = device.serial_number or told
+        self._issuer: Issuer | Literal["unasked"] | None = "unasked"
+
+    @property
+    def issuer(self) -> Issuer | None:
+        """Who issued the card; None where none came or nobody knows it."""
+        if self._issuer == "unasked":
+            self._issuer = find_issuer(self.pan)
+        return self._issuer
 
     @property
     def key(self) -> dict[str, object]:
         """Terminal id, batch and STAN: what names a transaction (invariants, vocabulary)."""
         return {"terminal_id": self.terminal_id, "batch": self.control.batch, "stan": self.stan}
 
-    @property
-    def terminal_id(self) -> str:
-        """Field 41."""
-        return self.message.text(F.TERMINAL_ID)
-
-    @property
-    def serial_number(self) -> str:
-        """Who the device says that it is: field 59, else field 62 of a sign-on; empty where it does not say."""
-        told = self.message.octets(F.PAYLOAD) if self.kind.name == "sign_in" else b""
-        return self.device.serial_number or unpack_sequence_number(told)
-
-    @property
-    def stan(self) -> str:
-        """Field 11."""
-        return self.message.text(F.STAN)
-
-    @property
-    def amount_fen(self) -> int:
-        """Field 4."""
-        return int(self.message.text(F.AMOUNT) or 0)
-
-    @property
-    def pin_block(self) -> bytes:
-        """Field 52, else that of SM4 in field 57, as field 53 says; empty where no PIN was entered (CUP 2.3, 5.3)."""
-        message = self.message
-        return message.octets(F.PIN_BLOCK) or unpack_sm4_pin(message.text(F.SECURITY), message.octets(F.PRIVATE57))
-
-    @property
-    def pan(self) -> str:
-        """The card's number from field 2, else from track 2 left of the separator; empty where neither came."""
-        return self.message.text(F.PAN) or self.message.text(F.TRACK2).partition("D")[0]
-
-    @property
-    def payer(self) -> str:
-        """The card's number, else the code that a customer showed (field 59, tag A3)."""
-        return self.pan or self.device.payment_code
+    def asked_as(self, kind: Kind) -> Request:
+        """The same request, had it been one of another kind."""
+        return Request(kind, self.message, self.control, self.device, self.fingerprint, self.firmware)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Snapshot:
     """What the store knows of a request, read in the transaction that will write the decision.
 
@@ -167,46 +172,54 @@ class Snapshot:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class Case:
-    """Everything that a gate or a handler may look at. ``now`` is aware; nothing here reads a clock.
+    """Everything that a gate or a handler may look at. ``now`` is aware, ``at`` the same in epoch seconds; nothing here
+    reads a clock.
 
-    ``fenced`` tells that another line has taken over the terminal since this one spoke for it.
+    ``fenced`` tells that another line has taken over the terminal since this one spoke for it. ``terminal`` and
+    ``merchant`` are those of the snapshot: the gates have made sure that there are any. ``firmware`` is the version
+    that runs, as the device says under a good MAC, else as it last said.
     """
 
-    request: Request
-    snapshot: Snapshot
-    mac: MacCheck
-    policy: Policy
-    keys: KeyDesk
-    now: datetime
-    fenced: bool = False
-    policy_version: int = 0
+    __slots__ = (
+        "_holds", "at", "fenced", "firmware", "keys", "mac", "merchant", "now", "policy", "policy_version", "request",
+        "snapshot", "terminal",
+    )  # fmt: skip
 
-    @property
-    def at(self) -> int:
-        """``now`` in epoch seconds."""
-        return int(self.now.timestamp())
-
-    @property
-    def terminal(self) -> Terminal:
-        """The terminal; gates have made sure that there is one."""
-        if self.snapshot.terminal is None:
-            raise LookupError("a handler was asked before the gates")
-        return self.snapshot.terminal
-
-    @property
-    def merchant(self) -> Merchant:
-        """The merchant; gates have made sure that there is one."""
-        if self.snapshot.merchant is None:
-            raise LookupError("a handler was asked before the gates")
-        return self.snapshot.merchant
+    def __init__(
+        self,
+        request: Request,
+        snapshot: Snapshot,
+        mac: MacCheck,
+        policy: Policy,
+        keys: KeyDesk,
+        now: datetime,
+        fenced: bool = False,
+        policy_version: int = 0,
+    ) -> None:
+        self.request: Final = request
+        self.snapshot: Final = snapshot
+        self.mac: Final = mac
+        self.policy: Final = policy
+        self.keys: Final = keys
+        self.now: Final = now
+        self.at: Final = int(now.timestamp())
+        self.fenced: Final = fenced
+        self.policy_version: Final = policy_version
+        self.terminal: Final = cast("Terminal", snapshot.terminal)
+        self.merchant: Final = cast("Merchant", snapshot.merchant)
+        known = snapshot.terminal.firmware if snapshot.terminal else ""
+        self.firmware: Final = request.firmware if request.firmware and mac.good else known
+        self._holds: tuple[Hold, ...] | None = None
 
     @property
     def holds(self) -> tuple[Hold, ...]:
         """Every hold that stands now, the gravest first."""
-        terminal = replace(self.terminal, firmware=self.firmware) if self.snapshot.holds else self.terminal
-        return in_force(self.snapshot.holds, terminal, self.snapshot.merchant, self.policy, self.at, self.snapshot.plan)
+        if self._holds is None:
+            snapshot = self.snapshot
+            terminal = replace(self.terminal, firmware=self.firmware) if snapshot.holds else self.terminal
+            self._holds = in_force(snapshot.holds, terminal, snapshot.merchant, self.policy, self.at, snapshot.plan)
+        return self._holds
 
     @property
     def is_repeated(self) -> bool:
@@ -219,12 +232,9 @@ class Case:
         """Does the device know our extensions, as it says now or once said under a good MAC?"""
         return self.terminal.extended or (self.mac.good and bool(self.request.device.model))
 
-    @property
-    def firmware(self) -> str:
-        """The firmware version that runs, as the device says under a good MAC, else as it last said."""
-        told = self.request.firmware
-        return told if told and self.mac.good else self.terminal.firmware
-
     def asked_as(self, kind: str) -> Case:
         """The same case, had it been a request of another kind."""
-        return replace(self, request=replace(self.request, kind=KINDS[kind]))
+        request = self.request.asked_as(KINDS[kind])
+        return Case(
+            request, self.snapshot, self.mac, self.policy, self.keys, self.now, self.fenced, self.policy_version
+        )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from host.refusals import Refused
+from host.value import value
 from protocol.elements import Value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Insert:
     """A new row of a table. With ``replace``, a row of the same key gives way."""
 
@@ -18,7 +19,7 @@ class Insert:
     replace: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Update:
     """Changes to the rows of a table whose columns equal ``key``."""
 
@@ -27,7 +28,7 @@ class Update:
     changes: Mapping[str, object] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delete:
     """The rows of a table whose columns equal ``key`` go."""
 
@@ -38,7 +39,7 @@ class Delete:
 Write = Insert | Update | Delete
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """The answer to one request.
 

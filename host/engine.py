@@ -51,13 +51,11 @@ def decide(case: Case) -> Decision:
         decision = Decision(refused, remember=refused.code not in SENT_AGAIN)
     else:
         decision = HANDLERS[case.request.kind.name](case)
-    if refused is None or refused.reason == SUSPECTED:
-        decision = replace(decision, writes=(*decision.writes, *risk_writes(case)))
-    if refused:
-        decision = replace(decision, writes=(*decision.writes, *_lost_sale(case, refused)))
-    if wait_s := delay_s(case):
-        decision = replace(decision, delay_s=wait_s)
-    return _with_consequences(case, decision)
+    follows = _consequences(case, decision, refused)
+    wait_s = delay_s(case)
+    if not follows and not wait_s:
+        return decision
+    return replace(decision, writes=(*decision.writes, *follows), delay_s=wait_s)
 
 
 def _may_come_again(case: Case, refused: Refused) -> bool:
@@ -80,13 +78,21 @@ def repeats(case: Case) -> bytes:
     return stored.reply
 
 
-def _with_consequences(case: Case, decision: Decision) -> Decision:
-    writes: list[Write] = [*_learn(case), *_activate(case, decision), *_keep_refusal(case, decision)]
+def _consequences(case: Case, decision: Decision, refused: Refused | None) -> list[Write]:
+    """What is written besides; ``refused`` is by a gate, the decision may be a refusal by its handler."""
+    writes: list[Write] = []
+    if refused is None or refused.reason == SUSPECTED:
+        writes += risk_writes(case)
+    if refused:
+        writes += _lost_sale(case, refused)
+    writes += _learn(case)
+    writes += _activate(case, decision)
+    writes += _keep_refusal(case, decision)
     writes += raise_alarm(case) if case.snapshot.terminal else []
     if case.request.kind.name == "sign_in" and not decision.refused:
         writes += answered(case.terminal, SIGN_ON_AGAIN)
     writes += enqueue_update(case, is_refused=bool(decision.refused and decision.refused.reason in NEEDS_UPDATE))
-    return replace(decision, writes=(*decision.writes, *writes)) if writes else decision
+    return writes
 
 
 def _lost_sale(case: Case, refused: Refused) -> list[Write]:

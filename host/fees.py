@@ -35,14 +35,21 @@ FEES: Final[Mapping[str, Rate]] = MappingProxyType(
 )
 
 
+_SIGNED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "credit": ("credit_bp", ""),
+        "debit": ("debit_bp", "debit_cap_fen"),
+        "scan": ("scan_bp", ""),
+        "unionpay_qr": ("unionpay_qr_bp", ""),
+    }
+)
+"""Card type -> where the merchant's row has the rate and its cap."""
+
+
 def contract_rate(merchant: Merchant, card_type: str) -> Rate:
     """The rate that the merchant signed for a card type."""
-    return {
-        "credit": Rate(merchant.credit_bp),
-        "debit": Rate(merchant.debit_bp, merchant.debit_cap_fen),
-        "scan": Rate(merchant.scan_bp),
-        "unionpay_qr": Rate(merchant.unionpay_qr_bp),
-    }[card_type]
+    rate, cap = _SIGNED[card_type]
+    return Rate(getattr(merchant, rate), getattr(merchant, cap) if cap else None)
 
 
 def fee_due(merchant: Merchant, kind: str, card_type: str, amount_fen: int) -> int:

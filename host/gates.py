@@ -35,6 +35,7 @@ from host.limits import over_limit
 from host.maintenance import clock, open_window
 from host.partners import PARTNER_OF, partner_refusal
 from host.policy import Gates as Switches
+from host.policy import Policy
 from host.records import TransactionState
 from host.refusals import Refused
 from host.risk import risk_refusal
@@ -52,14 +53,19 @@ class Stage(Enum):
     PERMISSION = "after it"
 
 
+def _anything(policy: Policy) -> object:
+    return policy
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A row of GATES."""
+    """A row of GATES. It is asked where the rules give it something to ask: ``about`` is that part of the policy."""
 
     name: str
     stage: Stage
     spares: frozenset[str]
     test: Callable[[Case], Refused | None]
+    about: Callable[[Policy], object] = _anything
 
     @property
     def key(self) -> str:
@@ -67,9 +73,9 @@ class Gate:
         key = self.name.replace(" ", "_")
         return key if self.stage is Stage.PERMISSION and key in Switches.model_fields else ""
 
-    def is_asked(self, switches: Switches) -> bool:
-        """Is it switched on?"""
-        return not self.key or getattr(switches, self.key) is True
+    def is_asked(self, policy: Policy) -> bool:
+        """Is it switched on, and has it something to ask?"""
+        return (not self.key or getattr(policy.gates, self.key) is True) and bool(self.about(policy))
 
 
 def _malformed(case: Case) -> Refused | None:
@@ -160,8 +166,6 @@ def _stopped(case: Case) -> Refused | None:
 
 def _maintenance(case: Case) -> Refused | None:
     """Product U2; forms handed in meanwhile wait for their review, where the policy says so (R8)."""
-    if not case.policy.maintenance:
-        return None
     if case.request.kind.name in _FORMS and case.policy.registration.in_maintenance == "queue":
         return None
     merchant = case.snapshot.merchant
@@ -187,7 +191,7 @@ def _restored(case: Case) -> Refused | None:
 
 def _parameters(case: Case) -> Refused | None:
     """Product G7: what is published is to be fetched first, where the policy says so; the header asks for it."""
-    rows = overdue(case.terminal.due) if case.policy.downloads.required and case.terminal.due else []
+    rows = overdue(case.terminal.due) if case.terminal.due else []
     if not rows:
         return None
     words = {"what": ", ".join(row.english for row in rows), "what_zh": "、".join(row.chinese for row in rows)}
@@ -240,7 +244,7 @@ GATES: Final = (
     Gate("currency", _P, ALL_KINDS - NEW_BUSINESS, _currency),
     Gate("restored books", _P, ALL_KINDS - NEW_BUSINESS, _restored),
     Gate("stopped", _P, _WHY, _stopped),
-    Gate("maintenance", _P, DRAIN - _FORMS, _maintenance),
+    Gate("maintenance", _P, DRAIN - _FORMS, _maintenance, lambda rules: rules.maintenance),
     Gate("held", _P, DRAIN, _held),
     Gate("partly held", _P, DRAIN, _partly_held),
     Gate("model", _P, DRAIN, model_rules.catalogue),
@@ -248,14 +252,14 @@ GATES: Final = (
     Gate("security level", _P, DRAIN, model_rules.security_level),
     Gate("capability", _P, DRAIN, model_rules.capability),
     Gate("family", _P, DRAIN, model_rules.family),
-    Gate("region", _P, DRAIN, model_rules.region),
+    Gate("region", _P, DRAIN, model_rules.region, lambda rules: rules.mandates),
     Gate("firmware", _P, DRAIN, model_rules.firmware),
-    Gate("compatibility", _P, DRAIN, model_rules.compatibility),
+    Gate("compatibility", _P, DRAIN, model_rules.compatibility, lambda rules: rules.compatibility),
     Gate("protocol version", _P, DRAIN, model_rules.protocol_version),
-    Gate("parameters", _P, DRAIN, _parameters),
+    Gate("parameters", _P, DRAIN, _parameters, lambda rules: rules.downloads.required),
     Gate("not activated", _P, _WHY, _not_activated),
     Gate("limits", _P, DRAIN, over_limit),
-    Gate("risk", _P, DRAIN, risk_refusal),
+    Gate("risk", _P, DRAIN, risk_refusal, lambda rules: rules.risk.rules),
     Gate("STAN used", _P, ALL_KINDS - NEW_BUSINESS, _used),
     Gate("partner", _P, ALL_KINDS - PARTNER_OF.keys(), partner_refusal),
 )
@@ -263,35 +267,37 @@ GATES: Final = (
 
 def first_refusal(case: Case, gates: Iterable[Gate]) -> Refused | None:
     """The refusal of the first gate that does not let the case through; those that are switched off are not asked."""
-    name, switches = case.request.kind.name, case.policy.gates
+    name, policy = case.request.kind.name, case.policy
     for gate in gates:
-        if name not in gate.spares and gate.is_asked(switches) and (refused := gate.test(case)):
+        if name not in gate.spares and gate.is_asked(policy) and (refused := gate.test(case)):
             return refused
     return None
 
 
 def refusal_at(case: Case, stage: Stage) -> Refused | None:
     """The same for all gates of a stage, as every request asks it."""
-    for gate in _ASKED.of(stage, case.request.kind.name, case.policy.gates):
+    for gate in _ASKED.of(stage, case.request.kind.name, case.policy):
         if refused := gate.test(case):
             return refused
     return None
 
 
 class _Asked:
-    """The gates that a kind must pass, worked out once a set of switches: most requests come under the same one."""
+    """The gates that a kind must pass, worked out once a policy: most requests come under the same one."""
 
     def __init__(self) -> None:
-        self._known: tuple[Switches | None, dict[tuple[Stage, str], tuple[Gate, ...]]] = (None, {})
+        self._known: tuple[Policy | None, dict[Stage, dict[str, tuple[Gate, ...]]]] = (None, {})
 
-    def of(self, stage: Stage, name: str, switches: Switches) -> tuple[Gate, ...]:
-        """Those of the stage that do not spare the kind and are switched on."""
+    def of(self, stage: Stage, name: str, policy: Policy) -> tuple[Gate, ...]:
+        """Those of the stage that do not spare the kind and are asked under the policy."""
         under, known = self._known
-        if under is not switches:
-            self._known = under, known = switches, {}
-        if (asked := known.get((stage, name))) is None:
-            asked = tuple(gate for gate in gates_of(stage) if name not in gate.spares and gate.is_asked(switches))
-            known[stage, name] = asked
+        if under is not policy:
+            known = {each: {} for each in Stage}
+            self._known = policy, known
+        asked = known[stage].get(name)
+        if asked is None:
+            asked = tuple(gate for gate in gates_of(stage) if name not in gate.spares and gate.is_asked(policy))
+            known[stage][name] = asked
         return asked
 
 

@@ -125,7 +125,7 @@ def in_force(
         found.append(_of_date("activation", terminal, terminal.activate_by))
     if plan and plan.suspend_at is not None and plan.done_at is None and at >= plan.suspend_at:
         found.append(_of_date("retirement", terminal, plan.suspend_at))
-    return tuple(sorted(found, key=lambda hold: HOLDS[hold.reason].rank))
+    return tuple(sorted(found, key=lambda hold: HOLDS[hold.reason].rank)) if found else ()
 
 
 def is_mended(hold: Hold, firmware: str) -> bool:

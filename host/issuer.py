@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from host.refusals import ISSUER_CODES, Refused
+from host.value import value
 from protocol.checks import luhn_ok
 from protocol.crypto.cryptogram import arpc_1, card_key, session_key, verify_cryptogram
 from protocol.crypto.key import IssuerKey, SessionKey
@@ -92,7 +93,7 @@ _ARQC: Final = b"\x80"
 _TC: Final = b"\x40"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What an issuer says: a refusal, else the ``code`` of its approval; ``wrong_pins`` stand against the card now."""
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache, partial
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final
 
@@ -52,15 +53,15 @@ _CACHED_SETS: Final = 4096
 class MacCheck(Enum):
     """How a request's field 64 fared."""
 
-    ABSENT = "absent"
-    WRONG = "wrong"
-    CURRENT = "under the current keys"
-    PREVIOUS = "under the previous keys"
+    ABSENT = "absent", False
+    WRONG = "wrong", False
+    CURRENT = "under the current keys", True
+    PREVIOUS = "under the previous keys", True
 
-    @property
-    def good(self) -> bool:
+    def __init__(self, told: str, good: bool) -> None:
+        self.told: Final = told
+        self.good: Final = good
         """Was the request made by who holds the terminal's keys?"""
-        return self in (MacCheck.CURRENT, MacCheck.PREVIOUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +195,11 @@ class KeyDesk:
 
     def card_token(self, pan: str) -> str:
         """What stands for a PAN in the ledger: the same for the same card, and not to be turned back."""
-        return hmac.digest(self.data_key, b"pan:" + pan.encode(), "sha256").hex()[:32]
+        return blake2b(pan.encode(), digest_size=16, key=self.data_key, person=b"pan").hexdigest()
 
     def fingerprint(self, content: bytes) -> bytes:
         """Stands for a request's content, which may hold card data."""
-        return hmac.digest(self.data_key, b"request:" + content, "sha256")
+        return blake2b(content, digest_size=32, key=self.data_key, person=b"request").digest()
 
     def link(self, before: bytes, row: bytes) -> bytes:
         """The digest of an audit row that follows another; who has not the data key can make none."""

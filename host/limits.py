@@ -32,9 +32,9 @@ LIMITS: Final = (
 )
 
 
-def limits_of(merchant: Merchant | None, limits: Limits) -> dict[str, int]:
-    """The figures that bind a merchant; 0 where none does."""
-    return {row.figure: getattr(merchant, row.figure, 0) or getattr(limits, row.figure) for row in LIMITS}
+def limit_of(figure: str, merchant: Merchant | None, limits: Limits) -> int:
+    """The figure that binds a merchant: its own, else that of the policy; 0 where there is none."""
+    return int(getattr(merchant, figure, 0) or getattr(limits, figure))
 
 
 def over_limit(case: Case) -> Refused | None:
@@ -43,7 +43,7 @@ def over_limit(case: Case) -> Refused | None:
         return None
     merchant, limits = case.snapshot.merchant, case.policy.limits
     for row in LIMITS:
-        limit = getattr(merchant, row.figure, 0) or getattr(limits, row.figure)
+        limit = limit_of(row.figure, merchant, limits)
         if limit and row.reached(case) > limit:
             return Refused(row.reason, {"limit": yuan(limit) if row.figure.endswith("_fen") else str(limit)})
     return None

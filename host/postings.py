@@ -100,10 +100,10 @@ def _post(row: Transaction, reason: str, at: int, *, undone: bool) -> tuple[Writ
     amounts = {"amount_fen": row.amount_fen, "fee_fen": row.fee_fen, "returned_fen": -row.fee_fen}
     writes = []
     for posting in POSTINGS[SIGNS.get(row.kind, 0)]:
-        debit, credit = accounts[posting.debit], accounts[posting.credit]
-        if amounts[posting.amount]:
+        if amount_fen := amounts[posting.amount]:
+            debit, credit = accounts[posting.debit], accounts[posting.credit]
             ends = (credit, debit) if undone else (debit, credit)
-            writes.append(_row(row.terminal_id, row.batch, row.stan, reason, *ends, amounts[posting.amount], at))
+            writes.append(_row(row.terminal_id, row.batch, row.stan, reason, *ends, amount_fen, at))
     return tuple(writes)
 
 

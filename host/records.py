@@ -5,14 +5,19 @@ Amounts are int fen, instants epoch seconds, batches and STANs six digits. Seale
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import field, fields
 from enum import StrEnum
+from functools import cache
+from operator import attrgetter
+from typing import Any, cast
 
 from host.lifecycle import State
+from host.value import value
 from protocol.swap import Role, SwapState
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Merchant:
     """A merchant and the rates signed at registration, in basis points and fen (product decision 8).
 
@@ -48,7 +53,7 @@ class Merchant:
     amends_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Alert:
     """What a rule of risk found at a terminal; its state is one of ``host.risk``."""
 
@@ -62,7 +67,7 @@ class Alert:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeviceModel:
     """A model of the catalogue; ``retired_at`` is when it may no longer sell, for ``retire_reason``.
 
@@ -88,7 +93,7 @@ class DeviceModel:
     price_fen: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Terminal:
     """A device by its serial number. ``bound`` asks the device to name that number at sign-on.
 
@@ -126,7 +131,7 @@ class Terminal:
     told_batch: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """One reason for which a terminal may not sell, from ``since`` on, which may lie ahead; ``released_at`` ends it.
 
@@ -156,7 +161,7 @@ class Hold:
         return self.is_open(at) and self.since <= at
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """The dated end of a terminal that is in force: notice, grace, perhaps a suspension, then stop."""
 
@@ -186,7 +191,7 @@ class TransactionState(StrEnum):
     TOMBSTONE = "tombstone"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transaction:
     """One row of the ledger, by (terminal id, batch, STAN). The card is a mask and a token, never a PAN.
 
@@ -226,7 +231,7 @@ class BatchState(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Batch:
     """A settled or settling batch; ``paid_at`` is when its net was paid to the merchant."""
 
@@ -239,7 +244,7 @@ class Batch:
     paid_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Owed:
     """What the acquirer owes a merchant for one closed batch; less than nothing where the merchant owes."""
 
@@ -250,7 +255,7 @@ class Owed:
     net_fen: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Swap:
     """One device giving way to another. ``sha256`` and ``size`` are of the backup as the old device sends it.
 
@@ -282,7 +287,7 @@ class Swap:
         return Role.OLD if serial_number == self.serial_number else Role.NEW
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StoredReply:
     """The answer that a repeated request gets again, byte for byte (product decision 9)."""
 
@@ -294,7 +299,7 @@ class StoredReply:
     reply: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PendingCommand:
     """A signed command that waits for its terminal; ``read_at`` is when somebody there read it, if it is a notice."""
 
@@ -309,7 +314,7 @@ class PendingCommand:
     read_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Published:
     """A version of a download, its content as JSON."""
 
@@ -319,7 +324,7 @@ class Published:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fetch:
     """Which version of a download a terminal has ``begun`` with, and which one it has ``fetched``, 0 for none yet."""
 
@@ -330,7 +335,7 @@ class Fetch:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Progress:
     """How far one terminal has come with an update: ``state`` is commanded, failed or installed."""
 
@@ -341,7 +346,7 @@ class Progress:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FirmwareRelease:
     """A published image of a model."""
 
@@ -351,6 +356,15 @@ class FirmwareRelease:
     sha256: str
 
 
-def columns(row: Transaction | Batch | Terminal | Merchant | DeviceModel | Progress) -> dict[str, object]:
+def columns(
+    row: Transaction | Batch | Terminal | Merchant | DeviceModel | Progress | Plan | Hold | Fetch,
+) -> dict[str, object]:
     """A row as column values."""
-    return {name: getattr(row, name) for name in row.__slots__}
+    names, values_of = _columns(cast("Any", type(row)))
+    return dict(zip(names, values_of(row), strict=True))
+
+
+@cache
+def _columns(record: Any) -> tuple[tuple[str, ...], Callable[[object], tuple[object, ...]]]:
+    names = tuple(each.name for each in fields(record))
+    return names, attrgetter(*names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Final
 
@@ -15,7 +15,7 @@ from protocol.elements import Value
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.header import ENVELOPE_BYTES, FETCH_COMMANDS, NO_REQUIREMENT, TPDU_BYTES, Header, Tpdu
-from protocol.kinds import REQUEST_MTIS, reply_mti
+from protocol.kinds import KINDS, REQUEST_MTIS, reply_mti
 from protocol.message import Message
 from protocol.private import RefusalText
 
@@ -25,14 +25,15 @@ ECHOED: Final = frozenset(
     }
 )  # fmt: skip
 ORGANISATION: Final = "CUP"
+_LAYOUTS_KEPT: Final = 256
 
 
 def build_reply(case: Case, decision: Decision) -> Message:
     """The reply to a request of a known kind; its MAC is made when it is sealed."""
-    kind, request, now = case.request.kind, case.request.message, case.now
-    due = kind.reply.named
-    fields = {number: value for number, value in request.fields.items() if number in ECHOED and number in due}
-    time, date = _stamps(now.replace(microsecond=0))
+    kind, request = case.request.kind, case.request.message
+    due, came = kind.reply.named, request.fields
+    fields = {number: came[number] for number in _echoed(kind.name, request.numbers)}
+    time, date = _stamps(case.at, case.now.tzinfo)
     fields |= {F.LOCAL_TIME: time, F.LOCAL_DATE: date, F.RESPONSE_CODE: decision.code}
     if F.RRN in due and case.snapshot.number:
         fields[F.RRN] = f"{case.snapshot.number:012d}"
@@ -48,9 +49,16 @@ def build_reply(case: Case, decision: Decision) -> Message:
     return _answer(request, reply_mti(request.mti), fields, requirement(case, decision))
 
 
+@lru_cache(_LAYOUTS_KEPT)
+def _echoed(kind: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """Which of the request's fields come back."""
+    return tuple(number for number in numbers if number in ECHOED and number in KINDS[kind].reply.named)
+
+
 @lru_cache(1)
-def _stamps(second: datetime) -> tuple[str, str]:
+def _stamps(at: int, zone: tzinfo | None) -> tuple[str, str]:
     """Fields 12 and 13: the same for all replies of a second."""
+    second = datetime.fromtimestamp(at, zone)
     return f"{second:%H%M%S}", f"{second:%m%d}"
 
 

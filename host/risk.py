@@ -130,7 +130,7 @@ def risk_writes(case: Case) -> list[Write]:
 
 def finds(case: Case) -> tuple[Find, ...]:
     """What the rules of the policy find against a payment; nothing else is looked at."""
-    if SIGNS.get(case.request.kind.name) != 1:
+    if not case.policy.risk.rules or SIGNS.get(case.request.kind.name) != 1:
         return ()
     found = ((RULES[name], RULES[name].finds(case)) for name in case.policy.risk.rules)
     return tuple(Find(rule, evidence, _is_warned(case, rule)) for rule, evidence in found if evidence)

@@ -65,6 +65,8 @@ def gave_up(model: DeviceModel, progress: Progress | None, firmware: Firmware) -
 
 def needed(model: DeviceModel, progress: Progress | None, firmware: Firmware, at: int) -> str:
     """The version that new business needs, empty for any."""
+    if not model.min_firmware and not model.recommended_firmware:
+        return ""
     stage = stage_of(model, at)
     is_needed = stage is Stage.FORCED or (stage is Stage.REQUIRED and not gave_up(model, progress, firmware))
     versions = [model.min_firmware, model.recommended_firmware if is_needed else ""]

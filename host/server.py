@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from concurrent.futures import Future
 from typing import Final
 
 from host.acquirer import Acquirer, Answer
 from host.errors import CommitUnknown, HostError
 from host.sparing import Sparing
+from host.store.groups import Job
 from protocol.errors import FrameError, ProtocolError, TransportError
 from protocol.framing import UNANSWERED
 from protocol.header import without_lri
@@ -82,7 +82,7 @@ class HostConnection(asyncio.Protocol):
         self._rounds = rounds
         self._loop = asyncio.get_running_loop()
         self._unasked: deque[bytes] = deque()
-        self._waiting: deque[tuple[bytes, float, Future[Answer]]] = deque()
+        self._waiting: deque[tuple[bytes, float, Job]] = deque()
         self._transport: asyncio.Transport | None = None
         self._link: Link | None = None
         self._peer = "?"
@@ -150,15 +150,16 @@ class HostConnection(asyncio.Protocol):
     def reply(self) -> None:
         """Tell what was decided, as far as it is this connection's turn."""
         while self._waiting and self._is_due(*self._waiting[0][1:]):
-            payload, came_s, future = self._waiting.popleft()
-            answer = self._answer_of(payload, future)
+            payload, came_s, job = self._waiting.popleft()
+            answer = self._answer_of(payload, job)
             if answer is None:
                 continue
             if answer.kind:
                 took_s = self._loop.time() - came_s
                 self._acquirer.tally.answered(answer.kind, answer.code, answer.reason, took_s)
             if answer.payload:
-                log.info("%s %s", self._peer, answer.line)
+                if log.isEnabledFor(logging.INFO):
+                    log.info("%s %s", self._peer, answer.line)
                 self._unreadable = 0
                 self._active_s = self._loop.time()
                 if self._link:
@@ -192,12 +193,12 @@ class HostConnection(asyncio.Protocol):
                 self._give_up(f"{self._unreadable} messages on end that are no requests")
             self._unreadable = 0
 
-    def _is_due(self, came_s: float, future: Future[Answer]) -> bool:
+    def _is_due(self, came_s: float, job: Job) -> bool:
         """Is an answer there, and has the partner that it came from taken its time?"""
-        if not future.done():
+        if not job.is_done:
             return False
-        delay_s = 0.0 if future.cancelled() or future.exception() else future.result().delay_s
-        if self._loop.time() >= came_s + delay_s:
+        delay_s = 0.0 if job.error else job.result.delay_s
+        if not delay_s or self._loop.time() >= came_s + delay_s:
             return True
         if self._slow is None:
             self._slow = self._loop.call_at(came_s + delay_s, self._overdue)
@@ -207,23 +208,23 @@ class HostConnection(asyncio.Protocol):
         self._slow = None
         self.reply()
 
-    def _answer_of(self, payload: bytes, future: Future[Answer]) -> Answer | None:
+    def _answer_of(self, payload: bytes, job: Job) -> Answer | None:
         """The answer; None where nobody knows whether it is durable: the terminal then asks or reverses (J6)."""
-        try:
-            return future.result()
-        except CommitUnknown as error:
-            self._acquirer.tally.failures += 1
+        error = job.error
+        if error is None:
+            answer: Answer = job.result
+            return answer
+        self._acquirer.tally.failures += 1
+        if isinstance(error, CommitUnknown):
             log.error("%s is not answered: %s", self._peer, error)
             return None
-        except (HostError, ProtocolError) as error:
-            self._acquirer.tally.failures += 1
+        if isinstance(error, HostError | ProtocolError):
             log.error("%s %s", self._peer, error)
             failure = error if isinstance(error, HostError) else HostError(str(error))
             return self._acquirer.failure(payload, failure)
-        except Exception:  # a defect of ours must not take the line, and must be seen
-            self._acquirer.tally.failures += 1
-            log.exception("%s a request could not be answered", self._peer)
-            return self._acquirer.failure(payload, HostError("internal error"))
+        # a defect of ours must not take the line, and must be seen
+        log.error("%s a request could not be answered", self._peer, exc_info=error)
+        return self._acquirer.failure(payload, HostError("internal error"))
 
     def _look_idle(self) -> None:
         """Close a line on which nothing comes any more: its peer may be gone without a word (faults N14).
@@ -270,9 +271,11 @@ class HostConnection(asyncio.Protocol):
         """Submit what has come, no more than REQUESTS_IN_FLIGHT ahead of the answers; after the line is gone too."""
         while self._unasked and len(self._waiting) < REQUESTS_IN_FLIGHT:
             payload = without_lri(self._unasked.popleft())
-            future = self._acquirer.submit(payload, self._line)
-            self._waiting.append((payload, self._loop.time(), future))
-            future.add_done_callback(lambda done: self._rounds.answered(self))
+            self._waiting.append((payload, self._loop.time(), self._acquirer.ask(payload, self._line, self._told)))
+
+    def _told(self, job: Job) -> None:
+        """A request was decided; from any thread."""
+        self._rounds.answered(self)
 
     @property
     def _is_fixed(self) -> bool:

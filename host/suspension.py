@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from host.decision import Insert, Update, Write
-from host.records import Hold
+from host.records import Hold, columns
 from host.retirement import audit
 
 
 def put_on(hold: Hold, at: int) -> list[Write]:
     """The writes of a new hold, which may begin later; its number is given by the store."""
-    row = {name: getattr(hold, name) for name in hold.__slots__ if name != "number"}
+    row = {name: value for name, value in columns(hold).items() if name != "number"}
     detail = f"{hold.reason}: {hold.note}" if hold.note else hold.reason
     return [Insert("holds", row), audit(hold.actor, hold.serial_number, "hold", detail, at)]
 

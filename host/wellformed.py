@@ -11,7 +11,7 @@ that a kind allows and this host has no use for are read, kept and logged by nob
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final
 
@@ -80,15 +80,21 @@ CONTENTS: Final[Mapping[int, Callable[[Value], Refused | None]]] = MappingProxyT
         F.ORIGINAL: _original,
     }
 )
-_ROWS: Final = tuple(CONTENTS.items())
+_LAYOUTS_KEPT: Final = 256
 _SLIPS: Final = frozenset({"signature_upload"})
+
+
+@lru_cache(_LAYOUTS_KEPT)
+def _rows_about(numbers: tuple[int, ...]) -> tuple[tuple[int, Callable[[Value], Refused | None]], ...]:
+    """The rows about fields that a message has."""
+    return tuple((number, refuse) for number, refuse in CONTENTS.items() if number in numbers)
 
 
 def wrong_content(kind: Kind, message: Message) -> Refused | None:
     """The refusal of the first field whose value cannot be what it says, None where all can."""
     fields = message.fields
-    for number, refuse in _ROWS:
-        value = fields.get(number)
+    for number, refuse in _rows_about(message.numbers):
+        value = fields[number]
         if not value or (number == F.ICC and kind.name in _SLIPS):
             continue
         if refused := refuse(value):

@@ -330,7 +330,7 @@ def _is_cured(item: Item, terminal: Terminal, model: DeviceModel | None) -> bool
 
 def _in_force(desk: Desk, item: Item) -> None:
     plan = _plan(item)
-    desk.books.write(Insert("plans", {name: getattr(plan, name) for name in plan.__slots__}, replace=True))
+    desk.books.write(Insert("plans", columns(plan), replace=True))
     row = _row(replace(item, next_at=min(item.notice_at, desk.at) if item.state in OPEN else None))
     desk.books.write(Insert("campaign_items", row, replace=True))
 

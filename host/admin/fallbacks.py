@@ -13,7 +13,7 @@ from host.fallback import Fallback, batch_of, is_away, till_of
 from host.fees import fee_due
 from host.holds import in_force
 from host.issuer import Answer, Issuer, authorise, find_wallet
-from host.limits import limits_of
+from host.limits import limit_of
 from host.records import Batch, BatchState, Terminal, Transaction, TransactionState, columns
 from host.refusals import Refused
 from protocol.describe import mask_pan
@@ -140,7 +140,7 @@ def _must_take(desk: Desk, fallback: Fallback, amount_fen: int) -> None:
         raise AdminError(
             "the shop does not take payments by this code now", hint="pay at its terminal", code="not_away"
         )
-    single_fen = limits_of(merchant, desk.policy.limits)["single_fen"]
+    single_fen = limit_of("single_fen", merchant, desk.policy.limits)
     most_fen = min(desk.policy.service.fallback_most_fen, single_fen or desk.policy.service.fallback_most_fen)
     if not 0 < amount_fen <= most_fen:
         raise AdminError(f"a payment is 1 to {most_fen} fen", code="amount", field="amount_fen")

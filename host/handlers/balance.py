@@ -11,7 +11,6 @@ from host.case import Case
 from host.decision import Decision
 from host.gates import RENMINBI
 from host.handlers.purchase import consult
-from host.issuer import find_issuer
 from host.refusals import Refused
 from protocol.fields import F
 from protocol.private import Balance
@@ -26,7 +25,7 @@ def balance(case: Case) -> Decision:
 
     Raises DecodeError where field 55 is no chip data.
     """
-    issuer = find_issuer(case.request.pan)
+    issuer = case.request.issuer
     if issuer is None:
         return Decision(Refused("card.unknown"))
     consulted = consult(case, replace(issuer, script=b""))  # a script needs a transaction that its result can name

@@ -12,7 +12,7 @@ from typing import Final
 from host.case import Case
 from host.decision import Decision, Insert, Write
 from host.downloads import FIRST_VERSION, answered, content_of, listed, listing, page, whole
-from host.records import Fetch, Published
+from host.records import Fetch, Published, columns
 from protocol.downloads import DOWNLOAD_OF, Download, Form
 from protocol.errors import DecodeError
 from protocol.fields import F
@@ -69,7 +69,7 @@ def _version(case: Case, *, begins: bool) -> tuple[Published | None, tuple[Write
     if not begins:
         return published, ()
     row = Fetch(case.terminal.serial_number, _row(case).name, version, known.fetched if known else 0, case.at)
-    return published, (Insert("fetches", {name: getattr(row, name) for name in row.__slots__}, replace=True),)
+    return published, (Insert("fetches", columns(row), replace=True),)
 
 
 def _told(case: Case, form: re.Pattern[bytes]) -> bytes:

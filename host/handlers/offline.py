@@ -17,7 +17,6 @@ from host.case import Case
 from host.decision import Decision, Insert, refuse
 from host.handlers.purchase import record
 from host.handlers.undo import move, state_after
-from host.issuer import find_issuer
 from host.records import columns
 from host.transactions import Undo
 from protocol.fields import F
@@ -40,7 +39,7 @@ def adjust(case: Case) -> Decision:
     limit_fen = original.amount_fen * (100 + case.policy.adjustments.tip_percent) // 100
     if not least_fen <= request.amount_fen <= limit_fen:
         return refuse("adjustment.out_of_bounds", least=yuan(least_fen), limit=yuan(limit_fen))
-    issuer = find_issuer(request.pan)
+    issuer = request.issuer
     if issuer is None:
         return refuse("card.unknown")
     row = replace(record(case, issuer, None, original), auth_id=original.auth_id)

@@ -16,7 +16,6 @@ from host.decision import Decision, Insert, refuse
 from host.handlers import purchase
 from host.handlers.purchase import record
 from host.handlers.undo import COMPLETED, move, other_card, record_undo, refuse_undone
-from host.issuer import find_issuer
 from host.records import Transaction, TransactionState, columns
 from host.refusals import Refused
 from host.transactions import Undo, step
@@ -58,7 +57,7 @@ def completion(case: Case) -> Decision:
         return refuse("amount.zero")
     if case.request.amount_fen > bound_fen:
         return refuse("completion.above_bound", limit=yuan(bound_fen))
-    issuer = find_issuer(case.request.pan)
+    issuer = case.request.issuer
     if issuer is None:
         return refuse("card.unknown")
     row = replace(record(case, issuer, None, hold), auth_id=hold.auth_id)

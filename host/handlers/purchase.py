@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from host.answers import ruled
 from host.case import Case
 from host.decision import Decision, Insert, Write
 from host.fees import fee_due
-from host.issuer import Answer, Issuer, answer_chip, authorise, find_issuer, proves_chip
+from host.issuer import Answer, Issuer, answer_chip, authorise, proves_chip
 from host.postings import capture
 from host.records import Transaction, TransactionState, columns
 from host.refusals import Refused
 from host.transactions import SIGNS
+from host.value import value
 from protocol.describe import mask_pan
 from protocol.elements import Value
 from protocol.emv import decode_chip_data
@@ -22,7 +23,7 @@ from protocol.fields import F
 from protocol.tlv import Node
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Consulted:
     """What an issuer said, with field 55 for the card's chip and the count of wrong PINs."""
 
@@ -38,7 +39,7 @@ def sale(case: Case) -> Decision:
     """
     if nothing := nothing_due(case):
         return Decision(nothing)
-    issuer = find_issuer(case.request.pan)
+    issuer = case.request.issuer
     if issuer is None:
         return Decision(Refused("card.unknown"))
     return captured(case, issuer, consult(case, issuer))
@@ -46,7 +47,8 @@ def sale(case: Case) -> Decision:
 
 def consult(case: Case, issuer: Issuer) -> Consulted:
     """Ask the card's issuer, once its chip is proven. Raises DecodeError where field 55 is no chip data."""
-    chip = decode_chip_data(case.request.message.octets(F.ICC))
+    icc = case.request.message.octets(F.ICC)
+    chip = decode_chip_data(icc) if icc else ()
     if chip and not _proves(case, chip):
         return Consulted(Answer(Refused("card.cryptogram"), wrong_pins=case.snapshot.wrong_pins))
     refused = ruled(case)

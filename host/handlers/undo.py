@@ -12,7 +12,6 @@ from host.case import Case
 from host.decision import Decision, Insert, Update, Write, refuse
 from host.fees import fee_due
 from host.handlers.purchase import record
-from host.issuer import find_issuer
 from host.lifecycle import ABSENT
 from host.records import BatchState, Transaction, TransactionState, columns
 from host.transactions import LATE_RESTORATION, LATE_REVERSAL, SIGNS, VOIDS, Undo, step
@@ -86,7 +85,7 @@ def refund(case: Case) -> Decision:
     rest_fen = original.amount_fen - case.snapshot.refunded_fen
     if request.amount_fen > rest_fen:
         return refuse("refund.above_rest", rest=yuan(rest_fen))
-    issuer = find_issuer(request.pan)
+    issuer = request.issuer
     if issuer is None:
         return refuse("card.unknown")
     row = record(case, issuer, None, original)

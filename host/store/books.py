@@ -6,11 +6,10 @@ Finders return a row, an empty tuple or None; None means that there is no such r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from functools import lru_cache, partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, FromClause, LargeBinary, func, literal, or_, select
@@ -20,12 +19,10 @@ from host.campaign import Item, ItemState, Notice
 from host.decision import Delete, Insert, Update, Write
 from host.errors import StoreError
 from host.keys import KeyDesk
-from host.lifecycle import State
 from host.policy import Policy
 from host.records import (
     Alert,
     Batch,
-    BatchState,
     DeviceModel,
     Fetch,
     FirmwareRelease,
@@ -40,26 +37,19 @@ from host.records import (
     Swap,
     Terminal,
     Transaction,
-    TransactionState,
 )
 from host.refusals import Refused
 from host.store import chain, statements
 from host.store.backend import Backend
 from host.store.chain import AUDIT
+from host.store.foreseen import Foreseen, TransactionKey, record_of
+from host.store.gathered import Gathered
 from host.store.prepared import defaults, prepare
 from host.store.schema import TABLES
 from host.store.shelves import Shelves
 from protocol.image import parse_version
-from protocol.swap import SwapState
 
 R = TypeVar("R")
-_STATES: Final[Mapping[type, type[StrEnum]]] = {
-    Terminal: State,
-    Transaction: TransactionState,
-    Batch: BatchState,
-    Item: ItemState,
-    Swap: SwapState,
-}
 
 
 class Numbers:
@@ -90,26 +80,65 @@ class Books:
     def __init__(
         self, connection: Connection, backend: Backend, shelves: Shelves | None = None, numbers: Numbers | None = None
     ) -> None:
-        self._connection = connection
+        self._sql_connection = connection
         self._backend = backend
+        self._dialect = backend.dialect
         self._driver: Any = connection.connection.dbapi_connection
         self._shelves = shelves or Shelves()
         self._numbers = numbers or Numbers()
+        self._gathered = Gathered(backend.dialect)
+        self._foreseen = Foreseen()
+        self._begun_at = 0
+        self._has_written = False
         self.writes = self.audits = 0
         self.keeps = True
+
+    @property
+    def _connection(self) -> Connection:
+        """What is asked through it sees every row."""
+        self.write_out()
+        return self._sql_connection
 
     @property
     def in_transaction(self) -> bool:
         """Is there still a transaction? Some failures end it as a whole."""
         return self._backend.in_transaction(self._driver)
 
+    # a unit
+
+    def foresee(self, keys: list[TransactionKey]) -> None:
+        """Read at once what units to come will ask for: the transactions of some keys, and their stored replies."""
+        self._foreseen.look(self._dialect, self._driver, keys)
+
+    def begin(self) -> None:
+        """Another unit begins."""
+        self._begun_at = len(self._gathered)
+        self._has_written = False
+        self.keeps = True
+
+    def undo(self) -> bool:
+        """The unit has failed: take back what it wrote. False where that is in the database already."""
+        self._gathered.take_back(self._begun_at)
+        return not self._has_written
+
+    def write_out(self) -> None:
+        """Let the database have the rows that were gathered. Raises the database's errors."""
+        if self._gathered:
+            self._has_written |= len(self._gathered) > self._begun_at
+            self._begun_at = 0
+            self._gathered.write(self._driver)
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What fails inside leaves nothing behind, and takes nothing else with it."""
+        self.write_out()
         self._driver.execute("SAVEPOINT unit")
         try:
             yield
+            self.write_out()
         except BaseException:
+            self._gathered.take_back(0)
+            self._foreseen.clear()
             self._shelves.clear()
             self._numbers.clear()
             if self.in_transaction:
@@ -125,24 +154,35 @@ class Books:
         for write in writes:
             self.writes += 1
             self._shelves.forget(write)
-            if isinstance(write, Update):
-                statement = statements.updating(write.table, frozenset(write.key))
-                self._run(statement, {**_at(write.key), **write.changes}, frozenset(write.changes))
-            elif isinstance(write, Delete):
-                self._run(statements.deleting(write.table, frozenset(write.key)), _at(write.key))
-            else:
-                table = statements.REPLACE if write.replace else statements.INSERT
-                row = {**defaults(TABLES[write.table]), **write.row}
+            self._foreseen.forget(write)
+            if isinstance(write, Insert) and not write.replace:
                 self.audits += write.table == AUDIT
-                self._run(table[write.table], row, frozenset(row))
+                self._gathered.add(write.table, write.row)
+            else:
+                self._change(write)
 
     def write(self, *writes: Write) -> None:
         """The same for a few writes."""
         self.apply(writes)
 
+    def _change(self, write: Write) -> None:
+        """Carry out what may be about rows that are there, after all that was written before."""
+        self.write_out()
+        self._has_written = True
+        if isinstance(write, Update):
+            statement = statements.updating(write.table, frozenset(write.key))
+            given, columns = {**_at(write.key), **write.changes}, frozenset(write.changes)
+        elif isinstance(write, Delete):
+            statement, given, columns = statements.deleting(write.table, frozenset(write.key)), _at(write.key), None
+        else:
+            given = {**defaults(TABLES[write.table]), **write.row}
+            statement, columns = statements.REPLACE[write.table], frozenset(given)
+        prepare(self._dialect, statement, columns).execute(self._driver, given)
+
     def insert_selected(self, name: str, values: Mapping[str, Any], source: FromClause) -> None:
         """New rows of a table that the database makes by itself from the rows of ``source``; the rest stays empty."""
         self.writes += 1
+        self._has_written = True
         table = TABLES[name]
         given = {column: literal(value) for column, value in defaults(table).items() if value is not None}
         columns = {**given, **values}
@@ -167,6 +207,7 @@ class Books:
     def add(self, name: str, amount: int) -> int:
         """Add to a counter and return what it is then; a counter begins at zero."""
         self.writes += 1
+        self._has_written = True
         row = {"name": name, "value": amount}
         self._shelves.forget(Insert("counters", row))
         return int(self._value(statements.ADD, **row))
@@ -208,11 +249,17 @@ class Books:
 
     def transaction(self, terminal_id: str, batch: str, stan: str) -> Transaction | None:
         """By terminal id, batch and STAN."""
-        return self._find(Transaction, "transactions", terminal_id=terminal_id, batch=batch, stan=stan)
+        found = self._foreseen.get((terminal_id, batch, stan))
+        if found is None:
+            return self._find(Transaction, "transactions", terminal_id=terminal_id, batch=batch, stan=stan)
+        return found.transaction
 
     def stored_reply(self, terminal_id: str, batch: str, stan: str, mti: str) -> StoredReply | None:
         """By the key of the request and its MTI."""
-        return self._find(StoredReply, "replies", terminal_id=terminal_id, batch=batch, stan=stan, mti=mti)
+        found = self._foreseen.get((terminal_id, batch, stan))
+        if found is None:
+            return self._find(StoredReply, "replies", terminal_id=terminal_id, batch=batch, stan=stan, mti=mti)
+        return found.replies.get(mti)
 
     def batch(self, terminal_id: str, batch: str) -> Batch | None:
         """A batch that was settled or waits for its upload."""
@@ -386,8 +433,9 @@ class Books:
 
     def due_inbox(self, at: int, after: int, count: int) -> list[dict[str, Any]]:
         """What waits to be delivered and may go, by number, so many at most."""
-        statement = prepare(self._backend.dialect, statements.DUE_INBOX)
-        return list(statement.rows(self._driver, {"at": at, "after": after, "count": count}))
+        given = {"at": at, "after": after, "count": count}
+        self.write_out()
+        return list(prepare(self._dialect, statements.DUE_INBOX).rows(self._driver, given))
 
     def sent_since(self, serial_number: str, since: int) -> list[tuple[str, int]]:
         """Channel and instant of the notices about a terminal that went or go out after an instant."""
@@ -466,18 +514,21 @@ class Books:
         return tuple(self._records(record, statement, parameters))
 
     def _records(self, record: type[R], statement: Any, parameters: Mapping[str, object]) -> Iterator[R]:
-        state = _STATES.get(record)
-        for values in prepare(self._backend.dialect, statement).rows(self._driver, parameters):
-            if state:
-                values["state"] = state(values["state"])
-            yield record(**values)
+        self.write_out()
+        for values in prepare(self._dialect, statement).rows(self._driver, parameters):
+            yield record_of(record, values)
 
     def _value(self, statement: Any, **parameters: object) -> Any:
         found = self._run(statement, parameters).fetchall()
         return found[0][0] if found else None
 
-    def _run(self, statement: Any, parameters: Mapping[str, object], columns: frozenset[str] | None = None) -> Any:
-        return prepare(self._backend.dialect, statement, columns).execute(self._driver, parameters)
+    def _run(self, statement: Any, parameters: Mapping[str, object]) -> Any:
+        self.write_out()
+        return prepare(self._dialect, statement).execute(self._driver, parameters)
+
+    def standing(self, terminal_id: str, about: Hashable, make: Callable[[], R]) -> R:
+        """What ``make`` makes for a terminal id out of rows on the shelves alone, as long as none of them changes."""
+        return self._shelves.standing(terminal_id, about, make, lambda: self.keeps) if self.keeps else make()
 
     def _kept(self, table: str, key: str, read: Callable[[], R]) -> R:
         return self._shelves.get(table, key, read) if self.keeps else read()

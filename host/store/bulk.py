@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -20,11 +21,16 @@ _DIGITS: Final = 12
 _REPLY: Final = bytes(180)
 
 
-def fill(store: Store, rows: int) -> None:
-    """Put that many rows into the ledger, of terminals that nobody has. Raises StoreError."""
+def fill(store: Store, rows: int, told: Callable[[int], None]) -> None:
+    """Put that many rows into the ledger, of terminals that nobody has; ``told`` is called with how many there are.
+
+    Raises StoreError.
+    """
     sales = rows // ROWS_A_SALE
     for begin in range(0, sales, SALES_AT_ONCE):
-        store.run(partial(_fill, begin=begin, end=min(begin + SALES_AT_ONCE, sales)))
+        end = min(begin + SALES_AT_ONCE, sales)
+        store.run(partial(_fill, begin=begin, end=end))
+        told(end * ROWS_A_SALE)
 
 
 def _fill(books: Books, begin: int, end: int) -> None:

@@ -22,7 +22,7 @@ from host.store import postgresql, sqlite
 from host.store.backend import Backend, Keys
 from host.store.books import Books
 from host.store.chain import begin_chain
-from host.store.groups import GroupCommit, told
+from host.store.groups import GroupCommit, Job, told
 from host.store.inline import InlineWriter
 from host.store.reader import Reader
 from host.store.reconcile import RECONCILE
@@ -87,8 +87,16 @@ class Store:
         return self.backend.is_shared
 
     def submit(self, unit: Callable[[Books], T], keys: Keys | None = None) -> Future[T]:
-        """Run a unit in the next group commit; ``keys`` are those of what it may touch, None for anything."""
-        return self._writer.submit(unit, keys)
+        """Run a unit in the next group commit; ``keys`` are those of what it may touch (``host.store.backend``), None
+        where that may be any row. Its error, or StoreError where the database failed, comes out of the future.
+        """
+        job, future = Job.promising(unit, keys)
+        self._writer.post(job)
+        return future
+
+    def post(self, job: Job) -> None:
+        """The same for who waits for no future."""
+        self._writer.post(job)
 
     def gathering(self) -> AbstractContextManager[None]:
         """What is submitted inside shares a group commit."""
@@ -183,6 +191,7 @@ def upgrade_database(url: str, fresh: Fresh, *, key_file: Path | None = None) ->
                 if not books.secret(DATA_KEY):
                     key = master_key.read()
                     books.write(Insert("secrets", {"name": DATA_KEY, "sealed": seal_data_key(key, key, fresh)}))
+                    books.write_out()
                     begin_chain(connection)
         finally:
             engine.dispose()
@@ -229,5 +238,6 @@ def prepare(
         Insert("secrets", {"name": DATA_KEY, "sealed": seal_data_key(master_key.read(), data_key, fresh)}),
         Insert("secrets", {"name": "signing", "sealed": keys.new_signing_key()}),
     )
+    books.write_out()
     begin_chain(connection)
     return keys

@@ -2,39 +2,77 @@
 
 A unit is a callable that reads and writes through ``Books`` inside one transaction, and has no effect but through them
 that a second run would not have: where a group fails its units are run again, each in a savepoint of its own, so that
-one that fails takes nobody with it. A unit's future is fulfilled after the commit: whoever speaks on it speaks of what
-is durable.
+one that fails takes nobody with it. A job ends after the commit: whoever speaks on it speaks of what is durable.
 
-After an error at the commit itself nobody knows whether it happened (invariant J6): the future says so with
-``CommitUnknown``, and the connection is made anew.
+After an error at the commit itself nobody knows whether it happened (invariant J6): the job's error is
+``CommitUnknown`` then, and the connection is made anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from host.errors import CommitUnknown, StoreError
 from host.store.backend import Backend, Keys
 from host.store.books import Books, Numbers
+from host.store.foreseen import TransactionKey
 from host.store.shelves import Shelves
 from host.store.witness import Witness
 
+T = TypeVar("T")
 RUNS: Final = 5
 """How often a group is run that others got in the way of."""
 
 
-@dataclass(slots=True)
 class Job:
-    """A unit, the keys of what it may touch, and the future of its result."""
+    """A unit, the keys of what it may touch, and what becomes of it; much less to make than a future.
 
-    unit: Callable[[Books], Any]
-    keys: Keys | None
-    future: Future[Any]
+    ``about`` names the transaction that it will look for first. Once ``is_done`` there is a ``result`` or an ``error``;
+    ``told`` is called then, in the writer's thread.
+    """
+
+    __slots__ = ("about", "error", "is_done", "keys", "result", "told", "unit")
+
+    def __init__(
+        self,
+        unit: Callable[[Books], Any],
+        keys: Keys | None,
+        told: Callable[[Job], None],
+        about: TransactionKey | None = None,
+    ) -> None:
+        self.unit = unit
+        self.keys = keys
+        self.told = told
+        self.about = about
+        self.is_done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def end(self, result: Any, error: BaseException | None) -> None:
+        """It is durable, or has failed."""
+        self.result, self.error = result, error
+        self.is_done = True
+        self.told(self)
+
+    @classmethod
+    def promising(cls, unit: Callable[[Books], T], keys: Keys | None = None) -> tuple[Job, Future[T]]:
+        """A job and the future that it fulfils; nobody can cancel it, for what was submitted happens."""
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
+        return cls(unit, keys, partial(fulfil, future)), future
+
+
+def fulfil(future: Future[T], job: Job) -> None:
+    """Tell a future what became of a job."""
+    if job.error:
+        future.set_exception(job.error)
+    else:
+        future.set_result(job.result)
 
 
 _Outcome = tuple[Any, BaseException | None]
@@ -74,12 +112,9 @@ class GroupCommit:
         return self._backend.units_per_commit
 
     def run(self, group: list[Job]) -> None:
-        """Run a group until it is durable or has failed as a whole, and fulfil its futures."""
+        """Run a group until it is durable or has failed as a whole, and end its jobs."""
         for job, (result, failed) in zip(group, self._commit(group), strict=True):
-            if failed:
-                job.future.set_exception(failed)
-            else:
-                job.future.set_result(result)
+            job.end(result, failed)
 
     def close(self) -> None:
         """Let the connection go."""
@@ -129,9 +164,13 @@ class GroupCommit:
             driver = connection.connection.dbapi_connection
             self._backend.lock(driver, (job.keys for job in group))
             self._shelves.heed(self._backend.generation(driver))
-            attempt = self._attempt_apart if isolated else self._attempt
-            outcomes = [attempt(books, job) for job in group]
+            if isolated:
+                outcomes = [self._attempt_apart(books, job) for job in group]
+            else:
+                books.foresee([job.about for job in group if job.about])
+                outcomes = [self._attempt(books, job) for job in group]
             self._before_commit(books)
+            books.write_out()
             changed, self._shelves.changed = self._shelves.changed, False
             if changed:
                 self._shelves.bumped(self._backend.bump(driver))
@@ -171,19 +210,18 @@ class GroupCommit:
             self._drop()  # whoever was to be told is served by the same database
 
     def _attempt(self, books: Books, job: Job) -> _Outcome:
-        before = books.writes
-        books.keeps = True
+        books.begin()
         try:
             return job.unit(books), None
         except self._backend.errors:
             raise
-        except Exception as error:  # it is the caller's, who gets it out of the future
-            if books.writes != before:
+        except Exception as error:  # it is the caller's, who is told
+            if not books.undo():
                 raise _Spoilt from error
             return None, error
 
     def _attempt_apart(self, books: Books, job: Job) -> _Outcome:
-        books.keeps = True
+        books.begin()
         try:
             with books.savepoint():
                 return job.unit(books), None
@@ -191,7 +229,7 @@ class GroupCommit:
             if not books.in_transaction or self._backend.passes(error) or self._backend.is_lost(error):
                 raise  # the database gave up the whole group, as it does when the disk is full
             return None, told(error, self._backend.errors)
-        except Exception as error:  # noqa: BLE001  # it is the caller's, who gets it out of the future
+        except Exception as error:  # noqa: BLE001  # it is the caller's, who is told
             return None, error
 
     def _open(self) -> Connection:

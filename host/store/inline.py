@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from host.errors import StoreError
-from host.store.backend import Keys
 from host.store.books import Books
 from host.store.groups import GroupCommit, Job
 
@@ -25,21 +24,19 @@ class InlineWriter:
         self._jobs: deque[Job] = deque()
         self._closed = False
 
-    def submit(self, unit: Callable[[Books], T], keys: Keys | None = None) -> Future[T]:
-        """Run a unit in the next group. Its error, or StoreError where the database failed, comes out of the future."""
-        future: Future[T] = Future()
-        future.set_running_or_notify_cancel()
+    def post(self, job: Job) -> None:
+        """Run a job in the next group; its error is a StoreError where the database failed."""
         if self._closed:
-            future.set_exception(StoreError("the store is closed"))
-            return future
-        self._jobs.append(Job(unit, keys, future))
+            job.end(None, StoreError("the store is closed"))
+            return
+        self._jobs.append(job)
         if len(self._jobs) == 1:
             self._schedule(self.flush)
-        return future
 
     def run(self, unit: Callable[[Books], T]) -> T:
         """Run a unit here and now, with all that wait."""
-        future = self.submit(unit)
+        job, future = Job.promising(unit)
+        self.post(job)
         self.flush()
         return future.result()
 

@@ -36,7 +36,11 @@ class Prepared:
 
     def rows(self, driver: Any, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Its rows as column values."""
-        for row in self.execute(driver, parameters).fetchall():
+        return self.read(self.execute(driver, parameters))
+
+    def read(self, cursor: Any) -> Iterator[dict[str, Any]]:
+        """The rows that a cursor has, as column values."""
+        for row in cursor.fetchall():
             values = dict(zip(self.columns, row, strict=True))
             for flag in self.flags:
                 values[flag] = bool(values[flag])
@@ -60,5 +64,6 @@ def prepare(dialect: Dialect, statement: Any, columns: frozenset[str] | None = N
 
 @cache
 def defaults(table: Table) -> Mapping[str, Any]:
-    """What a column holds that an insert gives no value for."""
-    return {column.name: column.default.arg for column in table.c if column.default is not None}  # type: ignore[attr-defined]
+    """What a column holds that an insert gives no value for; a number that the database gives is not among them."""
+    own = table.autoincrement_column
+    return {column.name: column.default.arg if column.default else None for column in table.c if column is not own}  # type: ignore[attr-defined]

@@ -46,6 +46,9 @@ class Reader:
     def _read(self, unit: Callable[[Books], T]) -> T:
         try:
             with self._engine.connect() as connection, connection.begin():
-                return unit(Books(connection, self._backend))
+                books = Books(connection, self._backend)
+                found = unit(books)
+                books.write_out()  # which fails: it must not look as if it had been written
+                return found
         except self._backend.errors as error:
             raise told(error, self._backend.errors) from error

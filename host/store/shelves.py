@@ -8,7 +8,7 @@ fills them, inside its transaction, with what belongs to the keys that it holds 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -34,6 +34,8 @@ class Shelves:
         self.changed = False
         self._kept: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._homes: defaultdict[str, set[str]] = defaultdict(set)
+        self._standing: dict[str, dict[Hashable, Any]] = {}
+        self._forgotten = 0
         self._generation = 0
         self._count = 0
 
@@ -64,25 +66,53 @@ class Shelves:
                 self._homes[terminal.serial_number].add(key)
         return value
 
+    def standing(self, terminal_id: str, about: Hashable, make: Callable[[], T], keeps: Callable[[], bool]) -> T:
+        """What was made for a terminal id of kept rows alone, made where nothing is or where one of them has changed.
+
+        ``keeps`` says afterwards whether it may be kept.
+        """
+        known = self._standing.get(terminal_id)
+        if known and about in known:
+            kept: T = known[about]
+            return kept
+        forgotten = self._forgotten
+        made = make()
+        if keeps() and forgotten == self._forgotten:
+            self._standing.setdefault(terminal_id, {})[about] = made
+            self._count += 1
+        return made
+
     def forget(self, write: Write) -> None:
         """A write is about to change rows that may be kept."""
         if not (owner := OWNERS.get(write.table)):
             return
         self.changed = True
+        self._forgotten += 1
         values = write.row if isinstance(write, Insert) else write.key
         changes = write.changes if isinstance(write, Update) else values
         shelf = self._kept[write.table]
         if owner not in values:
             shelf.clear()
-        elif write.table == "terminals":
-            homes = self._homes.pop(str(values[owner]), set())
-            for terminal_id in {*homes, str(changes.get("terminal_id", ""))}:
-                shelf.pop(terminal_id, None)
+            self._standing.clear()
+        elif owner == "serial_number":
+            serial_number = str(values[owner])
+            homes = {*self._homes.get(serial_number, ()), str(changes.get("terminal_id", ""))}
+            for terminal_id in homes:
+                self._standing.pop(terminal_id, None)
+            if write.table == "terminals":
+                self._homes.pop(serial_number, None)
+                for terminal_id in homes:
+                    shelf.pop(terminal_id, None)
+            else:
+                shelf.pop(serial_number, None)
         else:
             shelf.pop(str(values[owner]), None)
+            self._standing.clear()
 
     def clear(self) -> None:
         """Keep nothing."""
         self._kept.clear()
         self._homes.clear()
+        self._standing.clear()
+        self._forgotten += 1
         self._count = 0

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from host.case import Request, Snapshot
-from host.issuer import find_issuer, find_wallet
-from host.limits import LIMITED, limits_of
+from host.issuer import find_wallet
+from host.limits import LIMITED
 from host.maintenance import day_begin
 from host.partners import PARTNER_OF
-from host.policy import Firmware, Policy
-from host.records import DeviceModel, Merchant, Terminal, Transaction
+from host.policy import Firmware, Limits, Policy
+from host.records import DeviceModel, Hold, Merchant, Plan, Terminal, Transaction
 from host.store.backend import Keys
 from host.store.books import Books
 from host.store.reconcile import RECONCILE
 from host.transactions import ADJUSTMENTS, COMPLETIONS, SIGNS, VOIDS
+from host.value import value
 from protocol.downloads import DOWNLOAD_OF
 from protocol.fields import F
 from protocol.private import Original
@@ -57,27 +59,25 @@ def take_snapshot(
 
     Takes a number where the reply names one.
     """
-    terminal, tenant = _who(books, request)
+    about = (request.serial_number, request.merchant_id)
+    standing = books.standing(request.terminal_id, about, partial(_standing, books, request))
+    terminal, model, merchant = standing.terminal, standing.model, standing.merchant
     message, name = request.message, request.kind.name
-    merchant = books.merchant(message.text(F.MERCHANT_ID))
     extra: dict[str, Any] = {
         "terminal": terminal,
-        "tenant": tenant,
+        "tenant": standing.tenant,
         "merchant": merchant,
-        "number": books.next_number() if message.has(F.STAN) else 0,
+        "number": books.next_number() if request.stan else 0,
         "is_restored": books.counter(RECONCILE) > 0,
     }
     if terminal is None:
         return Snapshot(**extra)
-    model, born_at = books.model(terminal.model), terminal.refurbished_at
+    born_at = terminal.refurbished_at
     extended = terminal.extended or bool(request.device.model)
-    extra |= {
-        "model": model,
-        "holds": books.holds(terminal.serial_number),
-        "plan": books.plan(terminal.serial_number),
-        "commands": books.waiting_commands(terminal.serial_number, at) if extended else (),
-    }
-    if message.has(F.STAN):
+    extra["model"], extra["holds"], extra["plan"] = model, standing.holds, standing.plan
+    if extended:
+        extra["commands"] = books.waiting_commands(terminal.serial_number, at)
+    if request.stan:
         key = (request.terminal_id, request.control.batch, request.stan)
         extra["stored"] = books.stored_reply(*key, message.mti)
         extra["existing"] = books.transaction(*key)
@@ -85,10 +85,10 @@ def take_snapshot(
         extra["wrong_pins"] = books.wrong_pins(card_token(request.pan))
     if terminal.activated_at is None:
         extra["turnover_fen"] = books.turnover_fen(terminal, policy.activation.reading)
-    if name in LIMITED and _is_limited(merchant, policy):
+    if name in LIMITED and _is_limited(merchant, policy.limits):
         extra["day_fen"], extra["day_count"] = books.sold_since(terminal.serial_number, max(day_begin(at), born_at))
     if name in PARTNER_OF:
-        issuer = find_issuer(request.pan) or find_wallet(request.device.payment_code)
+        issuer = request.issuer or find_wallet(request.device.payment_code)
         if issuer and issuer.keeps_accounts:
             extra["spent_fen"] = books.spent_fen(card_token(request.payer))
         extra["partner"] = books.partner(PARTNER_OF[name])
@@ -122,16 +122,39 @@ def take_snapshot(
         extra |= _swap(books, terminal, at)
     if name == "qr_sale":
         extra["code_used"] = books.code_used(card_token(request.payer))
-    extra["original"] = _original(books, request, extra.get("existing"), card_token)
-    if undone := extra["original"] or (extra.get("existing") if request.kind.undoes else None):
-        extra["followers"] = books.followers(undone)
-        extra["contested_fen"] = books.contested_fen(undone)
+    if name not in _NAMES_NOBODY:
+        extra["original"] = _original(books, request, extra.get("existing"), card_token)
+        if undone := extra["original"] or (extra.get("existing") if request.kind.undoes else None):
+            extra["followers"] = books.followers(undone)
+            extra["contested_fen"] = books.contested_fen(undone)
     return Snapshot(**extra)
 
 
-def _is_limited(merchant: Merchant | None, policy: Policy) -> bool:
-    figures = limits_of(merchant, policy.limits)
-    return bool(figures["daily_fen"] or figures["daily_count"])
+@value
+class Standing:
+    """What stands from one request of a till to the next: the part of its snapshot that seldom changes."""
+
+    terminal: Terminal | None
+    tenant: Terminal | None
+    merchant: Merchant | None
+    model: DeviceModel | None = None
+    holds: tuple[Hold, ...] = ()
+    plan: Plan | None = None
+
+
+def _standing(books: Books, request: Request) -> Standing:
+    terminal, tenant = _who(books, request)
+    merchant = books.merchant(request.merchant_id)
+    if terminal is None:
+        return Standing(None, tenant, merchant)
+    serial_number = terminal.serial_number
+    model, plan = books.model(terminal.model), books.plan(serial_number)
+    return Standing(terminal, tenant, merchant, model, books.holds(serial_number), plan)
+
+
+def _is_limited(merchant: Merchant | None, limits: Limits) -> bool:
+    own = merchant is not None and (merchant.daily_fen or merchant.daily_count)
+    return bool(own or limits.daily_fen or limits.daily_count)
 
 
 def _may_update(model: DeviceModel | None, policy: Policy) -> bool:

@@ -6,12 +6,10 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeVar
 
 from host.errors import StoreError
-from host.store.backend import Keys
 from host.store.books import Books
 from host.store.groups import GroupCommit, Job
 
@@ -31,25 +29,21 @@ class Writer:
         self._door = threading.Lock()
         self._thread.start()
 
-    def submit(self, unit: Callable[[Books], T], keys: Keys | None = None) -> Future[T]:
-        """Run a unit in the next group. Its error, or StoreError where the database failed, comes out of the future.
-
-        ``keys`` are those of the rows that it may touch (``host.store.backend``), None where that may be any row.
-        """
-        future: Future[T] = Future()
-        future.set_running_or_notify_cancel()  # what was submitted happens: nobody can cancel it any more
+    def post(self, job: Job) -> None:
+        """Run a job in the next group; its error is a StoreError where the database failed."""
         with self._door:
-            if self._closed:
-                future.set_exception(StoreError("the store is closed"))
-            else:
-                self._jobs.append(Job(unit, keys, future))
+            if not self._closed:
+                self._jobs.append(job)
                 if not self._gathering:
                     self._calls.put(None)
-        return future
+                return
+        job.end(None, StoreError("the store is closed"))
 
     def run(self, unit: Callable[[Books], T]) -> T:
         """Run a unit and wait until it is durable."""
-        return self.submit(unit).result()
+        job, future = Job.promising(unit)
+        self.post(job)
+        return future.result()
 
     @contextmanager
     def gathering(self) -> Iterator[None]:

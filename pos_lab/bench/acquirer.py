@@ -1,8 +1,8 @@
 """What a sale costs the host: sales a second through a host process, against an echo on the same kind of loop.
 
 Both are processes of their own on loopback, loaded in turn by this one over so many connections, each with one request
-in flight; a sale is answered after its durable commit. What goes out is made before the clock runs and what came back
-is read after it stopped, so that both are loaded by the same caller at the same pace.
+in flight (``pos_lab.bench.load``); a sale is answered after its durable commit. What goes out is made before the clock
+runs and what came back is read after it stopped, so that both are loaded by the same caller at the same pace.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Final
 
 from firmware_sim.cards import TEST_CARDS
 from host.admin.acts import conduct, desk_at
 from host.keys import KeyDesk
+from host.policy import Activation
 from host.store.books import Books
 from host.store.bulk import fill
 from host.store.database import open_store
+from pos_lab.bench.load import LENGTH_BYTES, close, connect, exchange
 from pos_lab.bench.paired import Row, Spread
 from pos_lab.host_process import HostProcess
 from pos_lab.wall_clock import fresh_bytes, wall_clock
@@ -40,11 +42,11 @@ from protocol.message import Message
 CONNECTIONS: Final = (50, 1000)
 ROUNDS: Final = 5
 SALES_A_ROUND: Final = 10_000
-SIGN_ONS_AT_ONCE: Final = 100
+TILLS_AT_ONCE: Final = 100
+ACTIVATING_FEN: Final = Activation().turnover_fen
 _CARD: Final = TEST_CARDS["debit"]
 _MERCHANT: Final = "898000000000001"
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-_LENGTH_BYTES: Final = 2
 _ECHO: Final = """
 import asyncio
 import protocol.transport.tcp
@@ -79,7 +81,7 @@ async def _measure(setting: Setting) -> list[Row]:
     with TemporaryDirectory(prefix="poslab-bench-") as directory:
         async with _host(setting, Path(directory)) as (tills, ports, pids), _echo() as (echo_port, echo_pid):
             for count in setting.connections:
-                rows += await _rounds(tills[:count], ports, pids, echo_port, echo_pid)
+                rows += _rounds(tills[:count], ports, pids, echo_port, echo_pid)
     return rows
 
 
@@ -97,14 +99,14 @@ class _Load:
         self.cpu_us.append(cpu_s / calls * 1e6)
 
 
-async def _rounds(tills: list[_Till], ports: list[int], pids: list[int], echo_port: int, echo_pid: int) -> list[Row]:
+def _rounds(tills: list[_Till], ports: list[int], pids: list[int], echo_port: int, echo_pid: int) -> list[Row]:
     sales, echoes = _Load(), _Load()
     each = max(5, SALES_A_ROUND // len(tills))
     for _ in range(ROUNDS):
         frames = [[till.sale() for _ in range(each)] for till in tills]
-        for till, replies in zip(tills, await _load(frames, ports, pids, sales), strict=True):
+        for till, replies in zip(tills, _load(frames, ports, pids, sales), strict=True):
             till.check(replies)
-        await _load(frames, [echo_port] * len(tills), [echo_pid], echoes)
+        _load(frames, [echo_port] * len(tills), [echo_pid], echoes)
     name = f"host.{len(tills)}"
     return [
         Row(f"{name}.sale", "1/s", Spread.of(sales.rates), {"echo": Spread.of(echoes.rates)}, more_is_better=True),
@@ -113,76 +115,16 @@ async def _rounds(tills: list[_Till], ports: list[int], pids: list[int], echo_po
     ]
 
 
-async def _load(frames: list[list[bytes]], ports: list[int], pids: list[int], load: _Load) -> list[list[bytes]]:
-    loop = asyncio.get_running_loop()
-    callers = [
-        (await loop.create_connection(partial(_Caller, own), "127.0.0.1", port))[1]
-        for own, port in zip(frames, ports, strict=False)
-    ]
-    cpu_s, began_s = _cpu_s(pids), loop.time()
-    for caller in callers:
-        caller.begin()
-    await asyncio.gather(*(caller.done for caller in callers))
-    took_s = loop.time() - began_s
+def _load(frames: list[list[bytes]], ports: list[int], pids: list[int], load: _Load) -> list[list[bytes]]:
+    callers = [connect(port, own) for own, port in zip(frames, ports, strict=False)]
+    cpu_s = _cpu_s(pids)
+    try:
+        took_s = exchange(callers, perf_counter)
+    finally:
+        close(callers)
     calls = sum(map(len, frames))
     load.note(calls, took_s, [each for caller in callers for each in caller.latencies_s], _cpu_s(pids) - cpu_s)
-    for caller in callers:
-        caller.close()
     return [caller.replies for caller in callers]
-
-
-class _Caller(asyncio.Protocol):
-    """One connection, one frame in flight."""
-
-    def __init__(self, frames: list[bytes]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._frames = frames
-        self._received = b""
-        self._sent_s = 0.0
-        self._transport: asyncio.Transport | None = None
-        self.done: asyncio.Future[None] = self._loop.create_future()
-        self.replies: list[bytes] = []
-        self.latencies_s: list[float] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._received = data = self._received + data
-        if len(data) < _LENGTH_BYTES or len(data) < _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big"):
-            return
-        self._received = b""
-        self.latencies_s.append(self._loop.time() - self._sent_s)
-        self.replies.append(data[_LENGTH_BYTES:])
-        if len(self.replies) < len(self._frames):
-            self.begin()
-        else:
-            self.done.set_result(None)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_exception(ConnectionError("the host hung up in the middle of the measurement"))
-
-    def begin(self) -> None:
-        """Send the next frame."""
-        assert self._transport
-        self._sent_s = self._loop.time()
-        self._transport.write(self._frames[len(self.replies)])
-
-    def close(self) -> None:
-        """Hang up."""
-        assert self._transport
-        self._transport.close()
-
-
-async def call(port: int, frame: bytes) -> bytes:
-    """One frame over a connection of its own; the payload of the reply."""
-    _, caller = await asyncio.get_running_loop().create_connection(lambda: _Caller([frame]), "127.0.0.1", port)
-    caller.begin()
-    await caller.done
-    caller.close()
-    return caller.replies[0]
 
 
 class _Till:
@@ -195,19 +137,22 @@ class _Till:
         self._mak: MacKey | None = None
         self._batch = "000001"
 
-    async def sign_in(self, port: int) -> None:
+    def sign_on(self) -> bytes:
         fields = {F.STAN: self._next(), F.CONTROL: f"00{self._batch}003", F.TEXT: "01 "}
-        reply = unseal(await call(port, _frame(seal(self._message("0800", fields))))).message
+        return _frame(seal(self._message("0800", fields)))
+
+    def signed_on(self, payload: bytes) -> None:
+        reply = unseal(payload).message
         self._mak = unpack_working_keys(self.tmk, reply.octets(F.PAYLOAD)).mak
         self._batch = reply.text(F.CONTROL)[2:8]
 
-    def sale(self) -> bytes:
+    def sale(self, amount_fen: int = 100) -> bytes:
         assert self._mak is not None
         mak = self._mak
         fields = {
             F.PAN: _CARD.pan,
             F.PROCESSING_CODE: "000000",
-            F.AMOUNT: "000000000100",
+            F.AMOUNT: f"{amount_fen:012d}",
             F.STAN: self._next(),
             F.ENTRY_MODE: "022",
             F.CONDITION_CODE: "00",
@@ -234,7 +179,7 @@ class _Till:
 
 
 def _frame(payload: bytes) -> bytes:
-    return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
+    return len(payload).to_bytes(LENGTH_BYTES, "big") + payload
 
 
 @asynccontextmanager
@@ -243,7 +188,7 @@ async def _host(setting: Setting, directory: Path) -> AsyncIterator[tuple[list[_
     db = setting.db or str(database)
     key_file = database.with_name(database.name + ".key")
     store = open_store(db, fresh_bytes, key_file=key_file)
-    fill(store, setting.ledger_rows)
+    fill(store, setting.ledger_rows, lambda done: print(f"{done:,} rows in the ledger", file=sys.stderr))
     store.close()
     process = await HostProcess.start(database, quiet=True, db=setting.db, workers=setting.workers)
     try:
@@ -252,11 +197,26 @@ async def _host(setting: Setting, directory: Path) -> AsyncIterator[tuple[list[_
         tills = [_Till(number) for number in range(1, max(setting.connections) + 1)]
         store.run(lambda books: _register(books, store.keys, tills))
         store.close()
-        for some in range(0, len(tills), SIGN_ONS_AT_ONCE):
-            await asyncio.gather(*(till.sign_in(port) for till in tills[some : some + SIGN_ONS_AT_ONCE]))
+        for begin in range(0, len(tills), TILLS_AT_ONCE):
+            _open_shop(tills[begin : begin + TILLS_AT_ONCE], port)
         yield tills, [port] * len(tills), process.pids
     finally:
         await process.stop()
+
+
+def _open_shop(tills: list[_Till], port: int) -> None:
+    """Sign on, and sell once for so much that every till is activated: what is measured is its everyday life."""
+    for till, reply in zip(tills, _once([till.sign_on() for till in tills], port), strict=True):
+        till.signed_on(reply)
+    for till, reply in zip(tills, _once([till.sale(ACTIVATING_FEN) for till in tills], port), strict=True):
+        till.check([reply])
+
+
+def _once(frames: list[bytes], port: int) -> list[bytes]:
+    callers = [connect(port, [frame]) for frame in frames]
+    exchange(callers, perf_counter)
+    close(callers)
+    return [caller.replies[0] for caller in callers]
 
 
 def _register(books: Books, keys: KeyDesk, tills: list[_Till]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Final
 
@@ -16,7 +17,7 @@ from protocol.fields import F, Mask
 from protocol.message import Message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Presence:
     """The fields that must and may be there, field 39 of a reply aside.
 
@@ -27,10 +28,15 @@ class Presence:
     may: tuple[int, ...] = ()
     due: tuple[int, ...] = ()
 
-    @property
-    def named(self) -> tuple[int, ...]:
+    @cached_property
+    def named(self) -> frozenset[int]:
         """Every field that may be there."""
-        return (*self.must, *self.due, *self.may)
+        return frozenset((*self.must, *self.due, *self.may))
+
+    @cached_property
+    def in_order(self) -> tuple[int, ...]:
+        """The fields that must be there, by number."""
+        return tuple(sorted({*self.must}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Mark:
     starts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """A row of KINDS. ``type_code`` is 60.1, ``networks`` the possible 60.3, ``reversal`` the kind that undoes it.
 
@@ -74,12 +80,12 @@ class Kind:
     extension: bool = False
     clause: str = "CUP 3.2"
 
-    @property
+    @cached_property
     def reply_mti(self) -> str:
         """The MTI of the reply to a request with ``mti``."""
         return reply_mti(self.mti)
 
-    @property
+    @cached_property
     def moves_money(self) -> bool:
         """Sales, holds, voids, refunds and what undoes them carry processing code and amount under a MAC."""
         return self.has_mac and {F.PROCESSING_CODE, F.AMOUNT} <= set(self.request.must)
@@ -200,6 +206,7 @@ def _bearer(marked: Iterable[_Marked], message: Message) -> Kind | None:
     return None
 
 
+@cache
 def reply_mti(mti: str) -> str:
     """A request's MTI plus ten (CUP 7.7)."""
     return f"{int(mti) + 10:04d}"
@@ -207,8 +214,9 @@ def reply_mti(mti: str) -> str:
 
 def missing_fields(identity: Identity, message: Message) -> list[int]:
     """The fields that must be there and are not, in order."""
-    must = {*identity.presence.must, *_answer(identity)}
-    return [number for number in sorted(must) if not message.has(number)]
+    fields, due = message.fields, identity.presence.in_order
+    must = due if identity.is_request else sorted({*due, *_answer(identity)})
+    return [] if all(map(fields.get, must)) else [number for number in must if not fields.get(number)]
 
 
 def foreign_fields(identity: Identity, message: Message) -> list[int]:

@@ -29,7 +29,8 @@ def _uploaded(row: Kind) -> Kind:
         row.request.due,
     )
     named = {*BATCH_REPLY.must, *BATCH_REPLY.due}
-    reply = replace(BATCH_REPLY, may=tuple(number for number in row.reply.named if number not in named))
+    others = (*row.reply.must, *row.reply.due, *row.reply.may)
+    reply = replace(BATCH_REPLY, may=tuple(number for number in others if number not in named))
     return replace(
         row, name=f"{row.name}_upload", chinese=f"{row.chinese}批上送", english=f"{row.english} upload", mti="0320",
         request=request, reply=reply, has_mac=False, clause="CUP 3.2",

@@ -14,7 +14,7 @@ BACKENDS = ("sqlite", "postgresql")
 ON_BOTH = frozenset(
     {
         "test_writer", "test_duplicates", "test_ledger", "test_activation", "test_settle", "test_sign_in",
-        "test_commands", "test_money",
+        "test_commands", "test_money", "test_gathered", "test_bulk",
     }
 )  # fmt: skip
 """Modules whose tests run on every database; the others' rules never see which one it is."""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from host.acquirer import Answer
-from host.decision import Update
+from host.decision import Insert, Update
 from host.guard import BARS, CLONE_TURNS, Line
+from host.store.books import Books
 from protocol.codec import unseal
 from protocol.fields import F
 from protocol.message import Message
@@ -217,3 +218,20 @@ def test_a_line_that_tills_share_stays_for_the_others(active: Wire) -> None:
     guesses = [ask(neighbour, shared, forged(neighbour)) for _ in range(PAIR.wrong_macs + 1)]
     assert not [answer for answer in guesses if answer.ends]
     assert code(ask(active, shared, active.sale(100))) == "00"
+
+
+def test_a_guess_counts_once_though_its_unit_is_run_twice(active: Wire) -> None:
+    """A wrong MAC beside a request that fails would count twice, and bar an honest till too early."""
+    lab, line = active.lab, active.lab.acquirer.line("10.0.0.1")
+
+    def odd(books: Books) -> None:
+        books.write(Insert("audit", {"at": 1, "actor": "t", "serial_number": "", "act": "test", "detail": "half"}))
+        books.rows("audit")
+        raise ValueError("odd")
+
+    for number in range(PAIR.wrong_macs):
+        with lab.store.gathering():
+            future, failing = lab.acquirer.submit(forged(active), line), lab.store.submit(odd)
+        assert future.result(20).ends is (number == PAIR.wrong_macs - 1)
+        assert isinstance(failing.exception(20), ValueError)
+    assert len(alarms(lab)) == lab.acquirer.tally.alarms == 1

@@ -23,7 +23,7 @@ from host.store.statements import (
     STALE_BY_PAPERS,
     UNPAID_BATCH,
 )
-from tests.host.wire import Lab
+from tests.host.wire import Lab, Wire
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,41 @@ def test_the_store_looks_it_up_by_an_index(tmp_path: Path, statement: Any, index
         plan = database.execute(f"EXPLAIN QUERY PLAN {prepared.sql}", values).fetchall()
     lab.store.close()
     assert any(index in str(row) for row in plan), plan
+
+
+LARGE = ("transactions", "postings", "replies", "cards", "terminals", "holds", "commands", "merchants", "batches")
+
+
+def test_no_request_reads_a_table_from_end_to_end(tmp_path: Path) -> None:
+    """Every sale would be slower than the one before it, until no terminal waits long enough."""
+    lab = Lab(tmp_path / "host.db")
+    asked: set[str] = set()
+    lab.store.run(lambda books: books._driver.set_trace_callback(asked.add))
+    wire = Wire(lab).activated()
+    sold = [wire.sell(1_000 + number) for number in range(3)]
+    together = [wire.sale(500) for _ in range(5)]
+    with lab.store.gathering():
+        futures = [lab.acquirer.submit(payload) for payload in (*together, together[0])]
+    codes = [future.result(20).code for future in futures]
+    codes += [
+        wire.code(wire.void(sold[0])),
+        wire.code(wire.refund(sold[1], 300)),
+        wire.code(wire.sale(700, pin="1234")),
+    ]
+    codes += [wire.code(wire.reversal(1_002, sold[2].stan)), wire.code(wire.sale(100, "6200000300000003"))]
+    lab.store.run(lambda books: books._driver.set_trace_callback(None))
+    lab.store.close()
+    assert codes[:8] == ["00"] * 5 + [""] + ["00"] * 2
+    with closing(sqlite3.connect(lab.path)) as database:
+        plans = {sql: database.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in asked if _is_about_rows(sql)}
+    scans = {sql: str(row) for sql, rows in plans.items() for row in rows if _is_scan(str(row[-1]))}
+    assert scans == {}
+    assert sum("transactions" in sql for sql in plans) > 3
+
+
+def _is_about_rows(sql: str) -> bool:
+    return sql.startswith(("SELECT", "UPDATE", "DELETE", "WITH"))
+
+
+def _is_scan(step: str) -> bool:
+    return any(step.startswith(f"SCAN {name}") for name in LARGE)

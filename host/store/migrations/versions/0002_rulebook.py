@@ -228,7 +228,9 @@ def upgrade() -> None:
     op.add_column("merchants", words("category_before", filled=True))
     op.add_column("merchants", number("category_at", filled=True))
     op.add_column("merchants", number("amends_at", may_lack=True))
-    op.create_index("merchants_by_papers", "merchants", ["papers_until"], **where("warned_at IS NULL AND papers_until IS NOT NULL"))
+    op.create_index(
+        "merchants_by_papers", "merchants", ["papers_until"], **where("warned_at IS NULL AND papers_until IS NOT NULL")
+    )
     op.create_index("merchants_by_renewal", "merchants", ["renewed_at"], **where("warned_at IS NULL"))
     op.add_column("models", words("retire_reason", filled=True))
     op.add_column("models", number("security_level", filled=True))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final
 
@@ -58,16 +57,20 @@ def _forgetful_barrier(self: Chip) -> None:
 
 
 def _speak_first(self: GroupCommit, group: list[Job]) -> None:
-    _run(self, [Job(partial(_speaking, job), job.keys, Future()) for job in group])
+    _run(self, [Job(partial(_speaking, job), job.keys, _says_nothing) for job in group])
     for job in group:
-        if not job.future.done():
-            job.future.set_exception(StoreError("it never spoke"))
+        if not job.is_done:
+            job.end(None, StoreError("it never spoke"))
 
 
 def _speaking(job: Job, books: Books) -> None:
     result = job.unit(books)
-    if not job.future.done():
-        job.future.set_result(result)
+    if not job.is_done:
+        job.end(result, None)
+
+
+def _says_nothing(job: Job) -> None:
+    """It has spoken."""
 
 
 _run = GroupCommit.run
@@ -77,6 +80,7 @@ def _applied_in_pieces(self: Books, writes: Any) -> None:
     """Every row is committed for itself: what fails behind it finds it there."""
     for write in writes:
         _apply(self, [write])
+        self.write_out()
         self._driver.commit()
         self._driver.execute("BEGIN IMMEDIATE")
         self._driver.execute("SAVEPOINT unit")

@@ -23,9 +23,9 @@ def _unrepeated(case: Any) -> bytes:
     return b""
 
 
-def _retold(self: Any, books: Books, opened: Any, line: Any) -> Any:
+def _retold(self: Any, books: Books, opened: Any, line: Any, once: Any) -> Any:
     """The answer to the request before, whoever asked."""
-    answer = _answer(self, books, opened, line)
+    answer = _answer(self, books, opened, line, once)
     last, self._last = getattr(self, "_last", answer), answer
     return last
 

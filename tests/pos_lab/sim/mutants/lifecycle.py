@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,12 +12,12 @@ from host.lifecycle import PERMITS, State
 from host.policy import Activation
 from protocol.money import yuan
 from tests.pos_lab.sim.mutants.mutant import Mutant
-from tests.pos_lab.sim.mutants.parts import GatesWithout
+from tests.pos_lab.sim.mutants.parts import GatesWithout, case_with
 
 
 def _activate_early(case: Any, decision: Decision) -> Any:
     policy = case.policy.model_copy(update={"activation": Activation(turnover_fen=5_000)})
-    return _activate(dataclasses.replace(case, policy=policy), decision)
+    return _activate(case_with(case, policy=policy), decision)
 
 
 def _activate_never(case: Any, decision: Decision) -> list[Any]:

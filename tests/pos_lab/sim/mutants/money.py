@@ -19,7 +19,7 @@ from terminal.records.money import Moved
 from terminal.session import Session, Silence
 from terminal.transaction import Event, Judgement, Mac, State
 from tests.pos_lab.sim.mutants.mutant import Mutant
-from tests.pos_lab.sim.mutants.parts import GatesWithout, busy_with, nothing_pending, remembered_again
+from tests.pos_lab.sim.mutants.parts import GatesWithout, busy_with, message_with, nothing_pending, remembered_again
 
 
 def _silence_is_no(session: Session, row: Any, answer: Any) -> Judgement:
@@ -139,8 +139,7 @@ def _reverses_whatever(case: Any) -> Decision:
     """What the key names is undone, whatever the request says of it."""
     row = case.snapshot.existing
     if row is not None:
-        message = case.request.message.with_fields({F.AMOUNT: f"{row.amount_fen:012d}"})
-        case = dataclasses.replace(case, request=dataclasses.replace(case.request, message=message))
+        case = message_with(case, {F.AMOUNT: f"{row.amount_fen:012d}"})
     return _reversal(case)
 
 

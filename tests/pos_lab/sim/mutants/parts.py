@@ -8,6 +8,7 @@ from typing import Any
 
 from host import acquirer as _acquirer
 from host import gates as _gates
+from host.case import Case, Request
 from host.decision import Insert
 from host.gates import Gate
 from pos_lab.sim.office import ERRANDS
@@ -29,6 +30,20 @@ class GatesWithout:
 def busy_with(*flows: str) -> dict[str, Any]:
     """Cashiers who do nothing else."""
     return {flow: (1, INTENTS[flow][1]) for flow in flows}
+
+
+def case_with(case: Case, **changes: Any) -> Case:
+    """The same case but for this."""
+    names = ("request", "snapshot", "mac", "policy", "keys", "now", "fenced", "policy_version")
+    return Case(**{name: getattr(case, name) for name in names} | changes)
+
+
+def message_with(case: Case, fields: Mapping[int, str]) -> Case:
+    """The same case, had its request had these fields."""
+    asked = case.request
+    message = asked.message.with_fields(fields)
+    request = Request(asked.kind, message, asked.control, asked.device, asked.fingerprint, asked.firmware)
+    return case_with(case, request=request)
 
 
 async def nothing_pending(session: Session, flow: str) -> None:

@@ -1,0 +1,63 @@
+"""The caller of a benchmark: what it measures is what came and went."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+
+from pos_lab.bench.load import close, connect, exchange
+
+
+def _clock() -> Callable[[], float]:
+    """A second passes between any two looks at it."""
+    seconds = count()
+    return lambda: float(next(seconds))
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Answers every frame with itself, in two pieces; hangs up on an empty one."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer(line: socket.socket) -> None:
+        with line:
+            while len(data := line.recv(1_000)) > 2:
+                line.sendall(data[:3])
+                line.sendall(data[3:])
+
+    def accept() -> None:
+        for _ in range(2):
+            line, _ = listener.accept()
+            threading.Thread(target=answer, args=(line,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield listener.getsockname()[1]
+    listener.close()
+
+
+def _frame(payload: bytes) -> bytes:
+    return len(payload).to_bytes(2, "big") + payload
+
+
+def test_every_frame_is_sent_once_the_one_before_was_answered(port: int) -> None:
+    """The rate would be one of frames that nobody waits for."""
+    payloads = [[b"one", b"two", b"three"], [b"four", b"five"]]
+    callers = [connect(port, [_frame(payload) for payload in own]) for own in payloads]
+    took_s = exchange(callers, _clock())
+    close(callers)
+    assert [caller.replies for caller in callers] == payloads
+    assert [len(caller.latencies_s) for caller in callers] == [3, 2]
+    assert all(each > 0 for caller in callers for each in caller.latencies_s)
+    assert took_s > 0
+
+
+def test_a_host_that_hangs_up_ends_the_measurement(port: int) -> None:
+    """A host that died would look like a fast one, or the benchmark wait for ever."""
+    callers = [connect(port, [_frame(b"one"), _frame(b"")]), connect(port, [_frame(b"two")])]
+    with pytest.raises(ConnectionError, match="hung up"):
+        exchange(callers, _clock())
+    close(callers)
