@@ -47,7 +47,7 @@ class Chip:
         self.name = name
         self.cycles_max = cycles_max
         self.size_bytes = size_bytes
-        self._image = bytearray(BLANK * size_bytes)
+        self._image = bytearray(BLANK) * size_bytes
         self._wear = [0] * (size_bytes // SECTOR_BYTES)
         self._pending: list[_Operation] = []
         self._erasing: dict[int, bool] = {}

@@ -160,7 +160,7 @@ class Nvram(Powered):
         live = max((generation, bank) for bank, generation in enumerate(headers))
         if live[0] > 0:
             return live[1], live[0]
-        if any(self._read_bank(bank)[_RECORDS_START:].strip(BLANK) for bank in range(BANKS)):
+        if any(not _is_blank(self._read_bank(bank)[_RECORDS_START:]) for bank in range(BANKS)):
             raise NvramCorrupt("neither bank has a header, yet there is something in them")
         if not any(self._fill(0, _pack_header(1)[0], b"") for _ in range(_FILL_TRIES)):
             raise NvramWorn("the memory takes nothing")
@@ -169,11 +169,11 @@ class Nvram(Powered):
     def _open(self) -> None:
         bank = self._read_bank(self._bank)
         self._records, self._end, self._crc = _read_records(bank)
-        tail = bank[self._end :].rstrip(BLANK)
-        if tail and not _is_torn(tail, len(bank) - self._end):
+        rest = bank[self._end :]
+        if not _is_blank(rest) and not _is_torn(rest.rstrip(BLANK), len(rest)):
             raise NvramCorrupt(f"a damaged record after {len(self._records)} good ones")
         self._is_worn = not self._clear(1 - self._bank)  # an interrupted rewrite left some of the new or of the old
-        if tail:
+        if not _is_blank(rest):
             self._end = self._bank_bytes
             if not self._is_worn:
                 self.rewrite(self._records)
@@ -216,6 +216,10 @@ def _read_records(bank: bytes) -> tuple[list[bytes], int, int]:
         records.append(payload)
         end, crc = end + _aligned(len(record)), next_crc
     return records, end, crc
+
+
+def _is_blank(rest: bytes) -> bool:
+    return rest == BLANK * len(rest)
 
 
 def _is_torn(tail: bytes, room: int) -> bool:

@@ -131,6 +131,7 @@ class Acquirer:
         where the database fails.
         """
         future: Future[Answer] = Future()
+        future.set_running_or_notify_cancel()  # what was asked is answered: nobody can cancel it any more
         self.ask(payload, line, partial(fulfil, future))
         return future
 
@@ -270,9 +271,12 @@ class Acquirer:
         return False
 
     def _is_fenced(self, terminal: Terminal, line: Line, once: Once) -> bool:
-        """Did another line take over since this one spoke for the terminal (invariant I6)?"""
+        """Did another line take over since this one spoke for the terminal (invariant I6)?
+
+        A seat of this very number is one that this line did not get, for its commit failed, and another one did.
+        """
         serial_number = terminal.serial_number
-        if terminal.line == line.name or line.seats.get(serial_number, terminal.fence) >= terminal.fence:
+        if terminal.line == line.name or line.seats.get(serial_number, terminal.fence + 1) > terminal.fence:
             return False
         once.done("late", lambda: self.guard.late(serial_number))
         return True

@@ -21,6 +21,7 @@ from host.handlers.commands import enqueue_update
 from host.handlers.firmware import INSTALLED
 from host.holds import is_mended
 from host.keys import MacCheck
+from host.lifecycle import NEW_BUSINESS
 from host.partners import delay_s
 from host.refusals import Refused
 from host.retirement import audit
@@ -38,6 +39,8 @@ SENT_AGAIN: Final = frozenset(code for code, row in RESPONSES.items() if row.act
 """Codes on which a terminal does what it is told and sends the same request again: their replies are not remembered, or
 an offline sale could never be booked."""
 
+FORMAT_ERROR: Final = "30"
+
 
 def decide(case: Case) -> Decision:
     """The answer to a request that no stored reply answers. Changes nothing itself."""
@@ -48,7 +51,7 @@ def decide(case: Case) -> Decision:
         return Decision(Refused("request.key_reused"), writes=(alarm,), remember=False)
     refused = refusal_at(case, Stage.PERMISSION)
     if refused:
-        decision = Decision(refused, remember=refused.code not in SENT_AGAIN)
+        decision = Decision(refused, remember=_ends_it(case, refused))
     else:
         decision = HANDLERS[case.request.kind.name](case)
     follows = _consequences(case, decision, refused)
@@ -58,14 +61,25 @@ def decide(case: Case) -> Decision:
     return replace(decision, writes=(*decision.writes, *follows), delay_s=wait_s)
 
 
+def _ends_it(case: Case, refused: Refused) -> bool:
+    """Is the refusal of a gate the last word about a request?
+
+    Not about what a terminal sends under one STAN until it is done, a reversal, a settlement, a signature: it would be
+    refused for ever, whatever has changed since.
+    """
+    return refused.code not in SENT_AGAIN and case.request.kind.name in NEW_BUSINESS
+
+
 def _may_come_again(case: Case, refused: Refused) -> bool:
     """Must the refusal of who it is be remembered, so that a copy of the request gets nothing else on another day?
 
     Of a device that has the terminal id and proves its keys: else it could use up another's numbers. A line that was
-    superseded is left in doubt, and reverses.
+    superseded is left in doubt, and reverses. What is malformed stays so, and leaves its number free.
     """
     terminal, snapshot = case.snapshot.terminal, case.snapshot
     if terminal is None or snapshot.stored or not case.mac.good or refused.reason == "terminal.superseded":
+        return False
+    if refused.code == FORMAT_ERROR or not _ends_it(case, refused):
         return False
     return snapshot.tenant is None and terminal.terminal_id == case.request.terminal_id
 

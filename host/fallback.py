@@ -1,9 +1,9 @@
 """A code by which a shop is paid while its terminal is away: when it is good, and what it takes (product X10).
 
-Rules owned here: a code is for a till that cannot sell just now: its device is at fault, in repair, lost, opened, or on
-its way out of a swap; once the till has a device that sells, the code takes nothing. What is stopped or on hold for the
-merchant's sake is not got round by a code: nothing is captured after a stop (T7). What is paid by it lies in a till of
-its own, one batch a day, so that no terminal has to know of it and it is settled without one.
+Rules owned here: a code is for a till that cannot sell just now: its device is at fault, in repair, lost, opened, or
+handing over in a swap; once the till has a device that sells, the code takes nothing. What is stopped or on hold for
+the merchant's sake is not got round by a code: nothing is captured after a stop (T7). What is paid by it lies in a till
+of its own, one batch a day, so that no terminal has to know of it and it is settled without one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from host.lifecycle import IN_SERVICE, State
 from host.payouts import china_day
 from host.records import Hold, Swap, Terminal
 from host.swap import OPEN
+from protocol.swap import SwapState
 
 TILL: Final = "Q"
 """Terminal ids of such tills begin so; no device has one of them."""
 _AWAY: Final = frozenset({State.LOST, State.TAMPERED})
 _HELD_AWAY: Final = frozenset({FAULT, REPAIR})
 _OUT: Final = frozenset({State.STOPPED, State.RETIRED})
+_HANDING_OVER: Final = OPEN - {SwapState.ORDERED}
+"""Until it begins to hand over the old device sells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def is_away(terminal: Terminal, swap: Swap | None, holds: Iterable[Hold]) -> str
         return ""
     if terminal.state in _AWAY:
         return str(terminal.state)
-    if swap and swap.serial_number == terminal.serial_number and swap.state in OPEN:
+    if swap and swap.serial_number == terminal.serial_number and swap.state in _HANDING_OVER:
         return "swap"
     held = sorted(standing & _HELD_AWAY)
     return held[0] if held and terminal.state in IN_SERVICE else ""

@@ -235,8 +235,8 @@ class HostConnection(asyncio.Protocol):
         idle_s = self._acquirer.policy.lines.idle_s
         if self._is_fixed or self._transport is None:
             return
-        left_s = self._active_s + (idle_s or IDLE_LOOK_S) - self._loop.time()
-        if idle_s and left_s <= 0 and not self._pending:
+        left_s = self._active_s + idle_s - self._loop.time() if idle_s else IDLE_LOOK_S
+        if left_s <= 0 and not self._pending:
             self._acquirer.tally.idle += 1
             log.info("%s closed: nothing came for %d s", self._peer, idle_s)
             end = self._transport.abort if self._transport.get_write_buffer_size() else self._transport.close

@@ -69,6 +69,11 @@ def step(state: TransactionState, undo: Undo) -> TransactionState | None:
     return TRANSITIONS[state].get(undo)
 
 
+def stands(row: Transaction, followers: Iterable[Transaction]) -> bool:
+    """Has the merchant the money of a debit: as it was captured, or given back after its void in a closed batch?"""
+    return row.state is _S.CAPTURED or any(each.kind == LATE_RESTORATION for each in followers)
+
+
 def group_totals(rows: Iterable[Transaction], *, foreign: bool) -> GroupTotals:
     """What a batch sums up to in one card group: captured refunds are credits, all others debits."""
     debit, credit = [

@@ -37,7 +37,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "drill": ("pos_lab.commands.drill", "Drill an emergency stop with a power cut at every point."),
         "sim": ("pos_lab.commands.sim", "Live worlds under faults in virtual time and examine the books."),
         "rehearse": ("pos_lab.commands.rehearse", "Rehearse the retirement of models over a simulated fleet."),
-        "soak": ("pos_lab.commands.soak", "Kill real hosts and terminals while they sell, and examine the books."),
+        "soak": ("pos_lab.commands.soak", "Kill real hosts and terminals, and examine the books."),
         "bench": ("pos_lab.commands.bench", "Measure speed against peers."),
     }
 )

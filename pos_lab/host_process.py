@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -42,9 +42,10 @@ class HostProcess:
         """Start a host with a lab clock and wait until it listens. Raises TransportError with what it said.
 
         It stands on the file ``database``, unless ``db`` names another; its log and its key lie beside that file. Its
-        URL is that of ``listen``; it serves ``more`` besides.
+        URL is that of ``listen``; it serves ``more`` besides. It ends with this process, however that ends: its
+        standard input does.
         """
-        command = [sys.executable, "-m", "pos_lab", "host", "--json", "--lab-clock"]
+        command = [sys.executable, "-m", "pos_lab", "host", "--json", "--lab-clock", "--until-eof"]
         command += ["--listen", listen, "--db", db or str(database)]
         command += [word for url in more for word in ("--listen", url)]
         command += ["--master-key-file", str(database.with_name(database.name + ".key"))] if db else []
@@ -52,7 +53,7 @@ class HostProcess:
         command += ["--policy", str(policy)] if policy else []
         command += ["--quiet"] if quiet else []
         log = database.with_suffix(".log").open("ab")
-        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=log)
+        process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=log)
         log.close()
         assert process.stdout is not None
         line = b""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from protocol.errors import DecodeError, EncodeError
@@ -174,17 +175,23 @@ class _Reader:
 
 
 def _spell_tag(node: Node) -> bytes:
-    if not 0 < node.tag < 1 << 8 * TAG_BYTES_MAX:
+    spelt = _spelt(node.tag)
+    if node.children and not spelt[0] & _CONSTRUCTED:
+        raise EncodeError(f"tag {node.tag:02X} holds bytes, not objects")
+    return spelt
+
+
+@lru_cache(maxsize=1024)
+def _spelt(tag: int) -> bytes:
+    if not 0 < tag < 1 << 8 * TAG_BYTES_MAX:
         raise EncodeError("a tag has one to four bytes")
-    spelt = node.tag.to_bytes((node.tag.bit_length() + 7) // 8, "big")
+    spelt = tag.to_bytes((tag.bit_length() + 7) // 8, "big")
     try:
         ends = _Reader(spelt).tag(0, len(spelt))[1]
     except DecodeError:
         ends = 0
     if ends != len(spelt):
-        raise EncodeError(f"{node.tag:02X} is not spelt as a tag")
-    if node.children and not spelt[0] & _CONSTRUCTED:
-        raise EncodeError(f"tag {node.tag:02X} holds bytes, not objects")
+        raise EncodeError(f"{tag:02X} is not spelt as a tag")
     return spelt
 
 

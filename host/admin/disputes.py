@@ -16,7 +16,7 @@ from host.disputes import REASONS, STANDING, TRANSITIONS, DisputeState, Move, st
 from host.errors import AdminError
 from host.records import Transaction, TransactionState
 from host.store.books import columns_of
-from host.transactions import LATE_REVERSAL, SIGNS
+from host.transactions import LATE_REVERSAL, SIGNS, stands
 from protocol.money import yuan
 
 _KEY: Final = ("terminal_id", "batch", "stan")
@@ -31,7 +31,7 @@ def open_dispute(desk: Desk, merchant_id: str, rrn: str, reason: str, amount_fen
     row = desk.books.sale_by_rrn(merchant_id, rrn)
     if row is None or SIGNS.get(row.kind) != 1:
         raise AdminError(f"{merchant_id} has no sale with RRN {rrn}", code="unknown_transaction")
-    if row.state is not TransactionState.CAPTURED:
+    if not stands(row, desk.books.followers(row)):
         raise AdminError(f"the sale was {row.state}: there is nothing to contest", code="not_captured")
     left_fen = _left_fen(desk, row)
     if not left_fen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from host import postings
 from host.admin.desk import Desk, Result
@@ -34,7 +34,7 @@ def open_fallback(desk: Desk, serial_number: str, hours: int = 0) -> Result:
         raise AdminError(message, code="hours", field="hours")
     why = _away(desk, terminal)
     if not why:
-        hint = "a fault, a repair or a swap comes first; who is stopped, or on hold as a merchant, gets none"
+        hint = "a fault, a repair or a swap under way comes first; who is stopped, or on hold as a merchant, gets none"
         raise AdminError(f"the till of {serial_number} is not away", hint=hint, code="not_away")
     if found := _standing(desk, serial_number):
         raise AdminError(f"{serial_number} has the code {found.code}", hint="close-fallback", code="already_open")
@@ -59,7 +59,7 @@ def close_fallback(desk: Desk, serial_number: str) -> Result:
     if found is None:
         raise AdminError(f"{serial_number} has no code", hint="poslab admin fallbacks", code="unknown_fallback")
     desk.books.write(Update("fallbacks", {"number": found.number}, {"closed_at": desk.at}))
-    settled = [_settle(desk, row) for row in _open_batches(desk) if row["terminal_id"] == found.terminal_id]
+    settled = [_settle(desk, batch) for batch in desk.books.open_batches() if batch.terminal_id == found.terminal_id]
     desk.note(serial_number, "close fallback", str(found.number))
     return {"number": found.number, "settled": settled}
 
@@ -93,9 +93,8 @@ def pay_fallback(desk: Desk, code: str, payment_code: str, amount_fen: int) -> R
 
 
 def settle_fallbacks(desk: Desk) -> Result:
-    """Settle what was paid by codes on the days that are over, and close the codes whose time is up."""
-    settled = [_settle(desk, row) for row in _ended(desk)]
-    return {"settled": settled}
+    """Settle what was paid by codes on the days that are over."""
+    return {"settled": [_settle(desk, batch) for batch in _ended(desk)]}
 
 
 def is_settling_due(desk: Desk) -> bool:
@@ -178,17 +177,13 @@ def _told(refused: Refused) -> Result:
     return {"approved": False, **refused.texts()}
 
 
-def _open_batches(desk: Desk) -> list[dict[str, Any]]:
-    return desk.books.rows("batches", state=BatchState.OPEN)
-
-
-def _ended(desk: Desk) -> list[dict[str, Any]]:
+def _ended(desk: Desk) -> list[Batch]:
     today = batch_of(desk.at)
-    return [row for row in _open_batches(desk) if row["batch"] < today]
+    return [batch for batch in desk.books.open_batches() if batch.batch < today]
 
 
-def _settle(desk: Desk, row: dict[str, Any]) -> str:
-    key = {"terminal_id": row["terminal_id"], "batch": row["batch"]}
+def _settle(desk: Desk, batch: Batch) -> str:
+    key = {"terminal_id": batch.terminal_id, "batch": batch.batch}
     closed = {"state": BatchState.CLOSED, "balanced": True, "settled_at": desk.at}
     desk.books.write(Update("batches", key, closed))
-    return f"{row['terminal_id']}/{row['batch']}"
+    return f"{batch.terminal_id}/{batch.batch}"

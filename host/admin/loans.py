@@ -45,9 +45,10 @@ def lend_spare(desk: Desk, serial_number: str, spare: str, days: int = 0) -> Res
         hint = f"poslab admin report-fault {serial_number} opens its repair"
         raise AdminError(f"{serial_number} is {old.state} and no repair of it is open", hint=hint, code="no_repair")
     wanted_fen, there_fen = desk.policy.service.deposit_fen, desk.books.balance_fen(postings.deposited(old.merchant_id))
-    if there_fen < wanted_fen:
-        hint = f"poslab admin deposit {old.merchant_id} {wanted_fen - there_fen}"
-        message = f"a loan needs a deposit of {yuan(wanted_fen)} yuan, {yuan(there_fen)} are there"
+    free_fen = there_fen - on_loan_fen(desk, old.merchant_id)
+    if free_fen < wanted_fen:
+        hint = f"poslab admin deposit {old.merchant_id} {wanted_fen - free_fen}"
+        message = f"a loan needs a deposit of {yuan(wanted_fen)} yuan, {yuan(max(0, free_fen))} are free"
         raise AdminError(message, hint=hint, code="deposit_short")
     if repair is None or repair["state"] not in AT_DEPOT:
         drained(desk, old)
@@ -83,6 +84,11 @@ def loans(desk: Desk, serial_number: str = "") -> Result:
             if serial_number in ("", row["serial_number"], row["spare"])
         ]
     }
+
+
+def on_loan_fen(desk: Desk, merchant_id: str) -> int:
+    """What of a merchant's deposit stands for spares that it has not given back."""
+    return sum(row["deposit_fen"] for row in desk.books.rows("loans", merchant_id=merchant_id, returned_at=None))
 
 
 def refurbish(desk: Desk, serial_number: str, reference: str) -> Result:

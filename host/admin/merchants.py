@@ -7,6 +7,7 @@ from typing import Final
 from host import postings
 from host.activation import activation
 from host.admin.desk import Desk, Result
+from host.admin.loans import on_loan_fen
 from host.decision import Update
 from host.errors import AdminError
 from host.lifecycle import IN_SERVICE
@@ -40,12 +41,12 @@ def set_limits(desk: Desk, merchant_id: str, single_fen: int = 0, daily_fen: int
 
 
 def deposit(desk: Desk, merchant_id: str, amount_fen: int) -> Result:
-    """Take a deposit from a merchant, or give some back where the amount is below nothing, never more than is there."""
+    """Take a deposit from a merchant, or give some back where the amount is below nothing, never more than is free."""
     desk.merchant(merchant_id)
-    account = postings.deposited(merchant_id)
-    before_fen = desk.books.balance_fen(account)
-    if not amount_fen or abs(amount_fen) > LIMIT_MAX_FEN or before_fen + amount_fen < 0:
-        hint = f"{yuan(before_fen)} yuan are there"
+    before_fen = desk.books.balance_fen(postings.deposited(merchant_id))
+    free_fen = before_fen - on_loan_fen(desk, merchant_id)
+    if not amount_fen or abs(amount_fen) > LIMIT_MAX_FEN or amount_fen < -max(0, free_fen):
+        hint = f"{yuan(before_fen)} yuan are there, {yuan(max(0, free_fen))} of them free"
         raise AdminError(f"{yuan(amount_fen)} yuan cannot be moved", hint=hint, code="amount")
     desk.books.write(postings.deposit(merchant_id, amount_fen, desk.at))
     desk.note("", "deposit", f"{merchant_id}: {yuan(amount_fen)} yuan")

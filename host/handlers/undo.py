@@ -14,7 +14,7 @@ from host.fees import fee_due
 from host.handlers.purchase import record
 from host.lifecycle import ABSENT
 from host.records import BatchState, Transaction, TransactionState, columns
-from host.transactions import LATE_RESTORATION, LATE_REVERSAL, SIGNS, VOIDS, Undo, step
+from host.transactions import LATE_RESTORATION, LATE_REVERSAL, SIGNS, VOIDS, Undo, stands, step
 from protocol.fields import F
 from protocol.money import yuan
 
@@ -78,7 +78,7 @@ def refund(case: Case) -> Decision:
         return refuse("amount.zero")
     if original is None or original.merchant_id != case.merchant.merchant_id:
         return refuse("original.not_found")
-    if original.state is not TransactionState.CAPTURED:
+    if not stands(original, case.snapshot.followers):
         return refuse_undone(original.state)
     if other_card(case, original):
         return refuse("original.other_card")

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -265,6 +266,10 @@ class Books:
         """A batch that was settled or waits for its upload."""
         return self._find(Batch, "batches", terminal_id=terminal_id, batch=batch)
 
+    def open_batches(self) -> tuple[Batch, ...]:
+        """Those of fallback codes that wait for the end of their day, by terminal id and batch."""
+        return tuple(sorted(self._all(Batch, statements.OPEN_BATCHES), key=attrgetter("terminal_id", "batch")))
+
     def wrong_pins(self, card_token: str) -> int:
         """How many wrong PINs stand against a card."""
         found = self._run(statements.BY_KEY["cards"], {"card_token": card_token}).fetchall()
@@ -477,7 +482,8 @@ class Books:
         """Rows of a table whose columns equal ``matches``, by key, as column values."""
         given = {column: value for column, value in matches.items() if value is not None}
         query = statements.matching(name, frozenset(given), frozenset(matches) - frozenset(given))
-        return [dict(row._mapping) for row in self._connection.execute(query, _at(given))]
+        self.write_out()
+        return list(prepare(self._dialect, query).rows(self._driver, _at(given)))
 
     def count(self, name: str) -> int:
         """How many rows a table has."""

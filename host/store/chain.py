@@ -31,6 +31,10 @@ _TELLING: Final = 2
 _rows = TABLES[AUDIT]
 _chains = TABLES["chains"]
 _LINKING: Final = update(_rows).where(_rows.c.number == bindparam("at_number"))
+_OF_AUDIT: Final = update(_chains).where(_chains.c.name == AUDIT)
+_LOCKING: Final = _OF_AUDIT.values(name=AUDIT)
+_UNLINKED: Final = select(_rows).where(_rows.c.place.is_(None)).order_by(_rows.c.number)
+_HEAD: Final = select(_chains.c.place, _chains.c.digest).where(_chains.c.name == AUDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,10 @@ def begin_chain(connection: Connection) -> None:
 
 def link(connection: Connection, keys: KeyDesk) -> None:
     """Give every row of this transaction that has none its place, commitment and digest."""
-    connection.execute(update(_chains).where(_chains.c.name == AUDIT).values(name=AUDIT))  # locks it until the commit
+    connection.execute(_LOCKING)  # until the commit
     place, digest = _head(connection) or (0, b"")
     linked = []
-    for found in connection.execute(select(_rows).where(_rows.c.place.is_(None)).order_by(_rows.c.number)).all():
+    for found in connection.execute(_UNLINKED).all():
         place += 1
         salt = keys.fresh(SALT_BYTES)
         commitment = _commitment(salt, found.detail)
@@ -64,7 +68,7 @@ def link(connection: Connection, keys: KeyDesk) -> None:
         )
     if linked:
         connection.execute(_LINKING, linked)
-        connection.execute(update(_chains).where(_chains.c.name == AUDIT).values(place=place, digest=digest))
+        connection.execute(_OF_AUDIT, {"place": place, "digest": digest})
 
 
 def forget(connection: Connection, texts: Collection[str]) -> list[int]:
@@ -147,7 +151,7 @@ def _in_order(connection: Connection, last: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _head(connection: Connection) -> tuple[int, bytes] | None:
-    found = connection.execute(select(_chains.c.place, _chains.c.digest).where(_chains.c.name == AUDIT)).first()
+    found = connection.execute(_HEAD).first()
     return (found.place, bytes(found.digest)) if found else None
 
 

@@ -10,6 +10,7 @@ After an error at the commit itself nobody knows whether it happened (invariant 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -25,6 +26,7 @@ from host.store.shelves import Shelves
 from host.store.witness import Witness
 
 T = TypeVar("T")
+log = logging.getLogger("poslab.host")
 RUNS: Final = 5
 """How often a group is run that others got in the way of."""
 
@@ -114,7 +116,10 @@ class GroupCommit:
     def run(self, group: list[Job]) -> None:
         """Run a group until it is durable or has failed as a whole, and end its jobs."""
         for job, (result, failed) in zip(group, self._commit(group), strict=True):
-            job.end(result, failed)
+            try:
+                job.end(result, failed)
+            except Exception:  # whoever cannot be told must not take the writer, nor those who wait behind
+                log.exception("the end of a unit could not be told")
 
     def close(self) -> None:
         """Let the connection go."""

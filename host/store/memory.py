@@ -163,7 +163,7 @@ def _engine(disk: _Disk, begin: str) -> Engine:
     """Connections to a disk; what was compiled for one is compiled for all."""
     known, creator = _known(), cast(Any, lambda: disk)
     engine = Engine(NullPool(creator, dialect=known.dialect), known.dialect, known.url)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", lambda connection: connection.connection.dbapi_connection.execute(begin))
     return engine.execution_options(compiled_cache=_compiled)
 
 

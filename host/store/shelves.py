@@ -78,6 +78,8 @@ class Shelves:
         forgotten = self._forgotten
         made = make()
         if keeps() and forgotten == self._forgotten:
+            if self._count >= ROWS_MAX:
+                self.clear()
             self._standing.setdefault(terminal_id, {})[about] = made
             self._count += 1
         return made

@@ -30,7 +30,7 @@ _commands, _batches, _merchants = TABLES["commands"].c, TABLES["batches"].c, TAB
 _items, _inbox = TABLES["campaign_items"].c, TABLES["inbox"].c
 _disputes, _alerts = TABLES["disputes"].c, TABLES["alerts"].c
 _uploads, _postings, _swaps = TABLES["uploads"].c, TABLES["postings"].c, TABLES["swaps"].c
-_DEBITS: Final = [kind for kind, sign in SIGNS.items() if sign == 1]
+_DEBITS: Final = [kind for kind in SETTLED if SIGNS[kind] == 1]
 
 
 def _is(*columns: Column[Any]) -> tuple[Any, ...]:
@@ -125,6 +125,7 @@ STALE_BY_PAPERS: Final = select(TABLES["merchants"]).where(
 OVERDUE_DISPUTES: Final = select(_disputes.number).where(
     _disputes.state == literal_column("'open'"), _disputes.due_at < bindparam("at")
 )
+OPEN_BATCHES: Final = select(TABLES["batches"]).where(_batches.state == literal_column("'open'"))
 UNPAID_BATCH: Final = (
     select(_batches.batch)
     .join(TABLES["merchants"], _merchants.merchant_id == _batches.merchant_id)

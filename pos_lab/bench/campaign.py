@@ -39,8 +39,13 @@ def _played(size: Size) -> tuple[float, float]:
     """Processor time in seconds and the most memory in MB. Raises RuntimeError where a check does not hold."""
     words = ["--terminals", str(size.terminals), "--days", str(size.days), "--on-wire", str(size.on_wire), "--json"]
     process = subprocess.Popen([sys.executable, "-m", "pos_lab", "rehearse", *words], stdout=subprocess.DEVNULL)  # noqa: S603
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        if process.returncode is None:  # nobody waits for it any more
+            process.kill()
+            process.wait()
     if process.returncode:
         raise RuntimeError(f"the rehearsal of {size.terminals} terminals ended with {process.returncode}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,20 +52,30 @@ def bench(
 
     \b
     Examples:
-      poslab bench codec crypto
+      poslab bench codec crypto tls
+      poslab bench campaign --json
       poslab bench host --ledger 1e6
       poslab bench host store --db postgresql://lab@localhost/bench --workers 2
     """
     measures = _measures(db, int(ledger), workers, connections)
-    rows = [row for subject in subjects for row in measures[subject]()]
+    rows: list[Row] = []
+    for subject in subjects:
+        measured = measures[subject]()
+        rows += measured
+        if not as_json:
+            _tell(measured)
     if as_json:
         machine = {"python": platform.python_version(), "cores": os.cpu_count()}
         print_json({"machine": machine, "benchmarks": [row.document() for row in rows]})
-        return
+
+
+def _tell(rows: Sequence[Row]) -> None:
+    """The figures of one subject, as soon as they are there: others may take minutes."""
     for row in rows:
         typer.echo(f"{row.name:24} {row.ours.median:10.2f} {row.unit:6} ({row.ours.least:.2f} to {row.ours.most:.2f})")
         for name, peer in row.peers.items():
             typer.echo(f"  {name:22} {peer.median:10.2f} {row.unit:6} ours is {row.ratio[name]} times as good")
+    sys.stdout.flush()
 
 
 def _measures(

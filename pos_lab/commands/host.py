@@ -91,7 +91,8 @@ def host(
     with to_stderr(quiet=quiet, as_json=log_json):
         if workers > 1:
             first = ["--api", api, *(["--api-public"] if api_public else [])] if api else []
-            asyncio.run(_serve_many(workers, listen or [DEFAULT_LISTEN], db, first, as_json=as_json, lang=lang.code))
+            serving = partial(_serve_many, workers, listen or [DEFAULT_LISTEN], db, first)
+            asyncio.run(serving(as_json=as_json, lang=lang.code, until_eof=until_eof))
         else:
             asyncio.run(running(lab_clock=lab_clock, as_json=as_json, lang=lang.code, until_eof=until_eof))
 
@@ -113,9 +114,7 @@ async def _serve(
 
     figures = load_policy(str(policy)) if policy else None
     sys.setswitchinterval(SWITCH_S)
-    ended = _told_to_end()
-    if until_eof:
-        _at_eof(ended)
+    ended = told_to_end(until_eof=until_eof)
     async with running_host(db, listen, figures, lab_clock=lab_clock, key_file=key_file, api=api) as running:
         if policy:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, running.store, policy)
@@ -143,14 +142,16 @@ def _reload(store: Store, policy: Path) -> None:
         log.error("policy %s is not taken over: %s", policy, error)
 
 
-async def _serve_many(count: int, listen: list[str], db: str, first: list[str], *, as_json: bool, lang: str) -> None:
+async def _serve_many(
+    count: int, listen: list[str], db: str, first: list[str], *, as_json: bool, lang: str, until_eof: bool
+) -> None:
     from host.errors import StoreError
     from host.store.database import backend_of
     from pos_lab.host_workers import Workers, common
 
     if not backend_of(db).is_shared:
         raise StoreError(f"{db} can have one host only", hint="several workers need --db postgresql://…")
-    ended = _told_to_end()
+    ended = told_to_end(until_eof=until_eof)
     workers = Workers(count, listen, common(sys.argv[2:]), first)
     await workers.start()
     try:
@@ -167,12 +168,14 @@ async def _serve_many(count: int, listen: list[str], db: str, first: list[str], 
         await workers.stop()
 
 
-def _told_to_end() -> asyncio.Event:
-    """Set by SIGINT and SIGTERM."""
+def told_to_end(*, until_eof: bool) -> asyncio.Event:
+    """Set by SIGINT and SIGTERM, and where asked for by the end of standard input."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
+    if until_eof:
+        _at_eof(ended)
     return ended
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
+from pos_lab.commands.jobs import begin_job
 from pos_lab.commands.output import Status, print_json
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def kill_matrix(
     names = scenario_files(files)
     if len(names) != 1 or names[0] == "-":
         raise typer.BadParameter("takes one scenario in a file", param_hint="--kill-at")
+    _refuse_faults(names[0])
     for report in filter(None, (csv, html)):
         can_write_report(report)
     file, points = names[0], points_of(names[0], seed)
@@ -89,21 +90,29 @@ def kill_matrix(
     raise typer.Exit(Status.FAILED if failed else _INTERRUPTED if interrupted else Status.DONE)
 
 
+def _refuse_faults(file: str) -> None:
+    """A cut is the only fault of its play; raises ScenarioErrors where the scenario states others."""
+    from host.policy import Policy
+    from pos_lab.scenario.errors import ScenarioError, ScenarioErrors
+    from pos_lab.scenario.loader import load_scenario
+    from pos_lab.scenario.steps import STEPS
+
+    stated: Sequence[Any] = load_scenario(file, STEPS, Policy).all_faults
+    if stated:
+        told, hint = "faults: do not happen beside --kill-at", "play a copy without them"
+        raise ScenarioErrors([ScenarioError(file, stated[0].line, 1, "faults", told, hint)])
+
+
 def _rows(file: str, seed: int, chosen: Sequence[Kill], cuts: Cuts) -> Iterator[list[Row]]:
     one = partial(_of_kill, file, seed, cuts.victims if cuts.pairs else "")
     if cuts.jobs == 1:
         yield from map(one, chosen)
         return
-    pool = ProcessPoolExecutor(cuts.jobs, initializer=_deaf)
+    pool = ProcessPoolExecutor(cuts.jobs, initializer=begin_job)
     try:
         yield from pool.map(one, chosen, chunksize=4)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _deaf() -> None:
-    """Ctrl-C is for who waits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _of_kill(file: str, seed: int, second_victims: str, kill: Kill) -> list[Row]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pos_lab.commands.kills import Cuts, kill_matrix
+from pos_lab.commands.kills import EVERY, Cuts, kill_matrix
 from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
 from pos_lab.world import Over, RunningElsewhere
 from protocol.transport import check
@@ -105,10 +105,13 @@ def run(
             raise typer.BadParameter("needs virtual time: add --virtual", param_hint="--kill-at")
         if junit:
             raise typer.BadParameter("is a report of steps: cuts have --csv, --html and --json", param_hint="--junit")
+        if pairs and kill_at != EVERY:
+            raise typer.BadParameter("goes with --kill-at every", param_hint="--pairs")
         cuts = Cuts(kill_at, kill.value, pairs, jobs)
         kill_matrix(files, cuts, seed or 0, csv=csv, html=html, as_json=as_json, language=lang.code)
-    elif csv or pairs:
-        raise typer.BadParameter("goes with --kill-at every", param_hint="--csv" if csv else "--pairs")
+    of_cuts = {"--csv": csv, "--pairs": pairs, "--jobs": jobs > 1, "--kill": kill is not Victims.BOTH}
+    if lonely := next((option for option, value in of_cuts.items() if value), ""):
+        raise typer.BadParameter("goes with --kill-at every", param_hint=lonely)
     place = None if virtual else RunningElsewhere(host, db) if host else over or Over.MEMORY
     play(files, over=place, only=only, seed=seed, show=show, junit=junit, html=html, as_json=as_json, lang=lang)
 

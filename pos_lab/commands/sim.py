@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from pos_lab.commands.jobs import begin_job
 from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
 from pos_lab.commands.sim_host import Asked, try_host
 
@@ -115,13 +115,16 @@ def sim(
     if profile and profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r} is none of {', '.join(PROFILES)}", param_hint="--profile")
     if host:
+        drawn = {"--scenario": scenario, "--resume": resume, "--html": html, "--shrink": shrink}
+        drawn |= {"--require-all": require_all, "--seeds": seeds > 1, "--jobs": jobs > 1}
+        _refuse(drawn, "has no use beside --host, which is real time")
         cards = key_card or []
         asked_host = Asked(host, cards, profile, seed, seconds, timeout, state, elsewhere, believe_declines)
         try_host(asked_host, as_json=as_json)
-    elif key_card:
-        raise typer.BadParameter("goes with --host", param_hint="--key-card")
-    if html:
-        can_write_report(html)
+    real = {"--key-card": key_card, "--elsewhere": elsewhere, "--believe-declines": believe_declines}
+    _refuse(real, "goes with --host")
+    for kept in filter(None, (html, resume)):
+        can_write_report(kept)
     subject = Subject(Scale(shops, intents), _one_scenario(scenario))
     question = f"{profile} {subject.scale} {scenario}".strip()
     totals = Totals.load(resume, seed, question, any_version=any_version) if resume else Totals(seed, question)
@@ -138,12 +141,18 @@ def sim(
             if totals.seeds % _TOLD_EVERY == 0:
                 keep()
                 _progress(totals, seeds, jobs)
-    figures = {"jobs": jobs, **totals.document()}
+    failed = bool(totals.failures) or (require_all and any(totals.missing()))
+    figures = {"jobs": jobs, **totals.document(), "passed": not failed}
     if last and seeds == 1:
         figures |= {"digest": last.digest, "profile": last.profile}
-    _tell_totals(figures, as_json=as_json)
-    failed = bool(totals.failures) or (require_all and any(totals.missing()))
+    _tell_totals(figures, as_json=as_json, require_all=require_all)
     raise typer.Exit(Status.FAILED if failed else Status.DONE)
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    """Raises BadParameter for the first of some options that was given."""
+    if given := next((option for option, value in options.items() if value), ""):
+        raise typer.BadParameter(why, param_hint=given)
 
 
 @contextmanager
@@ -167,17 +176,12 @@ def _results(seeds: range, one: Callable[[int], Told], jobs: int) -> Iterator[To
     if jobs == 1:
         yield from map(one, seeds)
         return
-    pool = ProcessPoolExecutor(jobs, initializer=_leave_interrupts)
+    pool = ProcessPoolExecutor(jobs, initializer=begin_job)
     try:
         for begin in range(seeds.start, seeds.stop, _AT_ONCE):
             yield from pool.map(one, range(begin, min(begin + _AT_ONCE, seeds.stop)), chunksize=20)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that shares out the seeds."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _progress(totals: Totals, seeds: int, jobs: int) -> None:
@@ -261,8 +265,8 @@ def _tell(result: Result, subject: Subject, *, shrink: bool, as_json: bool, page
     typer.echo("")
 
 
-def _tell_totals(figures: dict[str, Any], *, as_json: bool) -> None:
-    """The last words."""
+def _tell_totals(figures: dict[str, Any], *, as_json: bool, require_all: bool) -> None:
+    """The last words; of few seeds what never came is told only where it makes them fail."""
     if as_json:
         print_json(figures)
         return
@@ -278,7 +282,7 @@ def _tell_totals(figures: dict[str, Any], *, as_json: bool) -> None:
     )
     markers = ", ".join(f"{name} {count}" for name, count in figures["markers"].items())
     typer.echo(f"Sometimes: {markers or 'nothing of note'}")
-    if figures["never"] and figures["seeds"] >= _ENOUGH:
-        typer.echo(f"Never: {', '.join(figures['never'])}")
+    if figures["never"] and (require_all or figures["seeds"] >= _ENOUGH):
+        typer.echo(f"{'FAILED, for these never came' if require_all else 'Never'}: {', '.join(figures['never'])}")
     if "digest" in figures:
         typer.echo(f"profile {figures['profile']}, event log {figures['digest']}")

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,37 +59,36 @@ def soak(
       poslab soak --kills 50 --tls --terminals 10 --json
     """
     from host.store.database import backend_of
+    from pos_lab.soak.shops import Setting, files_of
 
     is_shared = bool(db) and backend_of(db).is_shared
     if hosts > 1 and not is_shared:
         raise typer.BadParameter("several need --db postgresql://…", param_hint="--hosts")
     if serial and (hosts > 1 or tls):
         raise typer.BadParameter("a cable leads to one host, and is not encrypted", param_hint="--serial")
-    database = Path() if is_shared or not db else Path(db)
-    if database.name and database.exists():
-        raise typer.BadParameter(f"{database} is there already", param_hint="--db")
+    database = Path() if is_shared or not db else Path(db.removeprefix("sqlite:///"))
+    if database.name and (used := files_of(database)):
+        raise typer.BadParameter(f"{used[0]} is there already: name a file beside which nothing is", param_hint="--db")
+    if database.name and not database.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {database.parent}", param_hint="--db")
     if keep and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise typer.BadParameter(f"{keep} is not empty", param_hint="--keep")
-    with _place(keep, database) as place:
-        from pos_lab.soak.shops import Setting
-
-        setting = Setting(
-            place,
-            kills,
-            seed,
-            database=database if database.name else place / "host.db",
-            db=db if is_shared else "",
-            hosts=hosts,
-            terminals=terminals,
-            tls=tls,
-            serial=serial,
-        )
-        report = asyncio.run(_live(setting, as_json=as_json))
+    setting = Setting(
+        Path(),
+        kills,
+        seed,
+        database=database,
+        db=db if is_shared else "",
+        hosts=hosts,
+        terminals=terminals,
+        tls=tls,
+        serial=serial,
+    )
+    report = asyncio.run(_live(setting, keep, as_json=as_json))
     if as_json:
         print_json(report.document())
     else:
-        typer.echo("\n".join(report.lines()))
-        typer.echo(f"evidence: {keep}" if keep else "")
+        typer.echo("\n".join([*report.lines(), *([f"evidence: {keep}"] if keep else [])]))
     raise typer.Exit(Status.DONE if report.passed else Status.FAILED)
 
 
@@ -99,17 +99,20 @@ def _place(keep: Path | None, database: Path) -> Iterator[Path]:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.absolute()
         return
+    from pos_lab.soak.shops import files_of
+
     place = Path(tempfile.mkdtemp(prefix="poslab-soak-"))
     try:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
         if database.name:
-            for left in (*database.parent.glob(f"{database.name}*"), database.with_suffix(".log")):
+            for left in files_of(database):
                 left.unlink(missing_ok=True)
 
 
-async def _live(setting: Setting, *, as_json: bool) -> Report:
+async def _live(setting: Setting, keep: Path | None, *, as_json: bool) -> Report:
+    """Live it in a folder of its own, which is made once a signal can no longer end this process before it goes."""
     from pos_lab.soak.soak import Soak
 
     def tell(kill: int) -> None:
@@ -121,8 +124,10 @@ async def _live(setting: Setting, *, as_json: bool) -> Report:
     living = asyncio.current_task()
     assert living
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, living.cancel)
-    soaking = Soak(setting)
-    try:
-        return await soaking.run(tell)
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    with _place(keep, setting.database) as place:
+        database = setting.database if setting.database.name else place / "host.db"
+        soaking = Soak(replace(setting, place=place, database=database))
+        try:
+            return await soaking.run(tell)
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import re
-import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 
 from firmware_sim.network import NETWORKS, Network, find_network
 from firmware_sim.profiles import PROFILES
-from pos_lab.commands.host import DEFAULT_LISTEN
+from pos_lab.commands.host import DEFAULT_LISTEN, told_to_end
 from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
 from protocol.transport import check
 from terminal.flows import FLOWS
@@ -77,6 +76,7 @@ def terminal(
     expose_console: Annotated[
         bool, typer.Option("--expose-console", help="Let other machines reach the console: they operate the device.")
     ] = False,
+    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
     as_json: JsonOption = False,
     lang: LangOption,
 ) -> None:
@@ -130,6 +130,7 @@ def terminal(
             believe_declines=believe_declines,
             flows=do,
             console=console,
+            until_eof=until_eof,
             as_json=as_json,
             lang=lang,
         )
@@ -152,6 +153,7 @@ async def _run(
     believe_declines: bool,
     flows: list[str] | None,
     console: str,
+    until_eof: bool,
     as_json: bool,
     lang: Lang,
 ) -> Status:
@@ -194,7 +196,8 @@ async def _run(
                 card.load(board.secure_module)
 
         if flows is None:
-            desk = await _attend(hardware, settings, load, console=console, as_json=as_json, lang=lang)
+            ended = told_to_end(until_eof=until_eof)
+            desk = await _attend(hardware, settings, load, ended, console=console, as_json=as_json, lang=lang)
             told, good, book = ([], True, desk.book) if console else (desk.told, desk.all_good, desk.book)
         else:
             device = Terminal(hardware, settings)
@@ -210,8 +213,10 @@ async def _run(
         hardware.close()
 
 
-async def _attend(hardware: Any, settings: Any, load: Any, *, console: str, as_json: bool, lang: Lang) -> Any:
-    """Let people or programs operate the terminal until they leave or it is told to stop; returns its Desk.
+async def _attend(
+    hardware: Any, settings: Any, load: Any, ended: asyncio.Event, *, console: str, as_json: bool, lang: Lang
+) -> Any:
+    """Let people or programs operate the terminal until they leave or ``ended`` is set; returns its Desk.
 
     What programs were told is theirs to judge: a console has no verdict.
     """
@@ -220,10 +225,6 @@ async def _attend(hardware: Any, settings: Any, load: Any, *, console: str, as_j
     from pos_lab.console.port import serving
     from pos_lab.console.shell import Shell
 
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
     keyboard = Keyboard(sys.stdin.fileno() if sys.stdin else os.open(os.devnull, os.O_RDONLY))
     desk = Desk(hardware, settings, load)
     desk.switch_on()

@@ -48,7 +48,8 @@ def _brought_about(identifier: str) -> str:
     kinds = ", ".join(map(code, kinds_of(identifier)))
     if identifier in ELSEWHERE:
         row = ELSEWHERE[identifier]
-        return f"elsewhere: {row.reason} ({code(f'tests/{row.test}')})"
+        tests = ", ".join(code(f"tests/{test}") for test in row.tests.split())
+        return f"elsewhere: {row.reason}" + (f" ({tests})" if tests else "")
     return ", ".join(filter(None, (kinds, WORKLOAD.get(identifier, ""))))
 
 

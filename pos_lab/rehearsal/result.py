@@ -26,6 +26,7 @@ from pos_lab.rehearsal.play import HOUR_S, Play
 from pos_lab.sim.chance import Streams
 
 Document = dict[str, Any]
+_HOUR: Final = ("hour", "swaps", "missed", "capacity")
 _SUMMED: Final = ("swaps", "missed", "losses", "read", "sales", "sales_fen", "refused", "refused_fen", "alarms")
 
 
@@ -65,7 +66,7 @@ def rehearse(rehearsal: Rehearsal, models: Listed, seed: int, told: Callable[[in
 
 def tables(document: Document) -> dict[str, str]:
     """The CSV files of a document by name."""
-    return {name: _csv(rows(document)) for name, rows in TABLES_OF.items()}
+    return {name: _csv(rows(document), _HEADS.get(name, ())) for name, rows in TABLES_OF.items()}
 
 
 def _document(play: Play, models: Listed, seed: int, checks: tuple[Check, ...]) -> Document:
@@ -175,15 +176,11 @@ def _behaviours(play: Play) -> list[Document]:
 
 def _hours(play: Play) -> list[Document]:
     room = _capacity_an_hour(play)
-    return [
-        {
-            "hour": f"{datetime.fromtimestamp(at, CHINA_TIME):%Y-%m-%d %H:00}",
-            "swaps": counts["swaps"],
-            "missed": counts["missed"],
-            "capacity": room,
-        }
+    rows = [
+        (f"{datetime.fromtimestamp(at, CHINA_TIME):%Y-%m-%d %H:00}", counts["swaps"], counts["missed"], room)
         for at, counts in sorted(play.chronicle.hours.items())
     ]
+    return [dict(zip(_HOUR, row, strict=True)) for row in rows]
 
 
 def _capacity_an_hour(play: Play) -> int:
@@ -221,12 +218,14 @@ TABLES_OF: Final[Mapping[str, Callable[[Document], list[Document]]]] = MappingPr
 )
 
 
-def _csv(rows: list[Document]) -> str:
-    if not rows:
-        return ""
+_HEADS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"hours.csv": _HOUR})
+"""The columns of a table that may have no row."""
+
+
+def _csv(rows: list[Document], heads: tuple[str, ...]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(rows[0])
+    writer.writerow(rows[0] if rows else heads)
     writer.writerows([[_cell(value) for value in row.values()] for row in rows])
     return out.getvalue()
 

@@ -30,8 +30,8 @@ def told(document: dict[str, Any], language: Language) -> Iterator[str]:
     yield (
         f"  {fleet['terminals']} {label('terminals')}, {fleet['in_campaign']} {label('in_campaign')}, "
         f"{plan['models']} {label('models')}, {plan['waves']} {label('waves')}, "
-        f"{plan['first_stop']} … {plan['last_stop']}, "
-        f"{label('capacity_a_day')} {room}"
+        + (f"{plan['first_stop']} … {plan['last_stop']}, " if plan["first_stop"] else "")
+        + f"{label('capacity_a_day')} {room}"
     )
     yield (
         f"  {fleet['on_wire']} {label('on_wire')}, {fleet['rows_only']} {label('rows_only')}; "
@@ -66,7 +66,7 @@ def told(document: dict[str, Any], language: Language) -> Iterator[str]:
 def _timeline(days: Sequence[dict[str, Any]], language: Language) -> Iterator[str]:
     states = [state for state in STATES_TOLD if any(day[state] for day in days)]
     heads = [LABELS["day"].told(language), *(STATES_TOLD[state].told(language) for state in states)]
-    names = {name: LABELS["unpaid_fen" if name == "waiting" else name].told(language) for name in _FIGURES}
+    names = {name: LABELS[name].told(language) for name in _FIGURES}
     rows = [[*heads, *names.values()]]
     apart = max(1, -(-(len(days) - 1) // (ROWS_MAX - 1)))
     chosen = [*days[:-1:apart], days[-1]]

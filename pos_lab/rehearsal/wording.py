@@ -78,6 +78,7 @@ LABELS: Final[Mapping[str, Text]] = {
     "refused_fen": Text(zh="因停用损失金额", en="amount lost"),
     "alarms": Text(zh="告警", en="alarms"),
     "exempt": Text(zh="豁免", en="exempt"),
+    "waiting": Text(zh="在途资金", en="money waiting"),
     "waiting_most_fen": Text(zh="在途资金峰值", en="most money waiting"),
     "waiting_at_end_fen": Text(zh="最后一日在途资金", en="money waiting on the last day"),
     "unsettled_fen": Text(zh="未结算", en="unsettled"),

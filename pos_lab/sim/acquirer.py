@@ -44,6 +44,8 @@ CRASHES: Final[Mapping[str, str]] = {
 }
 CRASH_IN_JOB: Final = "host.crash_in_job"
 JOBS_EVERY_S: Final = 600.0
+PAGE_BYTES: Final = 4096
+"""How the database is laid out."""
 BUSY: Final = "disk.busy"
 FAILURES: Final[Mapping[str, str]] = {"before_commit": "disk.commit_fails", "after_commit": "disk.commit_unknown"}
 
@@ -131,6 +133,14 @@ class SimHost:
         """The time of the host, which an administrator may have moved on."""
         offset = next(iter(self.database.driver.execute(_OFFSET)), (0,))[0]
         return self._clock() + timedelta(seconds=offset)
+
+    @property
+    def written(self) -> bytes:
+        """The pages of the database that are not as they were when it was founded."""
+        image, founded = self.database.image, _founded(self._policy)
+        begins = range(0, len(image), PAGE_BYTES)
+        pages = ((image[at : at + PAGE_BYTES], founded[at : at + PAGE_BYTES]) for at in begins)
+        return b"".join(page for page, before in pages if page != before)
 
     def act(self, act: str, /, **arguments: Any) -> dict[str, object]:
         """An administrative act; raises AdminError, and StoreError where the host is down or its disk fails."""

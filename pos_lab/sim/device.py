@@ -63,6 +63,7 @@ class Device:
         self._told = told
         self._strikes: Callable[[str], bool] = _never
         self._terminal: Terminal | None = None
+        self._in_use = asyncio.Lock()
 
     @property
     def serial_number(self) -> str:
@@ -82,6 +83,7 @@ class Device:
         for _ in range(BOOTS_MAX):
             if self._terminal is not None and self.hardware.power.is_on:
                 return self._terminal
+            self._look()  # what was written until the power went is no work of the boot
             try:
                 self._terminal = Terminal(self.hardware, self.settings)
             except PowerLost:
@@ -102,7 +104,14 @@ class Device:
         raise AssertionError("a device that is cut at every boot")
 
     async def play(self, flow: str, *words: str) -> Outcome | None:
-        """Let the cashier do something; None where the power went meanwhile. New firmware is started behind it."""
+        """Let the cashier do something; None where the power went meanwhile. New firmware is started behind it.
+
+        Whoever else wants the device meanwhile waits.
+        """
+        async with self._in_use:
+            return await self._play(flow, *words)
+
+    async def _play(self, flow: str, *words: str) -> Outcome | None:
         terminal = await self.terminal()
         seen = len(terminal.told)
         self.world.note(self.shop, "intent", " ".join((flow, *(word for word in words if word != PIN))))

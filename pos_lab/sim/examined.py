@@ -171,6 +171,8 @@ class ExaminedWorld(ScenarioWorld):
                 self._ended.add(device.member.terminal_id)
             if outcome.is_good or outcome.reason in LAST_WORDS:
                 return
+            if outcome.reason == NO_KEY and not self._is_known(device):
+                return  # whoever was never registered has never sold
             if outcome.reason == NO_KEY:
                 await self.load_keys(device.name)  # the power went while the depot did it
             await asyncio.sleep(RETRY_S)
@@ -183,6 +185,9 @@ class ExaminedWorld(ScenarioWorld):
 
     def _is_till(self, name: str) -> bool:
         return self._tills.get(self.devices[name].member.terminal_id) == name
+
+    def _is_known(self, device: Device) -> bool:
+        return (device.member.serial_number,) in self.examiner.evidence.ledger.tables["terminals"]
 
     def _look(self, device: Device) -> None:
         if self._is_till(device.name):

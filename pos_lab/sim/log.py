@@ -31,14 +31,19 @@ class EventLog:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self._hash = sha256()
+        self._lines: list[str] = []
 
     def write(self, event: Event) -> None:
         """Add a line."""
         self.events.append(event)
-        self._hash.update(event.line().encode())
+
+    @property
+    def text(self) -> str:
+        """All lines so far; spelt when somebody asks, for most are never read."""
+        self._lines.extend(event.line() for event in self.events[len(self._lines) :])
+        return "".join(self._lines)
 
     @property
     def digest(self) -> str:
         """SHA-256 of all lines so far, hex."""
-        return self._hash.hexdigest()
+        return sha256(self.text.encode()).hexdigest()

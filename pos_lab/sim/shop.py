@@ -34,7 +34,9 @@ AMOUNTS_FEN: Final = (1, 99, 100, 999, 4_999, 5_000, 6_000, 9_999, 10_000, 12_34
 THINK_S: Final = 20.0
 ERRAND: Final = 0.6
 """How often what is due at the device comes before the next customer."""
-KEYS_NEEDED: Final = frozenset({"terminal.bad_keys", "terminal.no_master_key", "terminal.keys_locked"})
+KEYS_NEEDED: Final = frozenset(
+    {"terminal.bad_keys", "terminal.no_master_key", "terminal.keys_locked", "swap.backup_foreign"}
+)
 REMEDIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "terminal.announcement_unread": ("acknowledge", ""),
@@ -326,7 +328,7 @@ class Shop:
             if self.moving is not None and self.moving.is_done:
                 self.moving = None
         elif self.exchange_due:
-            outcome = await self._play("settle")
+            outcome = await self.play("settle")
             if outcome is not None and outcome.is_good:
                 self.exchange_due = False
                 await self.world.office.replace_device(self, why="")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
+from itertools import count
 from typing import Final
 
 from firmware_sim.board import Hardware
@@ -63,6 +64,8 @@ SERIAL: Final = 0.2
 """The share of shops whose device is on a serial line."""
 OVERHEARD: Final = 60
 """How many requests strangers remember."""
+WEIGHED_EVERY: Final = 4
+"""How many plots there are to one look at what piles up."""
 TRIES: Final = 40
 RETRY_S: Final = 30.0
 SIGNED_ABOVE_FEN: Final = 200_000
@@ -200,6 +203,9 @@ class SimWorld:
             await self._until_done([asyncio.ensure_future(step(shop)) for shop in self.shops])
             await asyncio.sleep(late_s)
         await self._until_done([asyncio.ensure_future(self._ask_why(shop)) for shop in self.shops])
+        for guest in self.guests:
+            if guest.done():
+                guest.result()
         for shop in self.shops:
             self.host.try_to("payout", merchant_id=shop.settings.merchant_id)
         self._weigh(is_quiet=True)
@@ -216,8 +222,8 @@ class SimWorld:
     def _places(self) -> dict[str, bytes]:
         """Everything that is left of this world, but for what passed on the wire."""
         places = {
-            "the database": self.host.database.image,
-            "the event log": "".join(event.line() for event in self.log.events).encode(),
+            "the database": self.host.written,
+            "the event log": self.log.text.encode(),
         }
         for device in self.devices:
             hardware, name = device.hardware, device.serial_number
@@ -315,9 +321,10 @@ class SimWorld:
     async def _plot(self) -> None:
         """What comes from outside of shops: partitions, host deaths, the acquirer's acts."""
         chance = self.streams.of("plot")
-        while True:
+        for number in count():
             await asyncio.sleep(chance.expovariate(1 / 15.0))
-            self._weigh()
+            if number % WEIGHED_EVERY == 0:
+                self._weigh()
             shop = chance.choice(self.shops)
             draws = {kind: chance.random() for kind in PLOTS}
             for kind, plot in PLOTS.items():

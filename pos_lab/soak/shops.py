@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from glob import escape
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -288,8 +289,8 @@ class Shops:
 
     def _places(self) -> dict[str, bytes]:
         """Everything that is left, but for the key cards and what passed on the wire."""
-        place, database = self.setting.place, self.setting.database
-        files = {path for path in (*place.rglob("*"), *database.parent.glob(f"{database.stem}*")) if path.is_file()}
+        place = self.setting.place
+        files = {path for path in (*place.rglob("*"), *files_of(self.setting.database)) if path.is_file()}
         places = {str(path): path.read_bytes() for path in sorted(files) if path.name not in _WITH_KEYS}
         for name, content in places.items():
             if name.endswith(".log") and b"Traceback" in content:
@@ -299,6 +300,12 @@ class Shops:
         if self.setting.db:
             places["the database"] = "\n".join(self.table.texts()).encode()
         return places
+
+
+def files_of(database: Path) -> list[Path]:
+    """What is there of a database file and of the host on it: log, key, marks."""
+    beside = [*database.parent.glob(f"{escape(database.name)}*"), database.with_suffix(".log")]
+    return [path for path in beside if path.exists()]
 
 
 def _serial_number(number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,14 +27,14 @@ class TillProcess:
     """One device in ``place``: its key card, its memory, its log. ``hear`` is told every outcome, in order.
 
     ``dark`` is called before each start and ``booted`` behind it. ``transcript`` is every line that came through the
-    console.
+    console. The process ends with this one, however that ends: its standard input does.
     """
 
     def __init__(self, place: Path, *, url: str, timeout_s: float, hear: Hear, dark: Look, booted: Look) -> None:
         self.transcript: list[bytes] = []
         self._command = [sys.executable, "-m", "pos_lab", "terminal", "--json", "--lang", "en"]
         self._command += ["--key-card", str(place / "card.json"), "--state", str(place / "till"), "--connect", url]
-        self._command += ["--timeout", str(timeout_s), "--console", "tcp://127.0.0.1:0"]
+        self._command += ["--timeout", str(timeout_s), "--console", "tcp://127.0.0.1:0", "--until-eof"]
         self._log = place / "terminal.log"
         self._hear, self._dark, self._booted = hear, dark, booted
         self._process: Process | None = None
@@ -50,7 +50,7 @@ class TillProcess:
         """Switch it on: its memory is as the last process left it. Raises TillGone where it is killed as it boots."""
         self._dark()
         with self._log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(*self._command, stdin=DEVNULL, stdout=PIPE, stderr=log)
+            process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE, stderr=log)
         self._process = process
         assert process.stdout is not None
         try:

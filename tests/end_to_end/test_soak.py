@@ -114,11 +114,13 @@ async def test_a_host_that_lies_is_found_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(LIFE_S)
-def test_who_stops_it_keeps_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("started", [0, 3])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_who_stops_it_keeps_nothing(how: signal.Signals, started: int, tmp_path: Path) -> None:
     """Hosts would go on in the background, hold ports, and fill the disk."""
     with soaking(tmp_path, "--kills", "1000") as process:
-        until(lambda: len(processes_in(tmp_path)) >= 3, "host and terminals never started")
-        process.send_signal(signal.SIGINT)
+        until(lambda: len(processes_in(tmp_path)) >= started and list(tmp_path.iterdir()), "it never started")
+        process.send_signal(how)
         _, wrong = process.communicate(timeout=WAIT_S)
     assert process.returncode == 130, wrong
     assert "Traceback" not in wrong
@@ -126,10 +128,23 @@ def test_who_stops_it_keeps_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.timeout(LIFE_S)
+def test_who_kills_it_leaves_no_process(tmp_path: Path) -> None:
+    """After a build server's timeout hosts and terminals would sell to each other for ever."""
+    with soaking(tmp_path, "--kills", "1000") as process:
+        until(lambda: len(processes_in(tmp_path)) >= 3, "host and terminals never started")
+        process.kill()
+        process.wait(WAIT_S)
+    until(lambda: not processes_in(tmp_path), "a host or a terminal goes on")
+
+
 WRONG = {
     "hosts on a file": (("--hosts", "2"), 2, "postgresql://"),
     "a cable to two": (("--serial", "--tls"), 2, "--serial"),
     "a used file": (("--db", "used.db"), 2, "is there already"),
+    "a used key": (("--db", "used"), 2, "used.db is there already"),
+    "a used log": (("--db", "other.db"), 2, "other.log is there already"),
+    "no folder": (("--db", "nowhere/new.db"), 2, "there is no folder nowhere"),
     "a used folder": (("--keep", "."), 2, "is not empty"),
     "no server": (("--db", "postgresql://nobody@127.0.0.1:1/nothing"), 3, "cannot be used"),
 }
@@ -141,11 +156,13 @@ def test_a_wrong_soak_touches_nothing(name: str, tmp_path: Path, monkeypatch: py
     words, status, hint = WRONG[name]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (tmp_path / "used.db").write_text("books", encoding="utf-8")
+    for name in ("other.log", "used.db"):
+        (tmp_path / name).write_text("books", encoding="utf-8")
     done = CliRunner().invoke(cli.app, ["soak", *words])
     assert done.exit_code == status, done.stderr
     assert hint in done.stderr
-    assert [(path.name, path.read_text(encoding="utf-8")) for path in tmp_path.iterdir()] == [("used.db", "books")]
+    left = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert left == {"other.log": "books", "used.db": "books"}
 
 
 def test_a_database_with_books_is_left_alone(postgresql: Server) -> None:

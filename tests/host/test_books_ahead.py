@@ -10,7 +10,7 @@ import pytest
 from host.books_ahead import follows
 from host.errors import AdminError
 from protocol.fields import F
-from tests.host.wire import Lab, Wire, refusal
+from tests.host.wire import Lab, Wire, refusal, totals_of
 
 
 @pytest.fixture
@@ -89,6 +89,15 @@ def test_books_that_were_compared_are_accepted_and_the_terminal_goes_on_where_it
     with pytest.raises(AdminError) as refused:
         lab.act("accept_books", **about)
     assert refused.value.code == "not_ahead"
+
+
+def test_a_settlement_that_came_too_early_is_taken_once_the_books_are_accepted(old_copy: Wire) -> None:
+    """A till asks to settle under one STAN until it is answered: it could never settle again."""
+    lab = old_copy.lab
+    settlement = old_copy.settlement(totals_of([]))
+    assert old_copy.reason(settlement) == "terminal.books_ahead"
+    lab.act("accept_books", serial_number=old_copy.serial_number, note="compared with the slips")
+    assert old_copy.code(settlement) == "00"
 
 
 def test_what_ends_old_business_goes_through_meanwhile(old_copy: Wire) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from host.policy import Lines, Policy
-from host.server import Server
+from host.server import IDLE_LOOK_S, HostConnection, Server
 from protocol.transport import connect
 from tests.host.wire import Lab, Wire
 from tests.virtual_time import run_at_once
@@ -88,3 +88,22 @@ def test_the_policy_says_how_long(tmp_path: Path, idle_s: int) -> None:
 
     live(lab, body)
     lab.store.close()
+
+
+def test_a_line_that_nobody_closes_is_seldom_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand lines that may be silent would wake the host ten thousand times a second."""
+    lab, looks = Lab(tmp_path / "host.db", Policy(lines=Lines(idle_s=0))), []
+    look = HostConnection._look_idle
+
+    def counted(connection: HostConnection) -> None:
+        looks.append(connection)
+        look(connection)
+
+    monkeypatch.setattr(HostConnection, "_look_idle", counted)
+
+    async def body(server: Server, transport: asyncio.Transport, peer: Peer) -> None:
+        await asyncio.sleep(IDLE_S)
+
+    live(lab, body)
+    lab.store.close()
+    assert len(looks) <= IDLE_S / IDLE_LOOK_S + 1

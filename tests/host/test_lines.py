@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from host.acquirer import Answer
 from host.decision import Insert, Update
+from host.errors import StoreError
 from host.guard import BARS, CLONE_TURNS, Line
 from host.store.books import Books
 from protocol.codec import unseal
 from protocol.fields import F
 from protocol.message import Message
 from protocol.responses import RESPONSES
-from tests.host.wire import Lab, Wire, refusal
+from tests.host.handlers.test_signature import signed
+from tests.host.wire import Lab, Wire, refusal, totals_of
 
 PAIR = BARS["terminal"]
 
@@ -235,3 +239,37 @@ def test_a_guess_counts_once_though_its_unit_is_run_twice(active: Wire) -> None:
         assert future.result(20).ends is (number == PAIR.wrong_macs - 1)
         assert isinstance(failing.exception(20), ValueError)
     assert len(alarms(lab)) == lab.acquirer.tally.alarms == 1
+
+
+@pytest.mark.parametrize("what", ["reversal", "settlement", "signature"])
+def test_what_is_sent_until_it_is_done_goes_through_once_it_may(active: Wire, what: str) -> None:
+    """A till sends its reversal until it is answered 00: the stored refusal of one day would shut it for ever."""
+    lab, key = active.lab, {"merchant_id": active.merchant_id}
+    sold = active.sell(5_000)
+    asked = {
+        "reversal": active.reversal(5_000, sold.stan),
+        "settlement": active.settlement(totals_of(lab.rows("transactions", batch=active.batch))),
+        "signature": signed(active, sold),
+    }[what]
+    lab.store.run(lambda books: books.write(Update("merchants", key, {"active": False})))
+    assert active.reason(asked) == "merchant.inactive"
+    lab.store.run(lambda books: books.write(Update("merchants", key, {"active": True})))
+    assert active.code(asked) == "00"
+
+
+def test_a_line_whose_turn_was_not_durable_is_no_newer_than_the_next(
+    active: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failed commit the older of two lines would pass for the newer one (invariant I6)."""
+    lab = active.lab
+    old, new = lab.acquirer.line("10.0.0.1"), lab.acquirer.line("10.0.0.2")
+
+    def fails(driver: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(lab.store.backend, "bump", fails)
+        with pytest.raises(StoreError):
+            ask(active, old, active.sale(100))
+    assert code(ask(active, new, active.sale(100))) == "00"
+    assert code(ask(active, old, active.sale(100))) == "98"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 
 import pytest
@@ -24,7 +25,7 @@ def port() -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def answer(line: socket.socket) -> None:
-        with line:
+        with line, suppress(ConnectionError):
             while len(data := line.recv(1_000)) > 2:
                 line.sendall(data[:3])
                 line.sendall(data[3:])

@@ -99,6 +99,17 @@ def test_csv_and_json_say_the_same(small: Reports, file: str, name: str) -> None
     assert small.rows(file) == [{key: str(value) for key, value in row.items()} for row in small.document[name]]
 
 
+def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
+    """A spreadsheet would refuse the file of a campaign without a swap."""
+    (tmp_path / "none.yaml").write_text("rehearsal: x\nfleet: {others: 1}\n", encoding="utf-8")
+    words = ["--days", "2", "--terminals", "2", "--on-wire", "0", "--csv", "figures"]
+    done = run(tmp_path, "none.yaml", *words, "--lang", "en")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "figures" / "hours.csv").read_text() == "hour,swaps,missed,capacity\n"
+    assert " … " not in done.stdout
+    assert "money waiting" in done.stdout
+
+
 def test_a_summary_has_every_sum(small: Reports) -> None:
     """Somebody would have to add up days by hand."""
     facts = {row["name"]: row["value"] for row in small.rows("summary.csv")}

@@ -120,9 +120,10 @@ def _recovered(evidence: Evidence, event: Booted) -> Iterator[str]:
     for step in event.steps:
         if (step.before, step.after) not in (("pending", "must_reverse"), ("", "pending"), ("", "must_reverse")):
             yield f"{spelt((event.terminal_id, *step.key))} went from {step.before} to {step.after} in a boot"
-    if event.is_again and event.steps:
+    if event.is_again and (event.steps or event.records):
         names = ", ".join(spelt((event.terminal_id, *step.key)) for step in event.steps)
-        yield f"{names} moved in a boot, and the boot before had recovered"
+        wrote = f"{names} moved" if names else f"{event.terminal_id} wrote {event.records} records"
+        yield f"{wrote} in a boot, and the boot before had recovered"
 
 
 DURABILITY: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pos_lab.sim.checker.journal import Row as Entry
 from pos_lab.sim.checker.journal import Step, Till
@@ -14,6 +14,8 @@ from pos_lab.sim.checker.talk import Talk
 from pos_lab.sim.checker.wire import Fact
 from protocol.fields import F
 
+SETTLED: Final = "0510"
+TOTALS_DIGITS: Final = 62
 Name = tuple[str, str, str]
 """What names a transaction at both ends: terminal id, batch, STAN."""
 
@@ -154,10 +156,11 @@ class Moves:
 
 @dataclass(slots=True)
 class Seat:
-    """Which line speaks for a terminal, and those that it took over from."""
+    """Which line speaks for a terminal, those that it took over from, and what was answered on any of them."""
 
     line: str = ""
     left: set[str] = field(default_factory=set)
+    heard: set[tuple[Name, str]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -166,7 +169,8 @@ class Evidence:
 
     ``about`` are the rows that name another as their original, ``in_batch`` those of a batch, ``moves`` what postings
     did for a transaction, ``worth`` what they did for a batch by reason, in fen to the merchant. ``reversals`` are what
-    terminals asked to be undone, ``questions`` what the host was given on a line and has not answered yet. ``net_fen``
+    terminals asked to be undone, ``questions`` what the host was given on a line and has not answered yet, ``totals``
+    those that it told, as they stand in messages. ``sensitive`` are the last proofs of a card that passed. ``net_fen``
     and ``fees_fen`` are what all rows say together, ``accounts_by_reason`` what postings say: by kind of account and
     reason.
     """
@@ -182,6 +186,7 @@ class Evidence:
     questions: dict[str, list[Question]] = field(default_factory=lambda: defaultdict(list))
     approved: dict[Name, Fact] = field(default_factory=dict)
     settled: dict[Name, str] = field(default_factory=dict)
+    totals: set[bytes] = field(default_factory=set)
     seats: dict[str, Seat] = field(default_factory=lambda: defaultdict(Seat))
     net_fen: int = 0
     fees_fen: int = 0
@@ -216,8 +221,13 @@ class Evidence:
         return next((row for row in rows if row["terminal_id"] == terminal_id), {})
 
     def remember(self, fact: Fact) -> None:
-        """Keep what proves a card or its holder: it must stand nowhere when all is over (P2)."""
+        """Keep what proves a card or its holder: it must stand nowhere when all is over (P2).
+
+        And the totals of a settlement, which spell in BCD what may look like a card number (P1).
+        """
         message = fact.unsealed.message
+        if fact.mti == SETTLED and len(fact.totals) == TOTALS_DIGITS:
+            self.totals.add(bytes.fromhex(f"{TOTALS_DIGITS}{fact.totals}"))
         for number in (F.PIN_BLOCK, F.TRACK2, F.TRACK3):
             if message.has(number):
                 value = message.fields[number]

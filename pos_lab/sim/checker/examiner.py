@@ -201,6 +201,7 @@ class Examiner:
             if fact := fact_of(payload):
                 for talk in self.evidence.talks_at(fact.terminal_id):
                     talk.tell(fact)
+                self.evidence.remember(fact)
                 self._ask(Replied(fact, line))
                 self._answer(line, fact)
 
@@ -227,7 +228,7 @@ class Examiner:
 
     def search(self, places: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> None:
         """Look for secrets, by name, wherever something was left."""
-        places = {place: squeezed(content) for place, content in places.items()}
+        places = {place: squeezed(content, self.evidence.totals) for place, content in places.items()}
         self._ask(Searched(places, secrets))
         proofs = {f"proof {number} of a card": each for number, each in enumerate(self.evidence.sensitive)}
         for finding in leaks(places, proofs):

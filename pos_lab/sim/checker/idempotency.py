@@ -94,16 +94,21 @@ def _in_its_time(evidence: Evidence, event: Change) -> Iterator[str]:
 
 
 def _one_line(evidence: Evidence, event: Answered) -> Iterator[str]:
-    """A line that another has taken over from is served no more: the newest that proves the keys speaks."""
+    """A line that another has taken over from is served no more: the newest that proves the keys speaks.
+
+    With a question that was answered before it proves nothing: whoever has heard one can say it again.
+    """
     reply, line = event.fact, event.question.line
     if reply.mti not in SPEAKS_FOR or reply.code not in APPROVALS:
         return
     seat = evidence.seats[reply.terminal_id]
     if line in seat.left:
         yield f"{spelt(reply.key)} is answered on {line}, and {seat.line} had taken over from it"
-    elif seat.line and seat.line != line:
-        seat.left.add(seat.line)
-    seat.line = line
+    elif (reply.key, reply.mti) not in seat.heard:
+        if seat.line not in ("", line):
+            seat.left.add(seat.line)
+        seat.line = line
+    seat.heard.add((reply.key, reply.mti))
 
 
 def _everybody_is_answered(evidence: Evidence, event: Quiet) -> Iterator[str]:

@@ -116,6 +116,7 @@ class _Triggers(Changes):
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._last = 0
+        driver.execute("BEGIN")
         driver.execute("CREATE TEMP TABLE watched_change (number INTEGER PRIMARY KEY, name, gone, row)")
         for table, (_, columns) in WATCHED.items():
             for event, side in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
@@ -125,6 +126,7 @@ class _Triggers(Changes):
                     f"INSERT INTO watched_change (name, gone, row) "
                     f"VALUES ('{table}', {int(event == 'DELETE')}, json_array({values})); END"
                 )
+        driver.execute("COMMIT")
 
     def take(self) -> list[tuple[str, bool, list[Any]]]:
         query = f"SELECT number, name, gone, row FROM watched_change WHERE number > {self._last} ORDER BY number"  # noqa: S608

@@ -10,8 +10,8 @@ from pos_lab.sim.checker.invariant import Invariant, spelt
 from pos_lab.sim.checker.talk import reason_of
 
 APPROVALS: Final = frozenset({"00", "11", "A2", "94"})
-CONNECTIONS_MAX: Final = 6
-"""Lines that a host keeps for one shop, dead ones that it has not noticed yet among them."""
+CONNECTIONS_MAX: Final = 10
+"""Lines that a host keeps for one shop. One that died without a word stays until it was idle for half an hour."""
 TASKS_MAX: Final = 8
 LEFT: Final = 2
 """The world itself, and one of its own."""

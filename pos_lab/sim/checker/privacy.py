@@ -6,14 +6,15 @@ Rules owned here: TABLE SPELLINGS.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from pos_lab.sim.checker.evidence import Evidence, Searched
 from pos_lab.sim.checker.invariant import Invariant
 
-_BLANK: Final = (b"\xff" * 64, bytes(64))
+_PAGE_BYTES: Final = 256
+_BLANK: Final = (b"\xff" * _PAGE_BYTES, bytes(_PAGE_BYTES))
 SPELLINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(
     {
         "as it is": bytes,
@@ -28,11 +29,10 @@ SPELLINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = MappingProxyType(
 
 
 def leaks(places: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> Iterator[str]:
-    """A sentence for each secret, by name, that one of the places holds."""
-    found = {place: squeezed(content) for place, content in places.items()}
+    """A sentence for each secret, by name, that one of the places, which are ``squeezed``, holds."""
     for name, secret in secrets.items():
         spelt = {spell(secret): how for how, spell in SPELLINGS.items()}
-        for place, content in found.items():
+        for place, content in places.items():
             yield from (f"{place} holds {name} {how}" for how in _held(content, spelt))
 
 
@@ -44,10 +44,15 @@ def _held(content: bytes, spelt: Mapping[bytes, str]) -> list[str]:
     return [how for secret, how in spelt.items() if secret in content]
 
 
-def squeezed(content: bytes) -> bytes:
-    """Without what is blank, which holds nothing and takes most of the time."""
-    for blank in _BLANK:
-        content = content.replace(blank, b"")
+def squeezed(content: bytes, harmless: Iterable[bytes] = ()) -> bytes:
+    """Without what is ``harmless`` though it may look like a secret, and blank pages, which take most of the time.
+
+    A total of 50,000 yuan in BCD, with its length of 62 digits in front, is a card number.
+    """
+    pages = (content[begin : begin + _PAGE_BYTES] for begin in range(0, len(content), _PAGE_BYTES))
+    content = b"".join(page for page in pages if page not in _BLANK)
+    for each in harmless:
+        content = content.replace(each, b"")
     return content
 
 

@@ -1,7 +1,8 @@
 """Invariant P2: what proves a card or its holder is gone once it was used.
 
 What journals keep of a card until settlement is number and expiry, sealed; nothing else may be under that seal. Tracks
-and PIN blocks that passed on the wire are looked for with the card numbers and keys of P1 (``privacy``).
+and PIN blocks that passed on the wire are looked for with the card numbers and keys of P1 (``privacy``): the last eight
+of a world, since each costs a search of all that is left.
 """
 
 from __future__ import annotations

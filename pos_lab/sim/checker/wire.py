@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -12,6 +13,8 @@ from protocol.fields import F
 
 STX, ETX = b"\x02", b"\x03"
 FINANCIAL: Final = frozenset({"0100", "0200", "0220"})
+FACTS_KEPT: Final = 64
+"""The same bytes pass both ends: they are read once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Fact:
         return f"{self.mti[:2]}{int(self.mti[2]) + 1}0" if self.mti[2:3] in set("02468") else ""
 
 
+@lru_cache(maxsize=FACTS_KEPT)
 def fact_of(payload: bytes) -> Fact | None:
     """The facts of a payload, None where it is no message."""
     try:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from host.decision import Update
 from host.errors import AdminError
 from host.jobs import JOBS
 from host.policy import Policy, Service
+from protocol.swap import SwapState
 from tests.host.admin.test_ending import stock
 from tests.host.admin.test_repairs import refused
 from tests.host.wire import Lab, Wire
@@ -88,6 +90,9 @@ def test_a_till_is_away_for_these_reasons(active: Wire, why: str) -> None:
         "swap": ("begin_swap", {"successor": stock(lab).serial_number}),
     }[why]
     lab.act(act, **about, **more)
+    if why == "swap":
+        assert refused(lab, "open_fallback", **about) == "not_away", "the old device sells until it hands over"
+        lab.store.run(lambda books: books.write(Update("swaps", about, {"state": SwapState.DRAINING})))
     assert lab.act("open_fallback", **about)["why"] == why
     assert refused(lab, "open_fallback", **about) == "already_open"
 

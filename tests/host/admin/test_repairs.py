@@ -253,6 +253,12 @@ def test_a_loan_needs_its_deposit(lab: Lab) -> None:
     lab.act("deposit", merchant_id=active.merchant_id, amount_fen=20_000)
     lab.act("lend_spare", **about)
     assert lab.rows("loans")[0]["deposit_fen"] == 20_000
+    lab.act("deposit", merchant_id=active.merchant_id, amount_fen=100)
+    assert refused(lab, "deposit", merchant_id=active.merchant_id, amount_fen=-101) == "amount"
+    assert lab.act("deposit", merchant_id=active.merchant_id, amount_fen=-100)["deposit_fen"] == 20_000
+    lab.act("lose", serial_number=spare.serial_number)
+    second = {"serial_number": spare.serial_number, "spare": stock(lab, "PXE90-0003").serial_number}
+    assert refused(lab, "lend_spare", **second) == "deposit_short", "a deposit is good for one spare"
 
 
 def test_a_loan_needs_two_people(active: Wire) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.fields import F
@@ -20,6 +22,11 @@ def payable_fen(wire: Wire) -> int:
     """What the acquirer owes the merchant; less than nothing where the merchant owes."""
     balances: dict[str, int] = wire.lab.act("accounts")["accounts"]
     return balances[f"merchant:{wire.merchant_id}:payable"]
+
+
+def turnover_fen(wire: Wire) -> int:
+    """What counts towards activation."""
+    return int(wire.lab.act("show", serial_number=wire.serial_number)["turnover_fen"])
 
 
 def test_a_closed_batch_stays_as_it_was_settled_and_paid(active: Wire) -> None:
@@ -68,7 +75,24 @@ def test_nothing_of_it_is_left_to_refund_or_to_contest(active: Wire) -> None:
 def test_it_is_turnover_no_more(active: Wire) -> None:
     """A terminal would be paid a reward for a turnover that was taken back."""
     sold = settled(active, 50_000, DEBIT)
-    before = active.lab.store.run(lambda books: books.turnover_fen(active.serial_number))
+    before = turnover_fen(active)
     assert active.code(active.reversal(50_000, sold.stan, batch=sold.batch)) == "00"
-    assert active.lab.store.run(lambda books: books.turnover_fen(active.serial_number)) == before - 50_000
+    assert turnover_fen(active) == before - 50_000
     assert active.lab.act("cost", merchant_id=active.merchant_id)["amount_fen"] == before - 50_000
+
+
+def test_what_was_given_back_late_can_be_refunded_by_the_receipt_that_the_shop_has(active: Wire) -> None:
+    """The till believes that the sale stands: its guest would never see the money again."""
+    sold, stan = active.sell(50_000, CREDIT), active.stan()
+    assert active.code(active.void(sold, stan=stan)) == "00"
+    assert active.settle().text(F.RESPONSE_CODE) == "00"
+    assert active.reason(active.refund(sold, 1, pan=CREDIT)) == "original.undone"
+    undone = active.reversal(50_000, stan, kind="sale_void_reversal", batch=sold.batch, pan=CREDIT)
+    assert active.code(undone) == "00"
+    [row] = active.lab.rows("transactions", kind="late_restoration")
+    assert active.reason(active.refund(replace(sold, rrn=row["rrn"]), 1, pan=CREDIT)) == "original.not_found"
+    reasons = [active.reason(active.refund(sold, 30_000, pan=CREDIT)) for _ in range(2)]
+    assert reasons == ["", "refund.above_rest"]
+    about = {"merchant_id": active.merchant_id, "rrn": sold.rrn, "reason": "goods"}
+    assert active.lab.act("open_dispute", **about)["amount_fen"] == 20_000
+    assert active.lab.violations() == []

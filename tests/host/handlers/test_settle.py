@@ -182,7 +182,7 @@ def _set_batch(lab: Lab, serial_number: str, batch: str) -> None:
     lab.store.run(lambda books: books.write(Update("terminals", {"serial_number": serial_number}, {"batch": batch})))
 
 
-def test_a_reversal_after_the_close_leaves_the_closed_batch_paid_back(active: Wire) -> None:
+def test_a_reversal_after_the_close_is_taken_off_the_next_payout(active: Wire) -> None:
     """A reversal that came overnight would be refused, or the payout be wrong by a sale."""
     sold = active.sell(5_000, CREDIT)
     active.sell(7_000, CREDIT)
@@ -190,7 +190,10 @@ def test_a_reversal_after_the_close_leaves_the_closed_batch_paid_back(active: Wi
     assert active.code(active.reversal(5_000, sold.stan, batch=sold.batch, pan=CREDIT)) == "00"
     assert active.lab.violations() == []
     owed = active.lab.act("payout", merchant_id=active.merchant_id)
-    assert owed["total_fen"] == (10_000 - 50) + (7_000 - 42)
+    assert owed["total_fen"] == (10_000 - 50) + (5_000 - 30) + (7_000 - 42)
+    active.sell(6_000, CREDIT)
+    active.settle()
+    assert active.lab.act("payout", merchant_id=active.merchant_id)["total_fen"] == (6_000 - 36) - (5_000 - 30)
 
 
 @pytest.mark.parametrize("totals", ["1" * 61, "1" * 63, ""])

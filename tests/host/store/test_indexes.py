@@ -16,6 +16,7 @@ from host.store.statements import (
     DUE_ITEMS,
     ENDED_HOLDS,
     HOLD,
+    OPEN_BATCHES,
     OVERDUE_DISPUTES,
     RECENT,
     SPENT_FEN,
@@ -40,6 +41,7 @@ from tests.host.wire import Lab, Wire
         (STALE_BY_PAPERS, "merchants_by_papers"),
         (OVERDUE_DISPUTES, "disputes_open"),
         (UNPAID_BATCH, "batches_unpaid"),
+        (OPEN_BATCHES, "batches_open"),
     ],
     ids=[
         "code",
@@ -53,6 +55,7 @@ from tests.host.wire import Lab, Wire
         "papers",
         "overdue",
         "unpaid",
+        "open",
     ],
 )
 def test_the_store_looks_it_up_by_an_index(tmp_path: Path, statement: Any, index: str) -> None:

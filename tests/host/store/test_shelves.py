@@ -85,3 +85,14 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         kept.get("merchants", str(number), lambda: None)
         assert sum(map(len, kept._kept.values())) <= 3
+
+
+def test_what_stands_is_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger who names every till with every merchant would fill the memory of the host, without one row more."""
+    monkeypatch.setattr(shelves, "ROWS_MAX", 3)
+    kept, made = Shelves(), []
+    for number in range(20):
+        kept.standing("T1", ("", f"M{number}"), lambda number=number: made.append(number), lambda: True)  # type: ignore[misc]
+        assert sum(map(len, kept._standing.values())) <= 3
+    kept.standing("T1", ("", "M19"), lambda: made.append(19), lambda: True)
+    assert made == list(range(20)), "what is kept is not made again"

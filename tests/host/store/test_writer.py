@@ -16,6 +16,7 @@ from host.errors import StoreError
 from host.store import sqlite
 from host.store.books import Books
 from host.store.database import Store, open_store
+from host.store.groups import Job
 from protocol.codec import unseal
 from protocol.fields import F
 from tests.host.wire import Lab, Wire, fresh_bytes
@@ -219,3 +220,26 @@ def test_two_programs_share_a_file_without_losing_anything(lab: Lab) -> None:
         future.result(20)
     other.close()
     assert len(details(lab)) == 100
+
+
+def test_nobody_can_cancel_what_was_asked(active: Wire) -> None:
+    """One page that is closed while its request waits would end the writer: no shop could sell any more."""
+    lab = active.lab
+    future = lab.acquirer.submit(active.sale(100))
+    assert not future.cancel()
+    assert unseal(future.result(10).payload).message.text(F.RESPONSE_CODE) == "00"
+    assert lab.store.submit(note("next")).result(10) == "next"
+
+
+def test_whoever_cannot_be_told_takes_nobody_with_it(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    """One line whose loop has gone would end the writer, and leave those behind it waiting for ever."""
+
+    def told(job: Job) -> None:
+        raise RuntimeError("the loop is closed")
+
+    with lab.store.gathering():
+        lab.store.post(Job(note("gone"), None, told))
+        behind = lab.store.submit(note("behind"))
+    assert [behind.result(10), lab.store.submit(note("next")).result(10)] == ["behind", "next"]
+    assert details(lab) == ["gone", "behind", "next"]
+    assert "the loop is closed" in caplog.text

@@ -238,3 +238,18 @@ def test_a_number_is_found_in_every_spelling() -> None:
             places = {"the chip": blank + b"x" + written(secret) + blank}
             assert [finding[:23] for finding in leaks(places, {"the number": secret})] == ["the chip holds the numb"]
     assert not list(leaks({"the slip": b"620000******0004" + blank}, {"the number": b"6200000100000004"}))
+
+
+def test_the_totals_of_a_batch_are_no_card_number() -> None:
+    """A batch of 50,000 yuan would be taken for a card of issuer 62 that somebody wrote down (seed 25, network)."""
+    driver, number = _database(), "6200000500000000"
+    examiner = Examiner(driver)
+    totals = f"{number[2:]}2{'0' * 47}"
+    payload = seal(Message("0510", {F.TOTALS: totals, F.STAN: "000007", F.TERMINAL_ID: "20000001"}))
+    assert bytes.fromhex(number) in payload
+    examiner.replied(len(payload).to_bytes(2, "big") + payload)
+    examiner.search({"the database": payload}, {"the number": number.encode()})
+    assert not examiner.violations
+    examiner.search({"the database": payload + bytes.fromhex(number)}, {"the number": number.encode()})
+    assert [violation.id for violation in examiner.violations] == ["P1"]
+    driver.close()

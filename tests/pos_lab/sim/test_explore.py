@@ -60,6 +60,15 @@ def test_a_depot_that_was_interrupted_loads_the_keys_again(tmp_path: Path) -> No
     assert (result.faults, result.violations) == (("power.cut@till#1",), ())
 
 
+def test_a_story_without_its_registration_ends(tmp_path: Path) -> None:
+    """Shrinking takes out whatever it can: it would end in a stack trace at the step that registers the device."""
+    file = written(tmp_path, STORY)
+    registration = next(step for step in explore(file, 0, "calm").intents if "line" in step)
+    result = explore(file, 0, "calm", suppressed=frozenset({registration}))
+    assert result.violations == ()
+    assert registration not in result.intents
+
+
 def test_a_bug_is_found_and_made_small(tmp_path: Path) -> None:
     """A host that loses money would pass every seed, or nobody could see why it does not."""
     file = written(tmp_path, STORY)

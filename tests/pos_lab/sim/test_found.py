@@ -50,6 +50,18 @@ def test_seeds_that_found_something_pass(seed: int, profile: str) -> None:
     assert run_seed(seed, profile, scale=Scale(2, 20)).passed
 
 
+@pytest.mark.parametrize("seed", [22, 162, 258, 415])
+def test_seeds_that_misled_the_examiner_or_a_cashier_pass(seed: int) -> None:
+    """Honest hosts would be found fault with, and nobody would listen to the examiner any more.
+
+    22 (adversary): a stranger's copy of a question that was answered counted as taking a line over (I6).
+    162 (network): a cashier never ended a training that stood in the way of an exchange (D3).
+    258 (network): what was written until the power went counted as written by the boot (J9).
+    415 (everything): a backup was sealed under a master key that is no more, and nobody came with the new one (D3).
+    """
+    assert run_seed(seed).passed
+
+
 def test_a_recorded_pause_closes_no_shop() -> None:
     """Whoever recorded a pause could close the shop again, and the terminal would believe that it is open.
 

@@ -120,6 +120,9 @@ def test_the_command_line_writes_the_table_in_every_form(story: str, tmp_path: P
     [
         (("--kill-at", "every"), "--virtual"),
         (("--virtual", "--pairs"), "goes with --kill-at"),
+        (("--virtual", "--jobs", "2"), "--jobs: goes with --kill-at"),
+        (("--virtual", "--kill", "host"), "--kill: goes with --kill-at"),
+        (("--virtual", "--kill-at", "1:after", "--pairs"), "--pairs: goes with --kill-at every"),
         (("--virtual", "--kill-at", "every", "--junit", "cuts.xml"), "--csv"),
         (("--virtual", "--kill-at", "9999:after"), "there is no point 9999"),
         (("--virtual", "--kill-at", "1:after+1:after"), "does not follow"),
@@ -130,6 +133,15 @@ def test_a_wrong_call_is_told(story: str, words: tuple[str, ...], told: str) -> 
     refused = CliRunner().invoke(app, [story, *words])
     assert refused.exit_code == 2
     assert told in " ".join(refused.output.split())
+
+
+def test_faults_that_would_not_happen_are_refused(story: str, tmp_path: Path) -> None:
+    """A tester would believe that the cuts were played under the faults of the story."""
+    written = Path(story).read_text(encoding="utf-8").replace("\nsteps:", "\nfaults: [{kind: net.lost, at: 2}]\nsteps:")
+    (tmp_path / "faults.yaml").write_text(written, encoding="utf-8")
+    refused = poslab("run", "faults.yaml", "--virtual", "--kill-at", "every", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "faults: do not happen beside --kill-at" in refused.stderr
 
 
 def test_a_violation_fails_and_is_told_with_its_command(story: str) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pos_lab.sim.checker.evidence import Damage
+from pos_lab.sim.checker.examiner import Examiner
 from pos_lab.sim.checker.invariants import INVARIANTS
+from pos_lab.sim.run import run_seed
 from tests.pos_lab.sim.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[3]
@@ -55,3 +58,19 @@ def test_every_invariant_has_a_bug_that_it_finds_by_itself() -> None:
     assert {invariant.id for invariant in INVARIANTS} <= killed
     assert killed <= {invariant.id for invariant in INVARIANTS}
     assert len(MUTANTS) >= 40
+
+
+def test_worlds_ask_every_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examiner would be deaf to a whole kind of event, and every invariant that is asked at it hold for ever."""
+    heard: set[type[object]] = set()
+    ask = Examiner._ask
+
+    def listening(self: Examiner, event: object) -> None:
+        heard.add(type(event))
+        ask(self, event)
+
+    monkeypatch.setattr(Examiner, "_ask", listening)
+    for seed in range(6):
+        run_seed(seed, "everything")
+    damage = {Damage}  # which no sound device shows
+    assert heard >= {invariant.event for invariant in INVARIANTS} - damage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,12 +12,11 @@ from statistics import median
 
 import pytest
 
-from pos_lab.sim.catalogue import ELSEWHERE, IDS, WORKLOAD
 from pos_lab.sim.faults import KINDS
 from pos_lab.sim.markers import MARKERS, Sightings
 from pos_lab.sim.profiles import PROFILES
 from pos_lab.sim.run import Result, run_seed
-from pos_lab.sim.world import Scale
+from pos_lab.sim.world import Scale, SimWorld
 
 ROOT = Path(__file__).parents[3]
 SEEDS = 500
@@ -35,29 +35,22 @@ def test_no_seed_finds_a_difference(first: int) -> None:
 def test_calm_worlds_do_business_and_others_suffer() -> None:
     """The proof would be of shops that sell nothing, or of days on which nothing happens."""
     calm = [run_seed(seed, "calm") for seed in range(6)]
-    told: Counter[str] = sum((Counter(result.results) for result in calm), Counter())
-    assert told["approved"] > 40
+    assert min(result.results.get("approved", 0) for result in calm) >= 3
+    assert sum(result.results["approved"] for result in calm) > 40
     assert not any(result.faults for result in calm)
     rough = [run_seed(seed, "everything") for seed in range(15)]
     assert median(len(result.faults) for result in rough) >= 12
     kinds: Counter[str] = sum((Counter(result.fired) for result in rough), Counter())
-    assert len(kinds) > 40
-    assert sum((Counter(result.results) for result in rough), Counter())["approved"] > 50
+    assert len(kinds) > 60
+    sold = [result.results.get("approved", 0) for result in rough]
+    assert sum(map(bool, sold)) >= 10, "in most of the worst worlds something is sold"
+    assert sum(sold) >= 2 * len(rough)
 
 
 def test_every_kind_of_a_profile_is_known_and_some_profile_has_it() -> None:
     """A fault would be counted under a name that no table explains, or never happen."""
     used = {kind for rates in PROFILES.values() for kind in rates}
     assert used == set(KINDS)
-
-
-def test_every_row_of_the_catalogue_is_brought_about_or_explained() -> None:
-    """A fault that everybody takes for tried would never have happened anywhere."""
-    in_worlds = {row for kind in KINDS.values() for row in kind.rows.split()} | WORKLOAD.keys()
-    assert len(IDS) == len(set(IDS)) == 142
-    assert in_worlds | ELSEWHERE.keys() == set(IDS)
-    assert not in_worlds & ELSEWHERE.keys()
-    assert not [row for row in ELSEWHERE.values() if not (ROOT / "tests" / row.test).exists()]
 
 
 def test_worlds_live_through_the_life_of_terminals() -> None:
@@ -81,7 +74,7 @@ def test_a_marker_without_a_row_is_a_mistake() -> None:
 SCRIPT = """
 import sys
 from pos_lab.sim.run import run_seed
-from pos_lab.sim.world import Scale
+from pos_lab.sim.world import Scale, SimWorld
 for seed in range(20):
     print(seed, run_seed(seed, "everything", scale=Scale(2, 6)).digest)
 """
@@ -114,3 +107,18 @@ def test_a_seed_is_the_same_run_after_others() -> None:
     again = lived(3)
     assert (alone.digest, alone.faults) == (again.digest, again.faults)
     assert alone.digest != run_seed(3, "everything", suppressed=frozenset(alone.faults[:1])).digest
+
+
+def test_no_garbage_is_collected_inside_a_world_and_none_is_left_behind() -> None:
+    """Seeds would take a tenth longer, or a long run would fill the memory of the machine."""
+    collected: list[int] = []
+    watching = lambda phase, info: collected.append(info["generation"]) if phase == "stop" else None  # noqa: E731
+    run_seed(0, "calm", scale=SHORT)
+    gc.callbacks.append(watching)
+    try:
+        run_seed(0, "calm", scale=SHORT)
+    finally:
+        gc.callbacks.remove(watching)
+    assert gc.isenabled()
+    assert len(collected) <= 2
+    assert not [one for one in gc.get_objects() if isinstance(one, SimWorld)]

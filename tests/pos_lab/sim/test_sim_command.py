@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from pos_lab import cli
 from pos_lab.commands.sim import app
+from tests.end_to_end.shop import POSLAB, ROOT, environment, until
 from tests.pos_lab.sim.mutants import MUTANTS
 
 RUN = CliRunner()
@@ -51,6 +54,54 @@ def test_a_profile_that_there_is_not_is_refused() -> None:
     refused = RUN.invoke(app, ["--profile", "stormy"])
     assert refused.exit_code == 2
     assert "adversary" in refused.output
+
+
+@pytest.mark.parametrize("words", [["--seeds", "2"], ["--shrink"], ["--resume", "t.json"], ["--scenario", "a.yaml"]])
+def test_what_a_real_host_cannot_have_is_refused(words: list[str]) -> None:
+    """Somebody would believe that the scenario had been played against their host."""
+    refused = RUN.invoke(app, ["--host", "tcp://127.0.0.1:1", "--key-card", "card.json", *words])
+    assert refused.exit_code == 2
+    assert f"{words[0]}: has no use beside --host" in " ".join(refused.output.split())
+
+
+@pytest.mark.parametrize("option", ["--elsewhere", "--believe-declines"])
+def test_what_only_a_real_host_can_have_is_refused(option: str) -> None:
+    """An option would be taken, and nothing of it done."""
+    refused = RUN.invoke(app, [option])
+    assert refused.exit_code == 2
+    assert "goes with --host" in refused.output
+
+
+def test_totals_that_cannot_be_kept_are_known_before(tmp_path: Path) -> None:
+    """A night of seeds would be lived, and their figures lost."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    refused = RUN.invoke(cli.app, ["sim", "--seeds", "100000", "--resume", str(tmp_path / "file" / "totals.json")])
+    assert refused.exit_code == 3
+    assert "cannot be written" in refused.output
+
+
+def test_who_kills_it_leaves_no_process() -> None:
+    """A build server would be kept busy for ever by seeds that nobody waits for."""
+    words = [*POSLAB, "sim", "--seeds", "100000", "--jobs", "2"]
+    process = subprocess.Popen(words, cwd=ROOT, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: _in_session(process.pid) >= 3, "no seed is lived")
+    finally:
+        process.kill()
+        process.wait()
+    until(lambda: not _in_session(process.pid), "a seed is still lived")
+
+
+def _in_session(number: int) -> int:
+    """How many processes have this session, those aside that only wait to be buried."""
+    found = 0
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, session = entry.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        found += state != "Z" and int(session) == number
+    return found
 
 
 def test_several_processes_share_the_seeds() -> None:

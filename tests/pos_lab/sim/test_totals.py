@@ -117,4 +117,7 @@ def test_an_interruption_leaves_whole_totals(tmp_path: Path, monkeypatch: pytest
 def test_what_never_came_fails_where_all_is_required() -> None:
     """A long run would pass though half of the faults never fired."""
     assert RUN.invoke(app, ["--seeds", "1", *SMALL]).exit_code == 0
-    assert RUN.invoke(app, ["--seeds", "1", *SMALL, "--require-all"]).exit_code == 1
+    failed = RUN.invoke(app, ["--seeds", "1", *SMALL, "--require-all"])
+    assert failed.exit_code == 1
+    assert "FAILED, for these never came: fault" in failed.output
+    assert not json.loads(RUN.invoke(app, ["--seeds", "1", *SMALL, "--require-all", "--json"]).stdout)["passed"]

@@ -14,15 +14,16 @@ from host.store import chain as _chain
 from host.store.books import Books
 from host.store.groups import GroupCommit, Job
 from host.store.schema import TABLES
-from terminal.book import Book
+from terminal.book import Book, Happening
 from terminal.journal import Journal
-from terminal.records import Opened, fold, spell
+from terminal.records import Happened, Opened, fold, spell
 from terminal.records.money import Moved, with_row
 from terminal.recovery import recover
 from terminal.transaction import Event, State
 from tests.pos_lab.sim.mutants.mutant import Mutant
 
 _append = Journal.append
+_recover = Journal.recover
 
 
 def _append_after_send(self: Any, record: Any) -> None:
@@ -104,6 +105,12 @@ def _recovered_again(book: Any) -> list[Moved]:
     return [*moves, *(Moved(batch=row.batch, stan=row.stan, event=Event.CLEAR) for row in waiting)]
 
 
+def _noted_again(self: Journal) -> None:
+    """Every boot writes that it was one, whether or not there was anything to recover."""
+    _recover(self)
+    self.append(Happened(event=Happening(at=0, what="recovered", detail="", operator="")))
+
+
 class _Unknown(StoreError):
     """A commit of which nobody knows counts as one that failed."""
 
@@ -164,5 +171,10 @@ DURABILITY: Final[Mapping[str, Mutant]] = {
         "a boot drops what the boot before has found to be reversed", "power", "M12",
         {"terminal.journal.recover": _recovered_again},
         seed=5,
+    ),
+    "recovered_again": Mutant(
+        "every boot writes, also behind one that has recovered", "power", "J9",
+        {"terminal.journal.Journal.recover": _noted_again},
+        seed=10,
     ),
 }  # fmt: skip

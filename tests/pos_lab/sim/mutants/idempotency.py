@@ -72,8 +72,9 @@ IDEMPOTENCY: Final[Mapping[str, Mutant]] = {
         "an answer is not kept", "calm", "I3", {"host.acquirer._remembered": _not_remembered}
     ),
     "lines_not_fenced": Mutant(
-        "two lines speak for one terminal", "adversary", "I6",
+        "two lines speak for one terminal", "network", "I6",
         {"host.gates._ASKED": GatesWithout("superseded line")},
+        seed=2,
     ),
     "wake_up_lost": Mutant(
         "an answer is decided, and nobody is woken to send it", "calm", "I7",

@@ -15,6 +15,7 @@ from firmware_sim.power import Power
 from firmware_sim.secure_module import SecureModule
 from host import engine as _engine
 from host.decision import Update
+from host.store.books import Books
 from protocol.command import RemoteCommand, open_command
 from protocol.crypto import vault
 from protocol.crypto.cipher import TDES
@@ -38,6 +39,14 @@ def _taken_again(document: bytes, public_key: bytes, *, last_counter: int, **nam
 def _for_anybody(document: bytes, public_key: bytes, *, serial_number: str, **names: Any) -> RemoteCommand:
     stated = json.loads(document[:-SIGNATURE_BYTES])
     return open_command(document, public_key, serial_number=stated["serial_number"], **names)
+
+
+def _whenever(document: bytes, public_key: bytes, *, now_s: int, **names: Any) -> RemoteCommand:
+    return open_command(document, public_key, now_s=0, **names)
+
+
+def _ever_waiting(self: Books, serial_number: str, at: int) -> Any:
+    return _waiting(self, serial_number, 0)
 
 
 def _never_alarmed(self: Any, line: Any, serial_number: str, at: int) -> str:
@@ -70,6 +79,7 @@ def _one_nonce(self: SecureModule, plaintext: bytes, slot: Slot = Slot.STORAGE) 
     return vault.seal(key, bytes(vault.NONCE_BYTES), plaintext, b"card data of " + self._owner)
 
 
+_waiting = Books.waiting_commands
 _use = _key_memory.KeyMemory.use
 _learn = _engine._learn
 _BAD_REFUSES: Final = {
@@ -86,13 +96,22 @@ KEYS: Final[Mapping[str, Mutant]] = {
         seed=4,
     ),
     "command_again": Mutant(
-        "a command is carried out as often as it comes", "adversary", "C2",
+        "a command is carried out as often as it comes", "adversary", "C2 L8",
         {"terminal.flows.commands.open_command": _taken_again, **world_of("sale commands", "announce diagnose")},
         seed=5,
     ),
     "command_for_another": Mutant(
         "a command is carried out by whoever gets it", "adversary", "C3",
         {"terminal.flows.commands.open_command": _for_anybody, **world_of("sale commands", "announce diagnose")},
+    ),
+    "command_expired": Mutant(
+        "a command is handed out and carried out for ever", "calm", "C3",
+        {
+            "terminal.flows.commands.open_command": _whenever,
+            "host.store.books.Books.waiting_commands": _ever_waiting,
+            **world_of("sale commands", "announce diagnose pass_years"),
+        },
+        seed=7,
     ),
     "guesses_unlimited": Mutant(
         "nobody is cut off for guessing MACs", "adversary", "C4", {"host.guard.Guard.wrong": _never_alarmed},
