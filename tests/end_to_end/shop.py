@@ -10,13 +10,14 @@ import subprocess
 import sys
 from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from random import Random
 from time import sleep as pause
 from typing import IO, Any, Final
 
 from firmware_sim.models import MODELS
+from firmware_sim.power import Power, PowerLost
 from host.store.books import Books
 from host.store.database import open_store
 from pos_lab.books import compare_books
@@ -151,6 +152,14 @@ class HostCommand:
         assert done.returncode == 0, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
+
+
+@contextmanager
+def struck(power: Power) -> Iterator[None]:
+    """A planned cut comes inside; a device that goes out while it boots is switched on again without a word."""
+    with suppress(PowerLost):
+        yield
+    assert not power.spare(), "the cut never came"
 
 
 @contextmanager
