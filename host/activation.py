@@ -24,16 +24,20 @@ _S: Final = TransactionState
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A row of READINGS: kinds that add, kinds that subtract, and the states in which a row counts."""
+    """A row of READINGS: kinds that add, kinds that subtract, and the states in which a row counts.
+
+    ``leaves_out`` are kinds that count for nothing, nor does a late row about one of them.
+    """
 
     adds: frozenset[str]
     meaning: str
     subtracts: frozenset[str] = frozenset({LATE_REVERSAL})
     states: frozenset[TransactionState] = frozenset({_S.CAPTURED})
+    leaves_out: frozenset[str] = frozenset()
 
     def counts(self, kind: str, *, restored: bool) -> bool:
         """Does a row of this kind add when it is captured, or ``restored`` by the reversal of its void?"""
-        return kind in self.adds and not (restored and _S.VOIDED in self.states)
+        return kind in self.adds - self.leaves_out and not (restored and _S.VOIDED in self.states)
 
 
 _DEBITS: Final = frozenset(kind for kind, sign in SIGNS.items() if sign == 1)
@@ -42,7 +46,7 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
     {
         "net": Reading(_DEBITS, "sales and completions less voids and reversals"),
         "less_refunds": Reading(_DEBITS, "the same, less refunds", _CREDITS),
-        "cards": Reading(_DEBITS - {"qr_sale"}, "the same without customers' codes"),
+        "cards": Reading(_DEBITS, "the same without customers' codes", leaves_out=frozenset({"qr_sale"})),
         "gross": Reading(
             _DEBITS - {LATE_RESTORATION},
             "what was captured, voided since or not",

@@ -17,7 +17,7 @@ from host.case import Case
 from host.decision import Insert, Write
 from host.records import Transaction, TransactionState
 from host.refusals import Refused
-from host.transactions import SIGNS
+from host.transactions import PAYMENTS, SIGNS
 from host.written import CHINA_TIME
 from protocol.money import yuan
 
@@ -162,7 +162,7 @@ def _of_this_card(case: Case) -> list[Transaction]:
     return [
         row
         for row in case.snapshot.recent
-        if row.card_token == token and row.state is TransactionState.CAPTURED and SIGNS.get(row.kind) == 1
+        if row.card_token == token and row.state is TransactionState.CAPTURED and row.kind in PAYMENTS
     ]
 
 

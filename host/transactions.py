@@ -52,6 +52,10 @@ SIGNS: Final[Mapping[str, int]] = MappingProxyType(
 """What a captured row adds to the batch's net; a kind that is not here moves no money of its own."""
 SETTLED: Final = frozenset(SIGNS) - {LATE_REVERSAL, LATE_RESTORATION}
 """The kinds that a terminal knows, and settles."""
+PAYMENTS: Final = frozenset(kind for kind in SETTLED if SIGNS[kind] == 1)
+"""The kinds by which somebody pays: what is given back of a closed batch is no payment of the day."""
+CHARGED: Final = PAYMENTS | {LATE_REVERSAL, LATE_RESTORATION}
+"""The kinds whose fees make up what payments cost: a late row takes back the fee of another, or makes it due again."""
 
 VOIDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {

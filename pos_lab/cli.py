@@ -1,7 +1,8 @@
 """``poslab``: the one program. Loads a command when it is called, and turns every foreseen error into an exit status.
 
 Rules owned here: TABLE COMMANDS, and which error means which status: 2 for what somebody wrote or asked, 3 for what the
-environment refused. An error that nobody foresaw is a defect and shows its traceback.
+environment refused; a directory in the place of a FILE is refused before a command does anything, whichever it is. An
+error that nobody foresaw is a defect and shows its traceback.
 """
 
 from __future__ import annotations
@@ -91,7 +92,25 @@ def _load(name: str) -> Any:
     module = importlib.import_module(COMMANDS[name][0])
     command = typer.main.get_command(module.app)
     command.name = name
+    _expect_files(command)
     return command
+
+
+def _expect_files(command: Any) -> None:
+    """Let every parameter of a command, and of those below it, that takes a FILE and no FOLDER refuse a directory."""
+    for parameter in command.params:
+        metavar = parameter.metavar or ""
+        if "FILE" in metavar and "FOLDER" not in metavar:
+            parameter.callback = _no_directory
+    for each in getattr(command, "commands", {}).values():
+        _expect_files(each)
+
+
+def _no_directory(ctx: Any, parameter: Any, value: Any) -> Any:
+    for each in value if isinstance(value, list | tuple) else [value]:
+        if each is not None and os.path.isdir(str(each).removeprefix("sqlite:///")):
+            raise typer.BadParameter(f"{each} is a directory: name a file", ctx=ctx, param=parameter)
+    return value
 
 
 def _statuses() -> Mapping[type[Exception], Status]:
@@ -107,6 +126,7 @@ def _statuses() -> Mapping[type[Exception], Status]:
         StoreError: Status.ENVIRONMENT,
         ChipError: Status.ENVIRONMENT,
         FileNotFoundError: Status.WRONG,
+        IsADirectoryError: Status.WRONG,
         OSError: Status.ENVIRONMENT,
         ToldError: Status.WRONG,
         ScenarioErrors: Status.WRONG,

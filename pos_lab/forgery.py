@@ -1,6 +1,7 @@
 """A forger between host and terminal, as strong as one can be who lacks only the host's signing key.
 
-It answers the fetch of commands with a notice of its own, signed by itself, under the right MAC.
+It answers the fetch of commands with a notice of its own, signed by itself, under the right MAC; what else the host had
+put into its answer stays.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from protocol.command import RemoteCommand, sign_command
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.kinds import identify
-from protocol.private import pack_tags
+from protocol.private import pack_tags, unpack_tags
 
 _FORGERS_KEY: Final = hashlib.sha256(b"pos-lab forger").digest()
 FORGED: Final = "forged"
@@ -45,7 +46,9 @@ def forge_reply(serial_number: str, mac: MacMaker, now_s: int) -> Callable[[byte
 
     def replace_reply(payload: bytes) -> bytes:
         message = unseal(payload).message
-        forged = message.with_fields({F.RESPONSE_CODE: "00", F.PAYLOAD: pack_tags([("CM", document)])})
+        told = unpack_tags(message.octets(F.PAYLOAD), field=F.PAYLOAD) if message.has(F.PAYLOAD) else {}
+        tags = pack_tags((told | {"CM": document}).items())
+        forged = message.with_fields({F.RESPONSE_CODE: "00", F.PAYLOAD: tags})
         return seal(forged, mac)
 
     return replace_reply

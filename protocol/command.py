@@ -1,7 +1,10 @@
 """Signed remote commands: what the host tells one terminal and only the host can say (product decision 10).
 
 Rules owned here: TABLE COMMAND_KINDS; a command is bound to one serial number, one counter and one expiry; a document
-is the canonical JSON of the command and the Ed25519 signature over it, and fits in one field 62.
+is the canonical JSON of the command and the Ed25519 signature over it, and fits in one field 62 with the proof that
+goes with it. The proof is the host's signature over the nonce of the fetch that the document answers: the counter alone
+would stop no document that somebody kept, where the memory that holds the counter was put back to an older image (T12),
+and a MAC over the exclusive or of blocks is no proof against whoever can choose what is in them.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from protocol.image import SHA256, VERSION
 DOCUMENT_BYTES_MAX = 900
 COUNTER_MAX = 0xFFFFFFFF
 EPOCH_S_MAX = 0xFFFFFFFF
+NONCE_BYTES = 8
 
 _ANY_TEXT = Text(r"(?s:.*)")
 
@@ -89,6 +93,25 @@ def open_command(
     if now_s >= command.expires_at:
         raise SignatureError(f"command {command.counter} has expired", code="expired")
     return command
+
+
+def prove_answer(document: bytes, nonce: bytes, private_key: bytes) -> bytes:
+    """Return the 64 bytes by which the host states that ``document`` answers the fetch that told ``nonce``.
+
+    Raises KeyLoadError on a key that is not 32 bytes.
+    """
+    return signing.sign(private_key, _answer(document, nonce))
+
+
+def check_answer(document: bytes, nonce: bytes, proof: bytes, public_key: bytes) -> None:
+    """Raises SignatureError "replayed" unless the host gave ``document`` in answer to the fetch that told ``nonce``."""
+    if not signing.verify(public_key, _answer(document, nonce), proof):
+        raise SignatureError("a command that the host did not give in answer to this fetch", code="replayed")
+
+
+def _answer(document: bytes, nonce: bytes) -> bytes:
+    # no document begins like this: nothing signed as the one can pass for the other
+    return b"answer " + nonce.hex().encode() + b" " + document
 
 
 def read_body(document: bytes) -> dict[str, str]:

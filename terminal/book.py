@@ -237,6 +237,11 @@ class Book:
         return tuple(row for row in self.rows.values() if row.state is State.CAPTURED and row.sign)
 
     @property
+    def unsettled(self) -> tuple[Transaction, ...]:
+        """What is lost with this memory: money that counts, and money whose outcome is not known at both ends."""
+        return tuple({row.key: row for row in (*self.money, *self.unresolved)}.values())
+
+    @property
     def net_fen(self) -> int:
         """Captured debits less captured refunds of the open batch."""
         return self.together.debit_fen - self.together.credit_fen

@@ -35,7 +35,7 @@ class Journal:
     def __init__(self, nvram: Nvram, *, signs: bool = False) -> None:
         self._nvram = nvram
         self._transaction_bytes = TRANSACTION_BYTES + (SIGNATURE_BYTES if signs else 0)
-        self._book = fold(map(read, nvram.records()))
+        self._book = read_book(nvram)
         self.recover()
 
     @property
@@ -91,3 +91,8 @@ class Journal:
             self._nvram.rewrite(spell(record) for record in compacted(self._book))
         except NvramWorn as error:
             log.warning("the journal cannot be compacted: %s", error)
+
+
+def read_book(nvram: Nvram) -> Book:
+    """What the records say, with nothing recovered and nothing written. Raises as ``Journal``."""
+    return fold(map(read, nvram.records()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Final
 
@@ -189,27 +190,27 @@ def listed(content: bytes) -> list[dict[str, str]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise AdminError(f"byte {error.start} is not UTF-8", hint="save the file as UTF-8", code="blocklist") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        line = content.count(b"\n", 0, error.start) + 1
+        hint = "save the file as UTF-8"
+        raise AdminError(f"line {line}: byte {error.start} is not UTF-8", hint=hint, code="blocklist") from None
+    lines = _lines(text)
+    if next(lines, None) != (1, list(BLOCKLIST)):
+        raise AdminError("line 1: the columns are wrong", hint=f"they are {','.join(BLOCKLIST)}", code="blocklist")
     rows: list[dict[str, str]] = []
     mistakes: list[str] = []
     seen: dict[str, int] = {}
-    try:
-        if tuple(reader.fieldnames or ()) != BLOCKLIST:
-            raise AdminError("line 1: the columns are wrong", hint=f"they are {','.join(BLOCKLIST)}", code="blocklist")
-        for row in reader:
-            wrong = _mistake_of(row)
-            if not wrong and row["model"] in seen:
-                wrong = f"{shown(row['model'])} is in line {seen[row['model']]} already"
-            if wrong:
-                mistakes.append(f"line {reader.line_num}: {wrong}")
-            else:
-                seen[row["model"]] = reader.line_num
-            rows.append(row)
-            if len(rows) > ROWS_MAX:
-                raise AdminError(f"more than {ROWS_MAX} lines", code="blocklist")
-    except csv.Error as error:
-        raise AdminError(f"line {reader.line_num}: {error}", code="blocklist") from None
+    for line, cells in lines:
+        row = dict(zip(BLOCKLIST, cells, strict=False))
+        wrong = _mistake_of(row) if len(cells) == len(BLOCKLIST) else f"it has not {len(BLOCKLIST)} cells"
+        if not wrong and row["model"] in seen:
+            wrong = f"{shown(row['model'])} is in line {seen[row['model']]} already"
+        if wrong:
+            mistakes.append(f"line {line}: {wrong}")
+        else:
+            seen[row["model"]] = line
+        rows.append(row)
+        if len(rows) > ROWS_MAX:
+            raise AdminError(f"more than {ROWS_MAX} lines", code="blocklist")
     if not rows:
         raise AdminError("the list names no model", code="blocklist")
     if mistakes:
@@ -218,11 +219,25 @@ def listed(content: bytes) -> list[dict[str, str]]:
     return rows
 
 
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line that is not blank, and the number of the line at which they begin: a quote that nobody
+    closes is a mistake where it was opened. Raises AdminError for what is no CSV.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        begins = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise AdminError(f"line {begins}: {error}", code="blocklist") from None
+        if cells:
+            yield begins, cells
+
+
 def _mistake_of(row: dict[str, str]) -> str:
-    """What is wrong with a line, empty where nothing is."""
-    cells = [row.get(name) for name in BLOCKLIST]
-    if None in row or None in cells:
-        return f"it has not {len(BLOCKLIST)} cells"
+    """What is wrong with a line that has all its cells, empty where nothing is."""
     for name in BLOCKLIST:
         if not row[name].isprintable() or len(row[name]) > _CELL_MAX or (name != "reason" and not row[name]):
             return f"{name} is {shown(row[name])}"

@@ -13,7 +13,7 @@ from host import postings
 from host.admin.desk import Desk, Result
 from host.lifecycle import Event
 from host.records import BatchState, TransactionState
-from host.transactions import LATE_REVERSAL, SIGNS
+from host.transactions import CHARGED, SIGNS
 
 _OUT_OF_SERVICE: Final = frozenset({Event.STOP, Event.LOSE, Event.TAMPER, Event.REPLACE})
 
@@ -61,7 +61,7 @@ def cost(desk: Desk, merchant_id: str) -> Result:
     """What a merchant sold and what it cost, by card type: amount, fee, and the rate that this makes in all."""
     groups: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in desk.books.rows("transactions", merchant_id=merchant_id, state=TransactionState.CAPTURED):
-        if SIGNS.get(row["kind"]) == 1 or row["kind"] == LATE_REVERSAL:
+        if row["kind"] in CHARGED:
             group, sign = groups[row["card_type"]], SIGNS[row["kind"]]
             group[0] += sign
             group[1] += sign * row["amount_fen"]
@@ -113,7 +113,7 @@ def impact(desk: Desk, since: int = 0) -> Result:
         "fee_fen": sum(
             row["fee_fen"]
             for row in desk.books.rows("transactions", state=TransactionState.CAPTURED)
-            if row["at"] >= since and SIGNS.get(row["kind"]) == 1
+            if row["at"] >= since and row["kind"] in CHARGED
         ),
         "chargeback_fen": sum(
             row["amount_fen"] for row in desk.books.rows("disputes", state="lost") if (row["closed_at"] or 0) >= since

@@ -13,7 +13,7 @@ from host.notices import day
 from host.records import FirmwareRelease, Progress, Terminal, columns
 from host.refusals import REFUSALS, Refused
 from host.rollout import is_below, needed, offered
-from protocol.command import RemoteCommand, sign_command
+from protocol.command import NONCE_BYTES, RemoteCommand, prove_answer, sign_command
 from protocol.diagnosis import read_diagnosis
 from protocol.errors import DecodeError
 from protocol.fields import F
@@ -59,16 +59,32 @@ def why(case: Case) -> Decision:
 
 
 def fetch(case: Case) -> Decision:
-    """The oldest command that waits, as it was signed."""
+    """The oldest command that waits, as it was signed, and in tag AP the proof that it answers this very fetch.
+
+    Tag NC of the request is the nonce that the proof states; who tells none gets none, and its terminal believes none.
+    Raises DecodeError for a nonce of another form.
+    """
+    nonce = _nonce(case.request.message.octets(F.PAYLOAD))
     if not case.snapshot.commands:
         return Decision(remember=False)
     command = case.snapshot.commands[0]
     key = {"serial_number": command.serial_number, "counter": command.counter}
+    tags = [("CM", command.document)]
+    if nonce:
+        signing_key = case.keys.signing_key(case.snapshot.signing_key)
+        tags.append(("AP", prove_answer(command.document, nonce, signing_key)))
     return Decision(
-        fields={F.PAYLOAD: pack_tags([("CM", command.document)])},
+        fields={F.PAYLOAD: pack_tags(tags)},
         writes=(Update("commands", key, {"state": "delivered"}),),
         remember=False,
     )
+
+
+def _nonce(payload: bytes) -> bytes:
+    nonce = unpack_tags(payload, field=F.PAYLOAD).get("NC", b"") if payload else b""
+    if len(nonce) not in (0, NONCE_BYTES):
+        raise DecodeError(f"tag NC has {len(nonce)} bytes, a nonce {NONCE_BYTES}", field=F.PAYLOAD, code="tags")
+    return nonce
 
 
 def acknowledge(case: Case) -> Decision:

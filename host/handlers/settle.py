@@ -6,6 +6,7 @@ closes it and names every row on which the two books differ.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from host.case import Case
@@ -15,7 +16,7 @@ from host.refusals import Refused
 from host.transactions import batch_digest, group_totals
 from protocol.elements import Value
 from protocol.fields import F
-from protocol.private import GroupTotals, Totals, unpack_tags, unpack_upload
+from protocol.private import GroupTotals, Totals, UploadItem, unpack_tags, unpack_upload
 
 BALANCED, UNBALANCED = 1, 2
 END_AFTER_UPLOAD = "202"
@@ -40,10 +41,15 @@ def settlement(case: Case) -> Decision:
 
 
 def batch_upload(case: Case) -> Decision:
-    """Keeps the rows of a batch that waits for them; a row that comes twice is kept once."""
+    """Keeps the rows of a batch that waits for them; a row that comes twice is kept once.
+
+    A terminal that never heard that its upload closed the batch begins it again: what is known is acknowledged.
+    """
+    items = unpack_upload(case.request.message.text(F.TOTALS))
+    if _is_said_again(case, items):
+        return Decision(fields={F.TOTALS: f"{len(items):02d}"})
     if not _is_uploading(case):
         return refuse("upload.uncalled")
-    items = unpack_upload(case.request.message.text(F.TOTALS))
     key = {"terminal_id": case.request.terminal_id, "batch": case.request.control.batch}
     writes = tuple(
         Insert("uploads", {**key, "stan": item.stan, "amount_fen": item.amount_fen}, replace=True) for item in items
@@ -73,6 +79,12 @@ def batch_end(case: Case) -> Decision:
 
 def _is_uploading(case: Case) -> bool:
     return case.snapshot.batch is not None and case.snapshot.batch.state is BatchState.UPLOADING
+
+
+def _is_said_again(case: Case, items: Sequence[UploadItem]) -> bool:
+    batch, uploaded = case.snapshot.batch, dict(case.snapshot.uploaded)
+    is_closed = batch is not None and batch.state is BatchState.CLOSED
+    return is_closed and bool(items) and all(uploaded.get(item.stan) == item.amount_fen for item in items)
 
 
 def _compare(theirs: GroupTotals, ours: GroupTotals) -> GroupTotals:

@@ -30,7 +30,8 @@ _LEAVES_ORIGINAL = frozenset({*VOIDS, "additional_preauth"})
 """Kinds whose reversal looks at the original as well."""
 _BATCH_KINDS = frozenset({"settlement", "batch_upload", "batch_end"})
 _SWAP_KINDS = frozenset({"swap_query", "swap_report"})
-
+_SIGNED_ANSWERS = frozenset({"rsa_key", "command_fetch"})
+"""Kinds whose answer the host signs."""
 
 _NAMES_NOBODY = frozenset(
     {"sale", "moto_sale", "qr_sale", "offline_sale", "preauth", "balance", "echo", "sign_in", "sign_off", "why"}
@@ -100,7 +101,7 @@ def take_snapshot(
     if extended and (name == "firmware_query" or _may_update(model, policy)):
         extra["release"] = books.newest_release(terminal.model, model.blocked_firmware if model else "")
         extra["signing_key"] = books.secret("signing")
-    if name == "rsa_key":
+    if name in _SIGNED_ANSWERS:
         extra["signing_key"] = books.secret("signing")
     if name == "firmware_chunk":
         extra["read_image"] = lambda version, offset, size: books.image(terminal.model, version, offset, size)

@@ -21,7 +21,7 @@ from host.limits import LIMITED
 from host.postings import payable
 from host.records import BatchState, TransactionState
 from host.store.schema import TABLES
-from host.transactions import COMPLETIONS, SETTLED, SIGNS
+from host.transactions import COMPLETIONS, LATE_RESTORATION, LATE_REVERSAL, PAYMENTS, SETTLED, SIGNS
 from protocol.swap import SwapState
 
 _counters, _secrets, _firmware = TABLES["counters"].c, TABLES["secrets"].c, TABLES["firmware"].c
@@ -30,7 +30,6 @@ _commands, _batches, _merchants = TABLES["commands"].c, TABLES["batches"].c, TAB
 _items, _inbox = TABLES["campaign_items"].c, TABLES["inbox"].c
 _disputes, _alerts = TABLES["disputes"].c, TABLES["alerts"].c
 _uploads, _postings, _swaps = TABLES["uploads"].c, TABLES["postings"].c, TABLES["swaps"].c
-_DEBITS: Final = [kind for kind in SETTLED if SIGNS[kind] == 1]
 
 
 def _is(*columns: Column[Any]) -> tuple[Any, ...]:
@@ -158,7 +157,7 @@ SWAP_APPOINTMENTS: Final = select(_swaps.serial_number, _swaps.appointment_at).w
 
 SALE_BY_RRN: Final = (
     select(TABLES["transactions"])
-    .where(*_is(_transactions.rrn, _transactions.merchant_id), _one_of(_transactions.kind, _DEBITS))
+    .where(*_is(_transactions.rrn, _transactions.merchant_id), _one_of(_transactions.kind, PAYMENTS))
     .limit(1)
 )
 HOLD: Final = (
@@ -172,6 +171,7 @@ FOLLOWERS: Final = select(TABLES["transactions"]).where(
 )
 _HELD: Final = ("preauth", "additional_preauth")
 _completions: Final = TABLES["transactions"].alias("completions").c
+_originals: Final = TABLES["transactions"].alias("originals").c
 _IS_COMPLETED: Final = (
     select(_completions.stan)
     .where(
@@ -227,12 +227,28 @@ MONEY_ROWS: Final = (
 def _turnover(reading: Reading) -> Any:
     subtracts = _one_of(_transactions.kind, reading.subtracts) if reading.subtracts else literal_column("0 = 1")
     signed = case((subtracts, -_transactions.amount_fen), else_=_transactions.amount_fen)
-    return select(func.coalesce(func.sum(signed), 0)).where(
+    turnover = select(func.coalesce(func.sum(signed), 0)).where(
         _one_of(_transactions.state, reading.states),
-        _one_of(_transactions.kind, reading.adds | reading.subtracts),
+        _one_of(_transactions.kind, (reading.adds | reading.subtracts) - reading.leaves_out),
         *_is(_transactions.serial_number),
         _transactions.at >= bindparam("since"),
     )
+    return turnover.where(~_is_late_about(reading.leaves_out)) if reading.leaves_out else turnover
+
+
+def _is_late_about(kinds: Iterable[str]) -> Any:
+    """Does a row undo one of these kinds in a batch that was closed, or give it back?"""
+    about = (
+        select(_originals.stan)
+        .where(
+            _originals.terminal_id == _transactions.original_terminal_id,
+            _originals.batch == _transactions.original_batch,
+            _originals.stan == _transactions.original_stan,
+            _one_of(_originals.kind, kinds),
+        )
+        .exists()
+    )
+    return and_(_one_of(_transactions.kind, (LATE_REVERSAL, LATE_RESTORATION)), about)
 
 
 TURNOVER_FEN: Final = MappingProxyType({name: _turnover(reading) for name, reading in READINGS.items()})

@@ -111,7 +111,11 @@ def _command(name: str, act: Callable[..., dict[str, object]]) -> Callable[..., 
             inspect.Parameter.KEYWORD_ONLY,
             annotation=Annotated[
                 Path if parameter.annotation is bytes else parameter.annotation,
-                typer.Argument(show_default=False, help=argument(parameter.name).about)
+                typer.Argument(
+                    metavar="FILE" if parameter.name in files else None,
+                    show_default=False,
+                    help=argument(parameter.name).about,
+                )
                 if parameter.default is parameter.empty
                 else typer.Option(help=argument(parameter.name).about),
             ],
@@ -176,8 +180,6 @@ def _with_picture(result: dict[str, object], picture: bytes, out: Path | None) -
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder")
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -256,7 +258,10 @@ policy = new_app(help="The rules that are in force.")
 
 @policy.command("publish")
 def publish_policy(
-    file: Annotated[Path, typer.Argument(help="YAML with sections of the policy; what is left out is the product's.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="YAML with sections of the policy; what is left out is the product's."),
+    ],
     *,
     db: DatabaseOption = DEFAULT_DATABASE,
     key_file: MasterKeyOption = None,

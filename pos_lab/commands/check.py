@@ -1,4 +1,7 @@
-"""``poslab check``: are these scenarios, policies and campaigns right? Nothing is played."""
+"""``poslab check``: are these scenarios, policies and campaigns right? Nothing is played.
+
+Rules owned here: a campaign is right where ``poslab rehearse`` would begin its first day.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ app = new_app()
 def check(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Scenarios, policies, campaigns, folders; - reads a scenario."),
+        typer.Argument(metavar="FILE|FOLDER...", help="Scenarios, policies, campaigns, folders; - reads a scenario."),
     ],
     *,
     as_json: JsonOption = False,
@@ -52,15 +55,25 @@ def check(
 
 def _examine(file: str, lang: Lang) -> tuple[dict[str, object], str]:
     """What a right file is, for programs and for people. Raises ScenarioErrors."""
+    from host.errors import AdminError
     from host.policy import Policy
     from pos_lab.policy_file import is_policy, load_policy
-    from pos_lab.rehearsal.plan import is_rehearsal, lists_of, load_list, load_rehearsal
+    from pos_lab.rehearsal.plan import is_rehearsal, lists_of, load_list, load_rehearsal, refused_at
+    from pos_lab.rehearsal.result import validate
     from pos_lab.scenario.loader import load_scenario
     from pos_lab.scenario.steps import STEPS
 
     if file != "-" and is_rehearsal(file):
         rehearsal = load_rehearsal(file)
-        models = len(load_list(lists_of(file, rehearsal)).names)
+        try:
+            listed = load_list(lists_of(file, rehearsal))
+            validate(rehearsal, listed)
+        except AdminError as error:
+            raise refused_at(file, error) from None
+        except OSError as error:
+            told = AdminError(f"{error.filename}: {error.strerror}", hint="name it from the file's folder on")
+            raise refused_at(file, told) from None
+        models = len(listed.names)
         said = f"停用演练，正确（{models}个机型）" if lang.code == "zh" else f"a campaign, right ({models} models)"
         return {"file": file, "rehearsal": rehearsal.rehearsal, "models": models}, f"{file}: {said}"
     if file != "-" and is_policy(file):

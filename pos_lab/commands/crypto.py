@@ -270,9 +270,7 @@ def _feature_code(
 @app.command()
 def tmk(
     *,
-    private: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, metavar="PEM", help="The RSA private key.")
-    ] = None,
+    private: Annotated[Path | None, typer.Option(exists=True, metavar="FILE", help="The RSA private key, PEM.")] = None,
     field62: Annotated[str, typer.Option(metavar="HEX", help="Field 62 of the other side; - reads it.")] = "",
     key: Annotated[str, typer.Option(metavar="HEX", help="The master key to send.")] = "",
     rid: Annotated[str, typer.Option(metavar="HEX", help="The RID that the public key is kept under.")] = "A000000333",

@@ -18,7 +18,7 @@ app = new_app(no_args_is_help=False)
 @app.command()
 def dissector(
     out: Annotated[
-        Path | None, typer.Argument(dir_okay=False, metavar="FILE", help="The Lua file; without it, standard output.")
+        Path | None, typer.Argument(metavar="FILE", help="The Lua file; without it, standard output.")
     ] = None,
     *,
     dialect: DialectOption = CUP.name,

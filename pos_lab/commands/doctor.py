@@ -130,7 +130,7 @@ def doctor(
     ] = "auto",
     pcap: Annotated[
         Path | None,
-        typer.Option(dir_okay=False, metavar="FILE", help="Write the messages as pcapng too; takes --unmask."),
+        typer.Option(metavar="FILE", help="Write the messages as pcapng too; takes --unmask."),
     ] = None,
     terminal: Annotated[str, typer.Option(help="Field 41 of the echo to a URL.")] = "00000000",
     merchant: Annotated[str, typer.Option(help="Field 42 of the echo to a URL.")] = "000000000000000",

@@ -22,7 +22,7 @@ from protocol.jbig.header import OFFSET_MAX, Option, Order
 _DEFAULT: Final = EncodeOptions()
 _BYTE_MAX: Final = 255
 
-OutOption = Annotated[Path, typer.Option("--out", dir_okay=False, metavar="FILE", help="Where the image is written.")]
+OutOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the image is written.")]
 
 app = new_app()
 

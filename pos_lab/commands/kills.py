@@ -62,7 +62,7 @@ def kill_matrix(
         try:
             for number, found in enumerate(_rows(file, seed, chosen, cuts), 1):
                 rows += found
-                _progress(number, len(chosen), rows)
+                _progress(number, len(chosen), rows, language)
         except KeyboardInterrupt:
             interrupted = True
         total = len(chosen)
@@ -85,7 +85,7 @@ def kill_matrix(
     if as_json:
         print_json({**matrix.document(file, seed, rows, cuts=total), "interrupted": interrupted})
     else:
-        _tell(file, seed, rows, total, interrupted=interrupted)
+        _tell(file, seed, rows, total, language, interrupted=interrupted)
     failed = any(row.violations for row in rows)
     raise typer.Exit(Status.FAILED if failed else _INTERRUPTED if interrupted else Status.DONE)
 
@@ -121,24 +121,31 @@ def _of_kill(file: str, seed: int, second_victims: str, kill: Kill) -> list[Row]
     return list(pairs_of(file, seed, kill, second_victims)) if second_victims else [played(file, seed, kill)[0]]
 
 
-def _progress(number: int, total: int, rows: Sequence[Row]) -> None:
+def _progress(number: int, total: int, rows: Sequence[Row], language: Literal["zh", "en"]) -> None:
     if sys.stderr.isatty():
+        from pos_lab.sim.wording import said
+
         failed = sum(1 for row in rows if row.violations)
+        told = said("progress", language, number=number, total=total, failed=failed, played=len(rows))
         end = "\n" if number == total else ""
-        typer.echo(f"\r{number} of {total} cuts, {failed} of {len(rows)} plays violate{end}", err=True, nl=False)
+        typer.echo(f"\r{told}{end}", err=True, nl=False)
 
 
-def _tell(file: str, seed: int, rows: Sequence[Row], total: int, *, interrupted: bool) -> None:
+def _tell(
+    file: str, seed: int, rows: Sequence[Row], total: int, language: Literal["zh", "en"], *, interrupted: bool
+) -> None:
     from pos_lab.sim import matrix
+    from pos_lab.sim.wording import said
 
-    for line in matrix.text(rows):
+    for line in matrix.text(rows, language):
         typer.echo(line)
     failed = [row for row in rows if row.violations]
     typer.echo("")
     if interrupted:
-        typer.echo(f"interrupted: these are the first {len(rows)} plays of {total} cuts")
-    typer.echo(f"{len(rows)} plays of {total} cuts, {len(failed)} violate an invariant")
+        typer.echo(said("interrupted", language, played=len(rows), total=total))
+    typer.echo(said("sum", language, played=len(rows), total=total, failed=len(failed)))
     for row in failed[:10]:
         found = row.violations[0]
-        typer.echo(f"  {found.id} does not hold: {found.rule}. {found.finding}")
-        typer.echo(f"    Play it again: poslab run {file} --virtual --seed {seed} --kill-at {row.name}")
+        typer.echo("  " + said("finding", language, id=found.id, rule=found.rule, finding=found.finding))
+        command = f"poslab run {file} --virtual --seed {seed} --kill-at {row.name}"
+        typer.echo("    " + said("again", language, command=command))

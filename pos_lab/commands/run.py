@@ -32,7 +32,7 @@ class Victims(StrEnum):
 @app.command()
 def run(
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE...", help="Scenarios, or folders of them; - reads one.")
+        list[str] | None, typer.Argument(metavar="FILE|FOLDER...", help="Scenarios, or folders of them; - reads one.")
     ] = None,
     *,
     over: Annotated[
@@ -90,7 +90,7 @@ def run(
         tell_faults(as_json=as_json)
         return
     if not files:
-        raise typer.BadParameter("name a scenario, or a folder of them", param_hint="FILE...")
+        raise typer.BadParameter("name a scenario, or a folder of them", param_hint="FILE|FOLDER...")
     if bool(host) != bool(db):
         raise typer.BadParameter("--host and --db go together", param_hint="--host")
     if virtual and (host or over):

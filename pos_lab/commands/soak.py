@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pos_lab.commands.output import JsonOption, Status, new_app, print_json
+from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
 
 if TYPE_CHECKING:
     from pos_lab.soak.report import Report
@@ -44,6 +44,7 @@ def soak(
         typer.Option(metavar="FOLDER", help="Keep database, journals and logs in this new folder.", show_default=False),
     ] = None,
     as_json: JsonOption = False,
+    lang: LangOption,
 ) -> None:
     """Sell at real terminals in front of real hosts, kill both with SIGKILL at every bad moment, and hold the books
     against each other, the wire, and what cashiers were told: 0 passed, 1 failed.
@@ -84,11 +85,14 @@ def soak(
         tls=tls,
         serial=serial,
     )
-    report = asyncio.run(_live(setting, keep, as_json=as_json))
+    report = asyncio.run(_live(setting, keep, lang, as_json=as_json))
     if as_json:
         print_json(report.document())
     else:
-        typer.echo("\n".join([*report.lines(), *([f"evidence: {keep}"] if keep else [])]))
+        from pos_lab.soak.wording import said
+
+        kept = [said("evidence", lang.code, folder=keep)] if keep else []
+        typer.echo("\n".join([*report.lines(lang.code), *kept]))
     raise typer.Exit(Status.DONE if report.passed else Status.FAILED)
 
 
@@ -111,13 +115,15 @@ def _place(keep: Path | None, database: Path) -> Iterator[Path]:
                 left.unlink(missing_ok=True)
 
 
-async def _live(setting: Setting, keep: Path | None, *, as_json: bool) -> Report:
+async def _live(setting: Setting, keep: Path | None, lang: Lang, *, as_json: bool) -> Report:
     """Live it in a folder of its own, which is made once a signal can no longer end this process before it goes."""
     from pos_lab.soak.soak import Soak
+    from pos_lab.soak.wording import said
 
     def tell(kill: int) -> None:
         if not as_json and sys.stderr.isatty():
-            typer.echo(f"\r{kill} of {setting.kills} kills, {len(soaking.found)} findings", err=True, nl=False)
+            told = said("progress", lang.code, kill=kill, kills=setting.kills, found=len(soaking.found))
+            typer.echo(f"\r{told}", err=True, nl=False)
             if kill == setting.kills:
                 typer.echo("", err=True)
 

@@ -56,6 +56,9 @@ def terminal(
     refurbish: Annotated[
         bool, typer.Option("--refurbish", help="First make it a new device, as the depot does: no key, no memory.")
     ] = False,
+    lose_unsettled: Annotated[
+        bool, typer.Option("--lose-unsettled", help="With --refurbish: also where its memory holds unsettled money.")
+    ] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for a reply.")] = 30.0,
     believe_declines: Annotated[
         bool, typer.Option(help="Believe a decline without a MAC, as many hosts send it.")
@@ -107,6 +110,8 @@ def terminal(
         if do is not None:
             raise typer.BadParameter("has no use beside --do", param_hint="--console")
     check(connect)
+    if lose_unsettled and not refurbish:
+        raise typer.BadParameter("has no use without --refurbish", param_hint="--lose-unsettled")
     card = KeyCard.read(key_card) if key_card else None
     given = {"serial_number": serial_number, "model": model, "terminal_id": terminal_id, "merchant_id": merchant_id}
     for name, value in given.items():
@@ -126,6 +131,7 @@ def terminal(
             state=state or Path(f"till-{given['serial_number']}"),
             forgetful=forgetful,
             refurbish=refurbish,
+            lose_unsettled=lose_unsettled,
             reply_timeout_s=timeout,
             believe_declines=believe_declines,
             flows=do,
@@ -149,6 +155,7 @@ async def _run(
     state: Path,
     forgetful: bool,
     refurbish: bool,
+    lose_unsettled: bool,
     reply_timeout_s: float,
     believe_declines: bool,
     flows: list[str] | None,
@@ -161,7 +168,9 @@ async def _run(
     from firmware_sim.models import find_model
     from pos_lab.vendor import VENDOR_PUBLIC_KEY, make_image
     from pos_lab.wall_clock import fresh_bytes, wall_clock
+    from protocol.money import yuan
     from terminal.app import Terminal
+    from terminal.journal import read_book
     from terminal.settings import Settings
 
     model = find_model(given["model"])
@@ -178,6 +187,12 @@ async def _run(
     hardware.network = network
     try:
         if refurbish:
+            unsettled = () if lose_unsettled else read_book(hardware.power_on().nvram).unsettled
+            if unsettled:
+                total = yuan(sum(row.amount_fen for row in unsettled))
+                what = f"would lose {len(unsettled)} transaction{'s' * (len(unsettled) > 1)} of {total} yuan in all"
+                hint = "settle first, or add --lose-unsettled"
+                raise typer.BadParameter(f"{what}, which nobody has settled: {hint}", param_hint="--refurbish")
             hardware.refurbish()
         try:
             settings = Settings(

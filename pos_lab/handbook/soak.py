@@ -29,5 +29,5 @@ def soak() -> str:
         "## What a serial cable does to bytes",
         ", ".join(map(code, NOISES)),
         "## What cannot be asked of real processes",
-        table(("event that there is none of", "why"), [(code(name), why) for name, why in UNASKED.items()]),
+        table(("event that there is none of", "why"), [(code(name), why.en) for name, why in UNASKED.items()]),
     )

@@ -6,8 +6,10 @@ Rules owned here: the figures and their defaults; shares of behaviours count aga
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
@@ -17,10 +19,10 @@ from host.campaign import STEP_DAYS
 from host.errors import AdminError
 from host.policy import DAY_S, Line, Policy, Section
 from host.written import Count, DurationS, Flag, Level, ModelId, Moment, SpanS, mistake, moment_at
-from pos_lab.scenario.errors import ScenarioErrors
+from pos_lab.scenario.errors import ScenarioError, ScenarioErrors
 from pos_lab.scenario.files import shipped
 from pos_lab.scenario.loader import load_mapping
-from pos_lab.scenario.source import Entries, compose, read_text
+from pos_lab.scenario.source import Entries, Place, compose, read_text
 
 TITLE: Final = "rehearsal"
 LIST: Final = "retirement/models_to_retire.csv"
@@ -35,6 +37,18 @@ ON_WIRE: Final = 100
 TERMINALS_MAX: Final = 100_000
 DAYS_MAX: Final = 3_650
 SALES_MAX: Final = 1_000
+PLACES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "successor": ("fleet", "successor"),
+        "capacity": ("course", "capacity"),
+        "waves": ("course", "waves"),
+        "plan_dates": ("course",),
+        "too_soon": ("course", "stop"),
+        "blocklist": ("models",),
+        "sign_on": ("policy",),
+    }
+)
+"""Why a rehearsal is refused -> the keys in its file that lead to what is wrong."""
 _BEGINS: Final = moment_at("2026-03-02")
 
 
@@ -147,6 +161,17 @@ def is_rehearsal(path: str) -> bool:
 def lists_of(path: str, rehearsal: Rehearsal) -> tuple[str, ...]:
     """The files of models that a rehearsal names, which lie where it lies."""
     return tuple(str(Path(path).parent / name) for name in rehearsal.models)
+
+
+def refused_at(path: str, error: AdminError) -> ScenarioErrors:
+    """What a rehearsal is refused for, at the place in its file that is to be changed (PLACES)."""
+    node, _ = compose(read_text(path), path)
+    place = Place(1, 1, "")
+    for key in PLACES.get(error.code, ()):
+        if not isinstance(node, Entries) or key not in node:
+            break
+        place, node = node.key_places[key], node[key]
+    return ScenarioErrors([ScenarioError(path, place.line, place.column, place.path, error.message, error.hint)])
 
 
 def load_list(files: tuple[str, ...]) -> Listed:

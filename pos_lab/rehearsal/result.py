@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from pos_lab.rehearsal.fleet import Shop, build
 from pos_lab.rehearsal.office import Office
 from pos_lab.rehearsal.plan import Listed, Rehearsal
 from pos_lab.rehearsal.play import HOUR_S, Play
+from pos_lab.rehearsal.till import Unexpected
 from pos_lab.sim.chance import Streams
 
 Document = dict[str, Any]
@@ -46,8 +48,22 @@ class Outcome:
 def rehearse(rehearsal: Rehearsal, models: Listed, seed: int, told: Callable[[int], None]) -> Outcome:
     """Play one rehearsal; ``told`` hears the number of each day that is over.
 
-    Raises AdminError where the host does not take the plan, Unexpected where a till cannot sign on.
+    Raises AdminError where the host does not take the plan, or does not let a till sign on.
     """
+    with _begun(rehearsal, models, seed) as play:
+        play.live(told)
+        checks = tuple(examine(play))
+        return Outcome(_document(play, models, seed, checks), checks)
+
+
+def validate(rehearsal: Rehearsal, models: Listed) -> None:
+    """Set one up to the morning of its first day, and play nothing of it. Raises what ``rehearse`` does."""
+    with _begun(rehearsal, models, seed=0):
+        pass
+
+
+@contextmanager
+def _begun(rehearsal: Rehearsal, models: Listed, seed: int) -> Iterator[Play]:
     if rehearsal.fleet.successor in models.names:
         raise AdminError(
             f"{rehearsal.fleet.successor} is on the list itself", hint="another successor", code="successor"
@@ -55,13 +71,19 @@ def rehearse(rehearsal: Rehearsal, models: Listed, seed: int, told: Callable[[in
     streams = Streams(seed)
     office = Office(streams.of("host").randbytes, rehearsal.policy, rehearsal.begins_at)
     try:
-        play = Play(office, rehearsal, models, build(office, rehearsal, models, streams), streams)
+        play = Play(office, rehearsal, models, _built(office, rehearsal, models, streams), streams)
         play.begin()
-        play.live(told)
-        checks = tuple(examine(play))
-        return Outcome(_document(play, models, seed, checks), checks)
+        yield play
     finally:
         office.close()
+
+
+def _built(office: Office, rehearsal: Rehearsal, models: Listed, streams: Streams) -> list[Shop]:
+    try:
+        return build(office, rehearsal, models, streams)
+    except Unexpected as error:
+        hint = "the rules must let the tills of the first day sign on"
+        raise AdminError(str(error), hint=hint, code="sign_on") from None
 
 
 def tables(document: Document) -> dict[str, str]:

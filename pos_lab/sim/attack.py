@@ -191,9 +191,11 @@ def _other_command(lane: Lane, data: bytes) -> None:
             return message
         known = lane.network.documents
         choices = [*known, *(_changed(each, lane.chance) for each in known)]
-        return (
-            message.with_fields({F.PAYLOAD: pack_tags([("CM", lane.chance.choice(choices))])}) if choices else message
-        )
+        if not choices:
+            return message
+        told = unpack_tags(message.octets(F.PAYLOAD), field=F.PAYLOAD) if message.has(F.PAYLOAD) else {}
+        other = told | {"CM": lane.chance.choice(choices)}  # and whatever proof came with the one that was fetched
+        return message.with_fields({F.PAYLOAD: pack_tags(other.items())})
 
     lane.send(_altered(data, alter))
 

@@ -134,11 +134,6 @@ ELSEWHERE: Final[Mapping[str, Elsewhere]] = MappingProxyType(
             "who edits the database by hand is told by its chain",
             "host/store/test_chain.py::test_an_altered_row_is_found",
         ),
-        "O14": Elsewhere(
-            "rows that somebody deleted: the books are not to agree",
-            "terminal/test_settle.py::test_what_differs_is_uploaded "
-            "host/handlers/test_settle.py::test_errors_that_cancel_out_in_the_sums_show_in_the_digest",
-        ),
         "A05": Elsewhere(
             "every re-encoding of a message, under its MAC",
             "protocol/test_codec.py::test_the_mac_covers_the_bytes_that_arrived",

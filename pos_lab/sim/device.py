@@ -19,6 +19,7 @@ from firmware_sim.boot import Outcome as Boot
 from firmware_sim.errors import BootFailed, DeviceError, NvramCorrupt, SecureModuleError
 from firmware_sim.faults import FAULT_POINTS
 from firmware_sim.power import Phase, PowerLost
+from pos_lab.cashier import PIN
 from terminal.app import Terminal
 from terminal.errors import JournalUnreadable, TransitionRefused
 from terminal.outcome import Outcome
@@ -37,7 +38,6 @@ BOOTS_MAX: Final = 20
 LASTING: Final = frozenset({"journal.erase_fails", "secure_module.tamper", "firmware.trial_crashes"})
 PART_FAULTS: Final = tuple(name for name, point in FAULT_POINTS.items() if point.takes(None) and name not in LASTING)
 """What can be armed and leaves the device as it was; what lasts is a row of DEVICE_FAULTS."""
-PIN: Final = "123456"
 _HOUR_S: Final = 3_600
 
 
@@ -60,6 +60,7 @@ class Device:
         self.chance = chance
         self.is_watched = False
         self.last_sent = b""
+        self._paper_read = 0
         self._told = told
         self._strikes: Callable[[str], bool] = _never
         self._terminal: Terminal | None = None
@@ -120,6 +121,7 @@ class Device:
         except PowerLost:
             outcome = None
         finally:
+            self._read_paper()
             for told in terminal.told[seen:]:
                 self._told(self, told, words)
         if not self.hardware.power.is_on:
@@ -156,6 +158,13 @@ class Device:
         if self.is_watched:
             self.world.examiner.look_at(self.settings.terminal_id)
         self.world.examiner.look_at_device(self.serial_number)
+
+    def _read_paper(self) -> None:
+        """What has come out of the printer since is in somebody's hands."""
+        lines = self.hardware.paper[self._paper_read :]
+        self._paper_read += len(lines)
+        if self.is_watched:
+            self.world.examiner.printed(self.settings.terminal_id, lines)
 
     def pull(self) -> None:
         """The plug is pulled."""

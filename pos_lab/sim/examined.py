@@ -16,6 +16,7 @@ from firmware_sim.line import Direction
 from firmware_sim.power import PowerLost
 from host.errors import AdminError
 from host.policy import Policy
+from pos_lab.cashier import as_told
 from pos_lab.scenario.model import CHAPTER, CastMember, Scenario, Step, StepSpec
 from pos_lab.scenario.runner import Play
 from pos_lab.scenario.story import StepResult
@@ -44,8 +45,6 @@ REPLACED: Final = "replaced"
 """The state of a device that has given its till to another."""
 ENDS: Final = frozenset(row.id for row in INVARIANTS if row.phase == "quiet")
 """What is asked once everything is settled."""
-UNTOLD: Final = frozenset({"upload", "reprint", "print", "signature"})
-"""Flows that say nothing new about a transaction."""
 
 
 class ExaminedWorld(ScenarioWorld):
@@ -95,7 +94,7 @@ class ExaminedWorld(ScenarioWorld):
         """A cashier was told something."""
         super().told(name, outcome)
         self.results[outcome.result] = self.results.get(outcome.result, 0) + 1
-        if result := as_told(outcome) if self._is_till(name) else "":
+        if self._is_till(name) and (result := as_told(outcome.flow, outcome.result, outcome.stan)):
             terminal_id = self.devices[name].member.terminal_id
             self.examiner.told(Told(terminal_id, outcome.flow, result, outcome.stan, outcome.amount_fen))
 
@@ -221,12 +220,3 @@ async def play_all(built: ExaminedWorld, scenario: Scenario, steps: Mapping[str,
     ]
     await built.conclude()
     return results
-
-
-def as_told(outcome: Outcome) -> str:
-    """How a cashier takes an outcome: approved, refused, reversed, unknown; "" where it is about no transaction."""
-    if outcome.flow == "reverse" and outcome.stan and outcome.is_good:
-        return "unknown" if outcome.result == "unknown" else "reversed"
-    if outcome.flow in UNTOLD or not outcome.stan or outcome.result not in ("approved", "refused", "unknown"):
-        return ""
-    return outcome.result

@@ -34,6 +34,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         uart.STUCK: Kind("U13", "flow control lets nothing through for a while"),
         **{name: Kind(row.rows, row.english) for name, row in DEVICE_FAULTS.items()},
         **{name: Kind(row.rows, row.english) for name, row in PLOTS.items()},
+        "operator.clears": Kind("O14", "a supervisor drops a reversal that waits, and leaves it to the settlement"),
         CUT_AGAIN: Kind("T08 T17 A11", "the plug is pulled again while the device recovers"),
         "host.crash_before_commit": Kind("H01 H04", "the host dies before a commit"),
         "host.crash_after_commit": Kind("H02", "the host dies behind a commit, before the replies"),

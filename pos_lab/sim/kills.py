@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from firmware_sim.power import Cut, Phase, PowerLost, cuts
 from host.policy import Policy
 from pos_lab.scenario.loader import load_scenario
-from pos_lab.scenario.model import CHAPTER, Scenario, Step
+from pos_lab.scenario.model import CHAPTER, Language, Scenario, Step
 from pos_lab.scenario.runner import Play
 from pos_lab.scenario.steps import STEPS
 from pos_lab.sim.chance import Streams
@@ -27,6 +27,7 @@ from pos_lab.sim.loop import Deadlocked, SimLoop, run_virtual
 from pos_lab.sim.occasions import HOST
 from pos_lab.sim.run import silence
 from pos_lab.sim.scenario_world import RECEIVED, REPLIED, SHOWN, opened
+from pos_lab.sim.wording import name_told, result_told, said, state_told
 from protocol.money import yuan
 from terminal.outcome import Outcome
 
@@ -35,6 +36,44 @@ COMMITS: Final = {"host.crash_before_commit": "host.before_commit", "host.crash_
 """Kind of fault -> the point of the host that it is."""
 NOTICED: Final = frozenset({RECEIVED, SHOWN, REPLIED, *COMMITS.values()})
 """Points that have nothing before them and no middle."""
+
+
+class Said(NamedTuple):
+    """How a flow ended, as the cashier was told."""
+
+    flow: str
+    result: str
+
+    def told(self, language: Language) -> str:
+        """In words."""
+        return f"{name_told(self.flow, language)} {result_told(self.result, language)}"
+
+
+class Standing(NamedTuple):
+    """A transaction as it stands at the terminal and at the host, "" where it is not there."""
+
+    kind: str
+    amount_fen: int
+    till: str
+    host: str
+
+    def told(self, language: Language) -> str:
+        """In words."""
+        states = " / ".join(state_told(state, language) for state in (self.till, self.host))
+        return f"{name_told(self.kind, language)} {yuan(self.amount_fen)}: {states}"
+
+
+class Progress(NamedTuple):
+    """How far a step has come: this many messages of the device, and how many answers have reached it."""
+
+    sent: int = 0
+    received: int = 0
+
+    def told(self, language: Language) -> str:
+        """In words."""
+        if self.sent > self.received:
+            return said("under_way", language, number=self.sent)
+        return said("behind", language, number=self.received) if self.received else said("first", language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +85,7 @@ class Point:
     name: str
     line: int
     verb: str
-    phase: str
+    phase: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +106,14 @@ class Row:
     """What came of one cut, or of a pair: what the cashier was told, and how the money stands in both books.
 
     ``told`` is of the step that was struck, ``then`` of the recovery; ``books`` are the transactions that the step
-    touched, each as "kind amount: terminal / host".
+    touched.
     """
 
     kill: Kill
     second: Kill | None
-    told: tuple[str, ...]
-    then: tuple[str, ...]
-    books: tuple[str, ...]
+    told: tuple[Said, ...]
+    then: tuple[Said, ...]
+    books: tuple[Standing, ...]
     violations: tuple[Violation, ...]
 
     @property
@@ -91,9 +130,9 @@ class Row:
 class Outcomes(NamedTuple):
     """``told``, ``then`` and ``books`` of a Row."""
 
-    told: tuple[str, ...] = ()
-    then: tuple[str, ...] = ()
-    books: tuple[str, ...] = ()
+    told: tuple[Said, ...] = ()
+    then: tuple[Said, ...] = ()
+    books: tuple[Standing, ...] = ()
 
 
 @dataclass(slots=True)
@@ -104,7 +143,7 @@ class Killer:
     points: list[Point] = field(default_factory=list)
     struck: list[int] = field(default_factory=list)
     step: Step | None = None
-    _messages: list[int] = field(default_factory=lambda: [0, 0])
+    _progress: Progress = field(default_factory=Progress)
 
     def happens(self, kind: str, where: str) -> bool:
         """Does the host die at this commit?"""
@@ -121,7 +160,7 @@ class Killer:
 
     def begin(self, step: Step) -> None:
         """A step begins."""
-        self.step, self._messages = step, [0, 0]
+        self.step, self._progress = step, Progress()
 
     def end(self) -> None:
         """What follows is not at risk."""
@@ -131,19 +170,13 @@ class Killer:
         if self.step is None:
             return None
         number = len(self.points) + 1
-        self.points.append(Point(number, where, name, self.step.line, self.step.verb, self._phase()))
-        self._messages[0] += name == SENT
-        self._messages[1] += name == RECEIVED
+        self.points.append(Point(number, where, name, self.step.line, self.step.verb, self._progress))
+        sent, received = self._progress
+        self._progress = Progress(sent + (name == SENT), received + (name == RECEIVED))
         due = next((phase for at, phase in self.at if at == number), None)
         if due is not None:
             self.struck.append(number)
         return due
-
-    def _phase(self) -> str:
-        sent, received = self._messages
-        if sent > received:
-            return f"message {sent} under way"
-        return f"behind reply {received}" if received else "before the first message"
 
 
 class KilledWorld(ExaminedWorld):
@@ -152,7 +185,8 @@ class KilledWorld(ExaminedWorld):
     def __init__(self, loop: SimLoop, seed: int, scenario: Scenario, killer: Killer) -> None:
         assert isinstance(scenario.policy, Policy)
         self.killer = killer
-        self.said: list[str] = []
+        self.said: list[Said] = []
+        self._is_struck = False
         self.outcome = Outcomes()
         super().__init__(loop, seed, scenario.policy, killer)
 
@@ -165,7 +199,7 @@ class KilledWorld(ExaminedWorld):
     def told(self, name: str, outcome: Outcome) -> None:
         """A cashier was told something."""
         super().told(name, outcome)
-        self.said.append(" ".join(filter(None, (outcome.flow, outcome.result))))
+        self.said.append(Said(outcome.flow, outcome.result))
 
     async def live(self, scenario: Scenario) -> None:
         """Play the scenario, and write down what was told and how the books stood after what was struck."""
@@ -176,11 +210,11 @@ class KilledWorld(ExaminedWorld):
             before, told = self._books(), len(self.said)
             self.killer.begin(step)
             await self.play_on(play, index, step)
-            if self.killer.struck and not self.outcome.told:
-                heard = len(self.said)
+            if self.killer.struck and not self._is_struck:
+                self._is_struck, heard = True, len(self.said)
                 await self._recover(play, index, step)
-                touched = {name: spelt for name, spelt in self._books().items() if before.get(name) != spelt}
-                told_then = (tuple(self.said[told:heard]) or ("nothing",), tuple(self.said[heard:]))
+                touched = {name: stands for name, stands in self._books().items() if before.get(name) != stands}
+                told_then = (tuple(self.said[told:heard]), tuple(self.said[heard:]))
                 self.outcome = Outcomes(*told_then, tuple(touched.values()))
             self.killer.end()
         await self.conclude()
@@ -200,7 +234,7 @@ class KilledWorld(ExaminedWorld):
         if not hasattr(step.arguments, "amount"):
             await self.play_on(play, index, step)
 
-    def _books(self) -> dict[tuple[str, str, str], str]:
+    def _books(self) -> dict[tuple[str, str, str], Standing]:
         """Every transaction as both books have it."""
         evidence = self.examiner.evidence
         theirs = {
@@ -211,8 +245,7 @@ class KilledWorld(ExaminedWorld):
             row, ours = theirs.get(name), evidence.row(name)
             kind = row.kind if row else ours["kind"]
             amount_fen = row.amount_fen if row else ours["amount_fen"]
-            states = f"{row.state if row else 'not there'} / {ours.get('state', 'not there')}"
-            books[name] = f"{kind} {yuan(amount_fen)}: {states}"
+            books[name] = Standing(kind, amount_fen, row.state if row else "", str(ours.get("state", "")))
         return books
 
 

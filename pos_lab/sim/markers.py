@@ -45,6 +45,7 @@ MARKERS: Final[Mapping[str, str]] = MappingProxyType(
         "signature_resent": "a signature is uploaded again",
         "offline_uploaded": "an offline sale is booked by the host",
         "journal_was_full": "a sale is refused because the journal is full",
+        "books_differed": "a batch whose books differ is uploaded, and the difference written down",
         "chip_declined_approval": "a chip declines what its issuer approved",
         "clock_was_wrong": "a terminal adopts the host's time",
     }

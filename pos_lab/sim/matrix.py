@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,20 +18,22 @@ from pos_lab.page.page import render
 from pos_lab.scenario.model import Language, Text
 from pos_lab.scenario.report.wording import LABELS
 from pos_lab.sim import kills
+from pos_lab.sim.wording import said
 
-COLUMNS: Final[Mapping[str, Callable[[kills.Row], str]]] = MappingProxyType(
+Column = Callable[[kills.Row, Language], str]
+COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(
     {
-        "cut": lambda row: row.name,
-        "line": lambda row: str(row.kill.point.line),
-        "step": lambda row: row.kill.point.verb,
-        "phase": lambda row: row.kill.point.phase,
-        "where": lambda row: row.kill.point.where,
-        "point": lambda row: row.kill.point.name,
-        "told": lambda row: "; ".join(row.told),
-        "then": lambda row: "; ".join(row.then),
-        "books": lambda row: "; ".join(row.books),
-        "verdict": lambda row: row.verdict,
-        "findings": lambda row: "; ".join(found.finding for found in row.violations),
+        "cut": lambda row, _: row.name,
+        "line": lambda row, _: str(row.kill.point.line),
+        "step": lambda row, _: row.kill.point.verb,
+        "phase": lambda row, language: row.kill.point.phase.told(language),
+        "where": lambda row, _: row.kill.point.where,
+        "point": lambda row, _: row.kill.point.name,
+        "told": lambda row, language: _listed(row.told, language) or said("nothing", language),
+        "then": lambda row, language: _listed(row.then, language),
+        "books": lambda row, language: _listed(row.books, language),
+        "verdict": lambda row, _: row.verdict,
+        "findings": lambda row, _: "; ".join(found.finding for found in row.violations),
     }
 )
 HEADS: Final = (
@@ -55,15 +57,18 @@ class Line:
 
     rows: tuple[kills.Row, ...]
 
-    @property
-    def group(self) -> tuple[str, ...]:
+    def group(self, language: Language) -> tuple[str, ...]:
         """Line, step and phase."""
-        return tuple(COLUMNS[name](self.rows[0]) for name in _GROUPED)
+        return tuple(COLUMNS[name](self.rows[0], language) for name in _GROUPED)
+
+    def outcome(self, language: Language) -> tuple[str, ...]:
+        """What was told, what then, the books, the verdict."""
+        return tuple(COLUMNS[name](self.rows[0], language) for name in _OUTCOME)
 
     @property
-    def outcome(self) -> tuple[str, ...]:
-        """What was told, what then, the books, the verdict."""
-        return tuple(COLUMNS[name](self.rows[0]) for name in _OUTCOME)
+    def holds(self) -> bool:
+        """Does every invariant?"""
+        return not self.rows[0].violations
 
     @property
     def cuts(self) -> str:
@@ -81,7 +86,7 @@ def lines(rows: Sequence[kills.Row]) -> list[Line]:
     """The lines of the table, in the order of the run."""
     merged: dict[tuple[str, ...], list[kills.Row]] = {}
     for row in rows:
-        key = tuple(COLUMNS[name](row) for name in (*_GROUPED, *_OUTCOME))
+        key = tuple(COLUMNS[name](row, "en") for name in (*_GROUPED, *_OUTCOME))
         merged.setdefault(key, []).append(row)
     return sorted((Line(tuple(found)) for found in merged.values()), key=_position)
 
@@ -91,24 +96,24 @@ def _position(line: Line) -> tuple[int, int]:
     return point.line, point.number
 
 
-def text(rows: Sequence[kills.Row]) -> Iterator[str]:
+def text(rows: Sequence[kills.Row], language: Language) -> Iterator[str]:
     """The table for a terminal."""
     step, phase = "", ""
     for line in lines(rows):
-        number, verb, passed = line.group
-        if step != (heading := f"line {number}: {verb}"):
+        number, verb, passed = line.group(language)
+        if step != (heading := said("step", language, line=number, verb=verb)):
             step, phase = heading, ""
             yield step
         if phase != passed:
             phase = passed
             yield f"  {phase}"
-        told, then, books, verdict = line.outcome
+        told, then, books, verdict = line.outcome(language)
         yield f"    {line.cuts:28} {line.points}"
-        yield f"      told: {told}" + (f" → {then}" if then else "")
+        yield f"      {said('told', language, told=told)}" + (f" → {then}" if then else "")
         if books:
-            yield f"      books (terminal / host): {books}"
-        if verdict != "ok":
-            yield f"      DOES NOT HOLD: {verdict}"
+            yield f"      {said('books', language, books=books)}"
+        if not line.holds:
+            yield f"      {said('violated', language, verdict=verdict)}"
 
 
 def document(file: str, seed: int, rows: Sequence[kills.Row], *, cuts: int) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def document(file: str, seed: int, rows: Sequence[kills.Row], *, cuts: int) -> d
         "played": len(rows),
         "passed": not violated,
         "violated": len(violated),
-        "rows": [{name: column(row) for name, column in COLUMNS.items()} for row in rows],
+        "rows": [{name: column(row, "en") for name, column in COLUMNS.items()} for row in rows],
     }
 
 
@@ -130,7 +135,7 @@ def as_csv(rows: Sequence[kills.Row]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([column(row) for column in COLUMNS.values()] for row in rows)
+    writer.writerows([column(row, "en") for column in COLUMNS.values()] for row in rows)
     return out.getvalue()
 
 
@@ -145,10 +150,16 @@ def as_html(file: str, rows: Sequence[kills.Row], language: Language = "en") -> 
         file=file,
         played=len(rows),
         violated=sum(1 for row in rows if row.violations),
-        told=[(_cells(line), line.outcome[-1] == "ok") for line in lines(rows)],
+        told=[(_cells(line), line.holds) for line in lines(rows)],
     )
 
 
-def _cells(line: Line) -> tuple[str, ...]:
-    number, verb, phase = line.group
-    return (line.cuts, line.points, f"{number} {verb}", phase, *line.outcome)
+def _cells(line: Line) -> list[Text]:
+    (number, verb, zh), (_, _, en) = line.group("zh"), line.group("en")
+    same = [Text(zh=each, en=each) for each in (line.cuts, line.points, f"{number} {verb}")]
+    pairs = zip((zh, *line.outcome("zh")), (en, *line.outcome("en")), strict=True)
+    return [*same, *(Text(zh=chinese, en=english) for chinese, english in pairs)]
+
+
+def _listed(told: Iterable[kills.Said | kills.Standing], language: Language) -> str:
+    return "; ".join(each.told(language) for each in told)

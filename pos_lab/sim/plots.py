@@ -9,9 +9,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from pos_lab.cashier import PIN
 from pos_lab.sim.acquirer import ADDRESS, BACKUP_ADDRESS
 from pos_lab.sim.attack import STRANGERS, intrude
-from pos_lab.sim.device import PIN
 
 if TYPE_CHECKING:
     from pos_lab.sim.device import Device

@@ -78,16 +78,18 @@ _ADVERSARY: Final[Mapping[str, float]] = {
     "operator.removes": 0.02,
     "net.lost": 0.05,
 }
+_PEOPLE: Final[Mapping[str, float]] = {"operator.clears": 0.50}
 
 PROFILES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
         "calm": {},
-        "network": _NET,
+        "network": {**_NET, **_PEOPLE},
         "power": {**_POWER, "net.lost": 0.05},
         "storage": {**_STORAGE, "net.lost": 0.05},
         "adversary": {**_ADVERSARY, "net.duplicated": 0.10},
         "everything": {
-            kind: highest * TOGETHER for kind, highest in {**_NET, **_POWER, **_STORAGE, **_ADVERSARY}.items()
+            kind: highest * TOGETHER
+            for kind, highest in {**_NET, **_POWER, **_STORAGE, **_ADVERSARY, **_PEOPLE}.items()
         },
     }
 )

@@ -147,7 +147,9 @@ class ScenarioWorld(World):
             sometimes=_uncounted,
         )
         self.examiner = self.host.examiner = Examiner(
-            self.host.database.driver, now_s=lambda: int(self.now().timestamp())
+            self.host.database.driver,
+            now_s=lambda: int(self.now().timestamp()),
+            completion_percent=policy.preauth.completion_percent,
         )
         self._heard: dict[str, tuple[list[Outcome], int]] = {}
         super().__init__(lambda: self.host.store, "", self.streams.of("fresh").randbytes)

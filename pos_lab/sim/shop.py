@@ -1,22 +1,22 @@
 """A shop: one till with its device, and the cashier who sells, makes mistakes and remembers what the till said.
 
-Rules owned here: a cashier knows slips and nothing else, and does what the till says must be done first (REMEDIES);
-what is due at the device itself (a swap, a key card, a device that is broken) goes before the next customer. TABLE
-INTENTS: what cashiers do, how often, and the words they key in.
+Rules owned here: a cashier does what the till says must be done first (REMEDIES); what is due at the device itself (a
+swap, a key card, a device that is broken) goes before the next customer. TABLE INTENTS: what cashiers do, how often,
+and the words they key in.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from firmware_sim.models import Model
+from pos_lab.cashier import PIN, Drawer, Intents, as_told, completed, drawn_flow, held, nothing, payment_code
 from pos_lab.sim.checker.evidence import Told
-from pos_lab.sim.device import PIN, Device
+from pos_lab.sim.device import Device
 from pos_lab.sim.moving import OUT_OF_ORDER, Moving
 from protocol.money import yuan
 from terminal.outcome import Outcome
@@ -48,6 +48,9 @@ REMEDIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """Why a till sells nothing now -> what a cashier does about it."""
+PENDING: Final = "terminal.reversal_pending"
+CLEARS: Final = "operator.clears"
+"""Why a till does nothing before a reversal is done, and the fault by which a supervisor drops it there and then."""
 SEEN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "terminal.announcement_unread": "announcement_stops_sale",
@@ -56,34 +59,6 @@ SEEN: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Reason -> marker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slip:
-    """What a cashier keeps of an approved transaction."""
-
-    flow: str
-    stan: str
-    rrn: str
-    amount_fen: int
-    card: str
-    auth_id: str
-    date: str
-
-
-@dataclass(slots=True)
-class Drawer:
-    """The slips of a shop, newest last, without those that were taken back."""
-
-    slips: list[Slip] = field(default_factory=list)
-
-    def some(self, chance: Random, *flows: str) -> Slip | None:
-        """One of these flows, rather a new one, None where there is none."""
-        found = [slip for slip in self.slips if slip.flow in flows]
-        return chance.choice(found[-5:]) if found else None
-
-
-Words = Callable[["Shop"], tuple[str, ...] | None]
 
 
 def _paying(shop: Shop) -> tuple[str, ...]:
@@ -107,21 +82,11 @@ def _refunded(shop: Shop) -> tuple[str, ...] | None:
     slip = shop.drawer.some(shop.chance, "sale")
     if slip is None:
         return None
-    amount_fen = shop.chance.choice((slip.amount_fen, max(1, slip.amount_fen // 2), slip.amount_fen + 1))
-    return yuan(amount_fen), slip.card, slip.rrn, slip.date
+    return slip.refund(shop.chance.choice((slip.amount_fen, slip.share_fen(50), slip.amount_fen + 1)))
 
 
 def _held(shop: Shop) -> tuple[str, ...] | None:
-    slip = shop.drawer.some(shop.chance, "preauth")
-    if slip is None:
-        return None
-    share = shop.chance.choice((100, 100, 50, 115, 116))
-    return yuan(max(1, slip.amount_fen * share // 100)), slip.card, slip.auth_id, slip.date
-
-
-def _completed(shop: Shop) -> tuple[str, ...] | None:
-    slip = shop.drawer.some(shop.chance, "completion")
-    return (slip.stan,) if slip else None
+    return held(shop, (100, 100, 50, 115, 116))
 
 
 def _tipped(shop: Shop) -> tuple[str, ...] | None:
@@ -130,17 +95,13 @@ def _tipped(shop: Shop) -> tuple[str, ...] | None:
 
 
 def _scanned(shop: Shop) -> tuple[str, ...]:
-    code = f"62{shop.chance.randrange(10**17):017d}"
+    code = payment_code(shop.chance)
     return yuan(shop.amount_fen()), code
-
-
-def _nothing(shop: Shop) -> tuple[str, ...]:
-    return ()
 
 
 def _held_more(shop: Shop) -> tuple[str, ...] | None:
     slip = shop.drawer.some(shop.chance, "preauth")
-    return (yuan(shop.chance.randint(1, 5_000)), slip.card, slip.auth_id, slip.date, PIN) if slip else None
+    return (*slip.about_hold(shop.chance.randint(1, 5_000)), PIN) if slip else None
 
 
 def _sold_offline(shop: Shop) -> tuple[str, ...] | None:
@@ -164,7 +125,7 @@ def _entered(shop: Shop) -> tuple[str, ...]:
     return ("",)
 
 
-INTENTS: Final[Mapping[str, tuple[int, Words]]] = MappingProxyType(
+INTENTS: Final[Intents[Shop]] = MappingProxyType(
     {
         "sale": (120, _paying),
         "void": (18, _voided),
@@ -174,27 +135,27 @@ INTENTS: Final[Mapping[str, tuple[int, Words]]] = MappingProxyType(
         "completion": (6, _held),
         "completion_advice": (2, _held),
         "preauth_void": (2, _held),
-        "completion_void": (2, _completed),
+        "completion_void": (2, completed),
         "offline_sale": (8, _small),
         "offline_adjustment": (2, _sold_offline),
         "tip_adjustment": (4, _tipped),
         "qr_sale": (4, _scanned),
         "balance": (1, _carded),
-        "settle": (10, _nothing),
-        "sign_in": (5, _nothing),
-        "sign_off": (1, _nothing),
-        "cashier_sign_in": (1, _nothing),
-        "reverse": (4, _nothing),
-        "reprint": (2, _nothing),
-        "echo": (1, _nothing),
-        "status": (1, _nothing),
-        "commands": (3, _nothing),
-        "notices": (1, _nothing),
-        "why": (1, _nothing),
-        "update": (3, _nothing),
+        "settle": (10, nothing),
+        "sign_in": (5, nothing),
+        "sign_off": (1, nothing),
+        "cashier_sign_in": (1, nothing),
+        "reverse": (4, nothing),
+        "reprint": (2, nothing),
+        "echo": (1, nothing),
+        "status": (1, nothing),
+        "commands": (3, nothing),
+        "notices": (1, nothing),
+        "why": (1, nothing),
+        "update": (3, nothing),
         "download": (1, _fetched),
         "acknowledge": (1, _entered),
-        "pause": (1, _nothing),
+        "pause": (1, nothing),
         "training": (1, _switched),
     }
 )
@@ -225,6 +186,7 @@ class Shop:
         self.exchange_due = False
         self.is_closed = False
         self.device: Device
+        self._supervisor = world.streams.of(f"supervisor.{name}")
         self._unsent_signature = False
         self._renewed = False
 
@@ -268,14 +230,12 @@ class Shop:
 
     async def work(self, intents: int) -> None:
         """A day: one intent after the other, what is due at the device in between."""
-        flows = list(INTENTS)
-        weights = [weight for weight, _ in INTENTS.values()]
         for _ in range(intents):
             await asyncio.sleep(self.chance.expovariate(1 / THINK_S))
             if self.is_closed:
                 return
             is_due = self.chance.random() < ERRAND
-            flow = self.chance.choices(flows, weights)[0]
+            flow = drawn_flow(INTENTS, self.chance)
             words = INTENTS[flow][1](self)
             name = self.world.ledger.intends(self.name)
             if not name:
@@ -292,6 +252,8 @@ class Shop:
     async def play(self, flow: str, *words: str) -> Outcome | None:
         """Let the cashier do something, and what the till says is to be done first; None where the power went."""
         outcome = await self._play(flow, *words)
+        if outcome is not None and outcome.reason == PENDING and self._is_given_up():
+            await self._play("clear_reversal")
         if outcome is not None and outcome.reason in REMEDIES and outcome.flow != REMEDIES[outcome.reason][0]:
             await self._play(*REMEDIES[outcome.reason])
         return outcome
@@ -349,28 +311,17 @@ class Shop:
         self.world.note(self.name, "told", told)
         if device is not self.device:
             return
-        result = outcome.result
-        if outcome.flow == "reverse" and outcome.stan and outcome.is_good:
-            result = "unknown" if outcome.result == "unknown" else "approved"
-            self._told(outcome, "reversed")
-        elif outcome.flow in ("upload", "reprint", "print", "signature"):
-            pass
-        elif outcome.stan and result in ("approved", "refused", "unknown"):
-            self._told(outcome, result)
+        if result := as_told(outcome.flow, outcome.result, outcome.stan):
+            self.world.examiner.told(Told(self.terminal_id, outcome.flow, result, outcome.stan, outcome.amount_fen))
         self._notice(outcome)
         if outcome.result == "approved" and outcome.flow in INTENTS:
-            card = words[1] if len(words) > 1 else ""
-            detail = outcome.detail
-            self.drawer.slips.append(
-                Slip(
-                    outcome.flow,
-                    outcome.stan,
-                    outcome.rrn,
-                    outcome.amount_fen,
-                    card,
-                    detail.get("auth_id", ""),
-                    detail.get("date", ""),
-                )
+            self.drawer.keep(
+                words,
+                flow=outcome.flow,
+                stan=outcome.stan,
+                rrn=outcome.rrn,
+                amount_fen=outcome.amount_fen,
+                detail=outcome.detail,
             )
 
     def _notice(self, outcome: Outcome) -> None:
@@ -404,13 +355,14 @@ class Shop:
             if self.device.runs_new_firmware:
                 sometimes("firmware_installed")
 
-    def _told(self, outcome: Outcome, result: str) -> None:
-        told = Told(self.terminal_id, outcome.flow, result, outcome.stan, outcome.amount_fen)
-        self.world.examiner.told(told)
-
     def _strikes(self, kind: str) -> bool:
         rate = self.rates.get(kind, 0.0)
         return bool(rate) and self.chance.random() < rate and self.world.ledger.happens(kind, self.name)
+
+    def _is_given_up(self) -> bool:
+        """Does a supervisor lose patience with a reversal that waits?"""
+        rate = self.rates.get(CLEARS, 0.0)
+        return bool(rate) and self._supervisor.random() < rate and self.world.ledger.happens(CLEARS, self.name)
 
     def heal(self) -> None:
         """Nothing fails at this shop any more."""

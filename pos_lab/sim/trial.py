@@ -20,12 +20,12 @@ from firmware_sim.board import Hardware
 from firmware_sim.line import Direction
 from firmware_sim.models import find_model
 from host.store.memory import MemoryDatabase
+from pos_lab.cashier import PIN, as_told
 from pos_lab.key_card import KeyCard
 from pos_lab.sim.chance import Streams
 from pos_lab.sim.checker.evidence import Told
 from pos_lab.sim.checker.examiner import Examiner, Violation
 from pos_lab.sim.checker.invariants import INVARIANTS
-from pos_lab.sim.examined import as_told
 from pos_lab.sim.faults import FaultLedger
 from pos_lab.sim.gateway import WeatherLoop, faulty_line, line_url, reach
 from pos_lab.sim.net import Writing
@@ -173,7 +173,7 @@ class _Till:
             flow = self._chance.choices(list(INTENTS), list(INTENTS.values()))[0]
             if flow == "sale":
                 amount = yuan(self._chance.randint(1, 30_000))
-                outcome = await self._play("sale", amount, self._chance.choice(CARDS), "123456", "initials")
+                outcome = await self._play("sale", amount, self._chance.choice(CARDS), PIN, "initials")
                 if outcome.result == "approved":
                     self._stans.append(outcome.stan)
             elif flow != "void":
@@ -200,7 +200,7 @@ class _Till:
             self._trial.results[told.result] += 1
             if not told.is_good:
                 self._trial.reasons[told.reason or told.code] += 1
-            if result := as_told(told):
+            if result := as_told(told.flow, told.result, told.stan):
                 event = Told(self.terminal_id, told.flow, result, told.stan, told.amount_fen)
                 self._trial.examiner.told(event)
         if self.terminal.reboot_due:

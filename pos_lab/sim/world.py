@@ -87,6 +87,10 @@ def _early_reversal(change: Change) -> bool:
     return change.table == "transactions" and not change.before and change.after.get("state") == "tombstone"
 
 
+def _difference(change: Change) -> bool:
+    return change.table == "differences" and not change.before
+
+
 def _plan_stops(change: Change) -> bool:
     return (
         change.table == "terminals"
@@ -99,6 +103,7 @@ SEEN_IN_LEDGER: Final[Mapping[str, Callable[[Change], bool]]] = {
     "offline_uploaded": _offline,
     "reversal_before_original": _early_reversal,
     "campaign_stopped_terminal": _plan_stops,
+    "books_differed": _difference,
 }
 """Marker -> whether a row that the host wrote shows it."""
 

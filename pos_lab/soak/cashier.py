@@ -1,45 +1,29 @@
 """A cashier at a real terminal: sells, takes back, settles, and switches the terminal on again where it went dark.
 
-Rules owned here: TABLE INTENTS, what cashiers do here and how often; a cashier knows slips and nothing else.
+Rules owned here: TABLE INTENTS, what cashiers do here and how often; who is told no waits a moment.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from random import Random
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from pos_lab.cashier import PIN, Drawer, Intents, completed, drawn_flow, held, nothing, payment_code
 from pos_lab.soak.till import TillGone, TillProcess
 from protocol.money import yuan
 
 CARDS: Final = ("debit", "debit_second:insert", "credit:insert", "credit_second", "debit_poor", "forced_96")
 CARD_WEIGHTS: Final = (40, 15, 30, 15, 2, 1)
-PIN: Final = "123456"
 SIGNATURE: Final = ""
 """The one that a cardholder makes who is not told how."""
 PAUSE_S: Final = 0.15
 """What a cashier waits who was told no."""
 DARK_S: Final = 0.2
-SLIPS_MAX: Final = 5
 TRIES: Final = 60
 RETRY_S: Final = 0.25
-
-
-class Slip(NamedTuple):
-    """What is kept of an approved transaction."""
-
-    flow: str
-    stan: str
-    rrn: str
-    amount_fen: int
-    card: str
-    auth_id: str
-    date: str
-
-
-Words = Callable[["Cashier"], tuple[str, ...] | None]
 
 
 def _paying(cashier: Cashier) -> tuple[str, ...]:
@@ -52,45 +36,29 @@ def _small(cashier: Cashier) -> tuple[str, ...]:
 
 
 def _scanned(cashier: Cashier) -> tuple[str, ...]:
-    return yuan(cashier.chance.randint(1, 50_000)), f"620000{cashier.chance.randrange(10**13):013d}", SIGNATURE
+    return yuan(cashier.chance.randint(1, 50_000)), payment_code(cashier.chance), SIGNATURE
 
 
 def _voided(cashier: Cashier) -> tuple[str, ...] | None:
-    slip = cashier.slip("sale", "qr_sale")
+    slip = cashier.drawer.some(cashier.chance, "sale", "qr_sale")
     return (slip.stan,) if slip else None
 
 
 def _refunded(cashier: Cashier) -> tuple[str, ...] | None:
-    slip = cashier.slip("sale")
-    if slip is None:
-        return None
-    share = cashier.chance.choice((100, 50, 34))
-    return yuan(max(1, slip.amount_fen * share // 100)), slip.card, slip.rrn, slip.date
+    slip = cashier.drawer.some(cashier.chance, "sale")
+    return slip.refund(slip.share_fen(cashier.chance.choice((100, 50, 34)))) if slip else None
 
 
 def _held(cashier: Cashier) -> tuple[str, ...] | None:
-    slip = cashier.slip("preauth")
-    if slip is None:
-        return None
-    share = cashier.chance.choice((100, 50, 115))
-    return yuan(max(1, slip.amount_fen * share // 100)), slip.card, slip.auth_id, slip.date, SIGNATURE
+    words = held(cashier, (100, 50, 115))
+    return (*words, SIGNATURE) if words else None
 
 
 def _let_go(cashier: Cashier) -> tuple[str, ...] | None:
-    slip = cashier.slip("preauth")
-    return (yuan(slip.amount_fen), slip.card, slip.auth_id, slip.date) if slip else None
+    return held(cashier, (100,))
 
 
-def _completed(cashier: Cashier) -> tuple[str, ...] | None:
-    slip = cashier.slip("completion")
-    return (slip.stan,) if slip else None
-
-
-def _nothing(cashier: Cashier) -> tuple[str, ...]:
-    return ()
-
-
-INTENTS: Final[Mapping[str, tuple[int, Words]]] = MappingProxyType(
+INTENTS: Final[Intents[Cashier]] = MappingProxyType(
     {
         "sale": (60, _paying),
         "void": (10, _voided),
@@ -98,13 +66,13 @@ INTENTS: Final[Mapping[str, tuple[int, Words]]] = MappingProxyType(
         "preauth": (4, _paying),
         "completion": (3, _held),
         "preauth_void": (1, _let_go),
-        "completion_void": (1, _completed),
+        "completion_void": (1, completed),
         "offline_sale": (4, _small),
         "qr_sale": (3, _scanned),
-        "settle": (5, _nothing),
-        "reverse": (2, _nothing),
-        "sign_in": (1, _nothing),
-        "echo": (1, _nothing),
+        "settle": (5, nothing),
+        "reverse": (2, nothing),
+        "sign_in": (1, nothing),
+        "echo": (1, nothing),
     }
 )
 """Flow -> how often of a hundred, and its words."""
@@ -120,38 +88,25 @@ class Cashier:
         self.name = name
         self.till: TillProcess
         self.chance = chance
+        self.drawer = Drawer()
         self.done = 0
         self.starts = 0
         self.closing = False
         self.told: list[Mapping[str, Any]] = []
         self._news = news
-        self._slips: list[Slip] = []
         self._words: tuple[str, ...] = ()
-
-    def slip(self, *flows: str) -> Slip | None:
-        """One of the latest of these flows, None where there is none."""
-        found = [slip for slip in self._slips if slip.flow in flows]
-        return self.chance.choice(found[-SLIPS_MAX:]) if found else None
 
     def keep(self, outcome: Mapping[str, Any]) -> None:
         """Remember what was said, and file the slip of what was approved."""
         self.told.append(outcome)
         if outcome["result"] == "approved" and outcome["flow"] in INTENTS:
-            card = self._words[1] if len(self._words) > 1 else ""
-            detail = outcome["detail"]
-            self._slips.append(
-                Slip(
-                    outcome["flow"], outcome["stan"], outcome["rrn"], outcome["amount_fen"], card,
-                    detail.get("auth_id", ""), detail.get("date", ""),
-                )
-            )  # fmt: skip
+            names = ("flow", "stan", "rrn", "amount_fen", "detail")
+            self.drawer.keep(self._words, **{name: outcome[name] for name in names})
 
     async def work(self) -> None:
         """One intent after the other, until the shop is ``closing``."""
-        flows = list(INTENTS)
-        weights = [weight for weight, _ in INTENTS.values()]
         while not self.closing:
-            flow = self.chance.choices(flows, weights)[0]
+            flow = drawn_flow(INTENTS, self.chance)
             words = INTENTS[flow][1](self)
             if words is not None and not await self.play(flow, *words):
                 await asyncio.sleep(PAUSE_S)

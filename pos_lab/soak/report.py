@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from pos_lab.scenario.model import Language, Text
 from pos_lab.sim.checker.examiner import Violation
+from pos_lab.sim.wording import result_told
 from pos_lab.soak.shops import Shops
+from pos_lab.soak.wording import listed, said
 
 FINDINGS_MAX: Final = 20
 """How many findings are told to people."""
@@ -32,7 +35,7 @@ class Report:
     told: Mapping[str, int]
     seen: Mapping[str, int]
     asked: Mapping[str, int]
-    unasked: Mapping[str, str]
+    unasked: Mapping[str, Text]
     violations: tuple[Violation, ...]
 
     @classmethod
@@ -76,34 +79,39 @@ class Report:
             "noises": dict(sorted(self.noises.items())),
             "told": dict(sorted(self.told.items())),
             "seen": dict(sorted(self.seen.items())),
-            "invariants": {"asked": dict(self.asked), "not_asked": dict(self.unasked)},
+            "invariants": {
+                "asked": dict(self.asked),
+                "not_asked": {name: why.en for name, why in self.unasked.items()},
+            },
             "violations": [
                 {"id": row.id, "rule": row.rule, "finding": row.finding, "books": row.books} for row in self.violations
             ],
         }
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, language: Language) -> Iterator[str]:
         """The report for people."""
-        asked = sum(1 for count in self.asked.values() if count)
-        yield (
-            f"{sum(self.kills.values())} kills in {self.lasted_s:.0f} s, {self.hosts} host processes on "
-            f"{self.database}, {self.terminals} terminal processes"
+        yield said(
+            "summary",
+            language,
+            kills=sum(self.kills.values()),
+            lasted_s=f"{self.lasted_s:.0f}",
+            hosts=self.hosts,
+            database=self.database,
+            terminals=self.terminals,
         )
-        yield "killed: " + _listed(self.kills)
+        yield said("killed", language, counts=listed(self.kills, language))
         for what, counts in (("troubles", self.troubles), ("noise", self.noises)):
             if counts:
-                yield f"{what}: {_listed(counts)}"
-        yield "cashiers were told: " + _listed(self.told)
-        yield f"{asked} invariants asked at {sum(self.seen.values())} events: " + _listed(self.seen)
+                yield said(what, language, counts=listed(counts, language))
+        told = {result_told(result, language): count for result, count in self.told.items()}
+        yield said("told", language, counts=listed(told, language))
+        asked, events = sum(1 for count in self.asked.values() if count), sum(self.seen.values())
+        yield said("asked", language, asked=asked, events=events, counts=listed(self.seen, language))
         for name, why in sorted(self.unasked.items()):
-            yield f"not asked: {name}, {why}"
+            yield said("not_asked", language, name=name, why=why.told(language))
         for violation in self.violations[:FINDINGS_MAX]:
-            yield f"{violation.id} does not hold: {violation.rule}."
+            yield said("finding", language, id=violation.id, rule=violation.rule)
             yield from (f"  {line}" for line in (violation.finding, *violation.books))
         if len(self.violations) > FINDINGS_MAX:
-            yield f"and {len(self.violations) - FINDINGS_MAX} more"
-        yield "PASSED" if self.passed else f"FAILED: {len(self.violations)} findings"
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing"
+            yield said("more", language, count=len(self.violations) - FINDINGS_MAX)
+        yield said("passed" if self.passed else "failed", language, count=len(self.violations))

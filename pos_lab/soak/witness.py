@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from pos_lab.cashier import as_told
+from pos_lab.scenario.model import Text
 from pos_lab.sim.checker.device import DeviceReader, Maker, Memory
 from pos_lab.sim.checker.evidence import Damage, Moved, Told
 from pos_lab.sim.checker.examiner import Examiner, Violation
@@ -21,19 +23,19 @@ from pos_lab.sim.checker.invariants import INVARIANTS
 from pos_lab.sim.checker.ledger import WATCHED
 from pos_lab.soak.change_table import ChangeTable
 from pos_lab.soak.chip_file import READ_AHEAD, DeviceFiles
+from pos_lab.soak.wording import TEXTS, said
 from pos_lab.vendor import VENDOR_PUBLIC_KEY
 from pos_lab.wall_clock import wall_clock
 
 AWAY_S: Final = 60.0
 """How long a database may be away until that is an error."""
 _LOOK_S: Final = 0.05
-_UNTOLD: Final = frozenset({"upload", "reprint", "print", "signature"})
-"""Flows whose end says nothing of the money."""
-UNASKED: Final[Mapping[str, str]] = MappingProxyType(
+UNASKED: Final[Mapping[str, Text]] = MappingProxyType(
     {
-        "Loaded": "lines and tasks of another process are not to be counted from outside",
-        "Flashed": "nobody updates firmware here",
-        "Opened": "nobody opens a case here",
+        "Loaded": TEXTS["of_load"],
+        "Flashed": TEXTS["of_firmware"],
+        "Opened": TEXTS["of_a_case"],
+        "Printed": TEXTS["of_paper"],
     }
 )
 """Event that the examiner never heard of -> why. What it would have been asked then was not asked."""
@@ -129,11 +131,8 @@ class Witness:
         self.told[result] += 1
         await self.look_at_ledger()
         self._look_at(terminal_id)
-        if flow == "reverse" and stan and result in ("approved", "done"):
-            result = "reversed"
-        elif flow in _UNTOLD or not stan or result not in ("approved", "refused", "unknown"):
-            return
-        self._examiner.told(Told(terminal_id, flow, result, stan, outcome["amount_fen"]))
+        if taken := as_told(flow, result, stan):
+            self._examiner.told(Told(terminal_id, flow, taken, stan, outcome["amount_fen"]))
 
     async def look_at_ledger(self) -> None:
         """See what was committed; waits for a database that is away. Raises what its driver does after AWAY_S."""
@@ -178,12 +177,11 @@ class Witness:
         return asked
 
     @property
-    def unasked(self) -> dict[str, str]:
+    def unasked(self) -> dict[str, Text]:
         """Part of an invariant that was never asked -> why."""
         never = [row for row in INVARIANTS if not self._chances(row)]
         return {
-            f"{row.id} ({row.english})": UNASKED.get(row.event.__name__, f"no {row.event.__name__} was seen")
-            for row in never
+            f"{row.id} ({row.english})": UNASKED.get(row.event.__name__, _unseen(row.event.__name__)) for row in never
         }
 
     def _chances(self, row: Invariant) -> int:
@@ -193,3 +191,7 @@ class Witness:
     def _look_at(self, terminal_id: str) -> None:
         self._devices[terminal_id].refresh()
         self._examiner.look_at(terminal_id)
+
+
+def _unseen(event: str) -> Text:
+    return Text(zh=said("unseen", "zh", event=event), en=said("unseen", "en", event=event))

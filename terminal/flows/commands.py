@@ -1,7 +1,8 @@
 """Asks why the host refuses, fetches its signed commands and carries them out (decisions 10 and 12).
 
-Rules owned here: a command is believed for its signature alone, and only for this device, once and in time (C1, C2,
-C3); its counter is durable before its effect; what was carried out is acknowledged until the host knows it.
+Rules owned here: a command is believed for the host's signatures alone, and only for this device, once, in time and in
+answer to the fetch that is under way (C1, C2, C3); its counter is durable before its effect; what was carried out is
+acknowledged until the host knows it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from firmware_sim.self_test import GOOD, self_test
-from protocol.command import RemoteCommand, open_command
+from protocol.command import NONCE_BYTES, RemoteCommand, check_answer, open_command
 from protocol.diagnosis import pack_diagnosis
 from protocol.errors import DecodeError, SignatureError
 from protocol.fields import F
@@ -75,16 +76,17 @@ async def commands(session: Session) -> Outcome:
     for _ in range(FETCHED_MAX):
         if stopped := await _finish_accepted(session):
             return stopped
-        answer = await session.ask("command_fetch")
+        nonce = session.board.fresh(NONCE_BYTES)
+        answer = await session.ask("command_fetch", {F.PAYLOAD: session.pack([("NC", nonce)])})
         if not isinstance(answer, Reply) or not answer.response.approved:
             return await unapproved(session, "commands", answer)
         try:
-            document = answer.tags().get("CM", b"")
+            tags = answer.tags()
         except DecodeError:
             return local("commands", "terminal.bad_reply")
-        if not document:
+        if not tags.get("CM"):
             break
-        if forged := _accept(session, document):
+        if forged := _accept(session, tags["CM"], nonce, tags.get("AP", b"")):
             return forged
         carried_out += 1
     if stopped := await _finish_accepted(session):
@@ -134,8 +136,12 @@ async def tell_read(session: Session) -> None:
         session.journal.append(NoticeReadTold(counter=notice.counter))
 
 
-def _accept(session: Session, document: bytes) -> Outcome | None:
-    """Write down a command that is good; the refusal where it is not, which is noted."""
+def _accept(session: Session, document: bytes, nonce: bytes, proof: bytes) -> Outcome | None:
+    """Write down a command that is good; the refusal where it is not, which is noted.
+
+    The counter says that it did not come before, as far as this memory knows; the proof says so if the memory is an old
+    one, for the host hands out nothing that it knows to be done.
+    """
     board = session.board
     try:
         command = open_command(
@@ -145,6 +151,7 @@ def _accept(session: Session, document: bytes) -> Outcome | None:
             last_counter=session.book.counter,
             now_s=int(board.clock.now().timestamp()),
         )
+        check_answer(document, nonce, proof, board.secure_module.host_public_key)
     except SignatureError as error:
         session.note("command refused", error.code)
         return local("commands", f"command.{error.code}", fault=error.message)

@@ -53,11 +53,6 @@ def test_two_hosts_on_one_port(tmp_path: Path) -> None:
         assert first.is_alive
 
 
-def _directory(place: Path) -> Path:
-    (place / "folder").mkdir()
-    return place / "folder"
-
-
 def _text_file(place: Path) -> Path:
     (place / "notes.txt").write_text("milk, bread\n" * 100)
     return place / "notes.txt"
@@ -78,7 +73,6 @@ def _no_file(place: Path) -> Path:
 
 
 DATABASES = {
-    "a directory": (_directory, "it is a directory"),
     "a text file": (_text_file, "it is no SQLite file"),
     "a text file with a key": (_text_file_with_a_key, "it is no SQLite file"),
     "below a file": (_below_a_file, "cannot be used"),

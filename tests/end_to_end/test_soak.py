@@ -110,7 +110,10 @@ async def test_a_host_that_lies_is_found_out(tmp_path: Path) -> None:
     assert {row.id for row in shops.witness.violations} >= {"I2", "M7", "S2"}
     report = Report.of(shops, 1.0)
     assert report.document()["verdict"] == "failed"
-    assert list(report.lines())[-1].startswith("FAILED")
+    assert list(report.lines("en"))[-1].startswith("FAILED")
+    chinese = list(report.lines("zh"))
+    assert chinese[-1] == f"未通过：{len(report.violations)}项发现"
+    assert any("告知收银员：" in line and "批准" in line for line in chinese)
 
 
 @pytest.mark.timeout(LIFE_S)

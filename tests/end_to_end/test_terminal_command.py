@@ -104,6 +104,28 @@ def test_a_refusal_is_exit_status_1(host: HostCommand, tmp_path: Path) -> None:
     assert counter.captured() == 0
 
 
+def test_a_device_with_unsettled_sales_is_not_emptied_by_one_word(host: HostCommand, tmp_path: Path) -> None:
+    """The merchant's day would be gone from the only memory that can settle it, without a question."""
+    counter = Counter(host, tmp_path, 5)
+    counter.documents("--do", "sale 60.00", "--do", "sale 40.00 credit")
+    memory = tmp_path / f"till-{counter.serial_number}"
+    before = (memory / "journal.chip").read_bytes()
+    for _ in range(2):
+        status, out, err = counter.terminal("--refurbish", "--do", "sign_in")
+        assert (status, out) == (2, "")
+        assert "2 transactions of 100.00 yuan" in " ".join(err.replace("│", " ").split())
+        assert "--lose-unsettled" in err
+    assert (memory / "journal.chip").read_bytes() == before
+    assert counter.terminal("--lose-unsettled", "--do", "sign_in")[0] == 2
+    counter.documents("--do", "settle")
+    counter.documents("--refurbish", "--do", "sign_in")
+    counter = Counter(host, tmp_path, 6)
+    counter.documents("--do", "sale 5.00")
+    status, _, err = counter.terminal("--refurbish", "--do", "sign_in")
+    assert (status, "1 transaction of 5.00 yuan" in " ".join(err.replace("│", " ").split())) == (2, True)
+    counter.documents("--refurbish", "--lose-unsettled", "--do", "sign_in")
+
+
 def test_nobody_at_the_other_end(tmp_path: Path, host: HostCommand) -> None:
     """The cashier would wait, or be told that a sale that never left is in doubt."""
     counter = Counter(host, tmp_path, 4)

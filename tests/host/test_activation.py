@@ -7,7 +7,7 @@ import pytest
 from host.policy import Activation, Gates, Policy
 from protocol.fields import F
 from protocol.private import pack_tags
-from tests.host.wire import CREDIT, Lab, Wire, totals_of
+from tests.host.wire import CREDIT, Lab, Sold, Wire, totals_of
 
 
 def is_activated(wire: Wire) -> bool:
@@ -132,3 +132,45 @@ def test_the_policy_chooses_what_counts(lab: Lab, reading: str, turnover_fen: in
     assert not is_activated(wire)
     wire.sell(1)
     assert is_activated(wire)
+
+
+def test_a_late_row_about_a_code_counts_as_little_as_its_sale(lab: Lab) -> None:
+    """A merchant's cards would count for less because a customer's code was taken back after the settlement."""
+    figures = {"turnover_fen": 10_000, "reading": "cards"}
+    lab.policy = lab.acquirer.policy = Policy(activation=Activation(**figures), gates=Gates(not_activated=False))
+    wire = Wire(lab).on_counter()
+
+    def paid_by_code(amount_fen: int) -> Sold:
+        code = {
+            F.ENTRY_MODE: "032",
+            F.DEVICE: wire.device() + pack_tags([("A3", b"2800" + wire.stan().encode() * 2 + b"11")]),
+        }
+        stan = wire.stan()
+        reply = wire.send(wire.build("qr_sale", {**wire.money(amount_fen, "", stan), **code}))
+        assert reply.text(F.RESPONSE_CODE) == "00"
+        return Sold(wire.batch, stan, amount_fen, "", reply.text(F.RRN))
+
+    def turnover_fen() -> int:
+        return int(lab.act("show", serial_number=wire.serial_number)["turnover_fen"])
+
+    def late(sold: Sold, stan: str, kind: str) -> str:
+        fields = (
+            wire.money(sold.amount_fen, "", stan)
+            | {F.RESPONSE_CODE: "98"}
+            | ({} if sold.pan else {F.ENTRY_MODE: "032"})
+        )
+        return wire.code(wire.build(kind, fields, batch=sold.batch))
+
+    card, reversed_card = wire.sell(4_000), wire.sell(1_000)
+    reversed_late, voided, void = paid_by_code(2_000), paid_by_code(3_000), wire.stan()
+    voided_card, void_card = wire.sell(500), wire.stan()
+    assert [wire.code(wire.void(voided, stan=void)), wire.code(wire.void(voided_card, stan=void_card))] == ["00", "00"]
+    assert wire.settle().text(F.RESPONSE_CODE) == "00"
+    assert turnover_fen() == card.amount_fen + reversed_card.amount_fen
+    assert late(reversed_late, reversed_late.stan, "qr_sale_reversal") == "00"
+    assert late(voided, void, "sale_void_reversal") == "00"
+    assert {row["kind"] for row in lab.rows("transactions")} >= {"late_reversal", "late_restoration"}
+    assert turnover_fen() == card.amount_fen + reversed_card.amount_fen
+    assert late(reversed_card, reversed_card.stan, "sale_reversal") == "00"
+    assert late(voided_card, void_card, "sale_void_reversal") == "00"
+    assert turnover_fen() == card.amount_fen + voided_card.amount_fen

@@ -153,6 +153,38 @@ def test_another_card_and_another_hour_do_not_count(at: Callable[[Policy], Wire]
     assert alerts(wire) == []
 
 
+def test_what_is_given_back_late_is_no_payment(at: Callable[[Policy], Wire]) -> None:
+    """A shop would be suspected because the host put right what had gone wrong the day before."""
+    wire = at(policy("velocity", "split", velocity_count=1, amount_fen=50_000))
+    sold, void = wire.sell(30_000, CREDIT), wire.stan()
+    assert wire.code(wire.void(sold, stan=void)) == "00"
+    assert wire.settle().text(F.RESPONSE_CODE) == "00"
+    undone = wire.reversal(30_000, void, kind="sale_void_reversal", batch=sold.batch, pan=CREDIT)
+    assert wire.code(undone) == "00"
+    [row] = wire.lab.rows("transactions", kind="late_restoration")
+    assert row["amount_fen"] == 30_000
+    wire.sell(20_000, CREDIT)
+    assert alerts(wire) == []
+
+
+@pytest.mark.feature("REPORT")
+def test_the_fees_of_a_time_are_what_is_left_of_them(active: Wire) -> None:
+    """The report would count a fee that was given back, and one that is due again as that of one more sale."""
+    sold, voided, void = active.sell(50_000, CREDIT), active.sell(20_000, CREDIT), active.stan()
+    assert active.code(active.void(voided, stan=void)) == "00"
+    assert active.settle().text(F.RESPONSE_CODE) == "00"
+    active.lab.later(days=1)
+    since = int(active.lab.now.timestamp())
+    assert active.lab.act("impact", since=since)["fee_fen"] == 0
+    assert active.code(active.reversal(50_000, sold.stan, batch=sold.batch, pan=CREDIT)) == "00"
+    assert active.lab.act("impact", since=since)["fee_fen"] == -300
+    undone = active.reversal(20_000, void, kind="sale_void_reversal", batch=sold.batch, pan=CREDIT)
+    assert active.code(undone) == "00"
+    assert active.lab.act("impact", since=since)["fee_fen"] == -300 + 120
+    all_fen = active.lab.act("impact")["fee_fen"]
+    assert all_fen == active.lab.act("cost", merchant_id=active.merchant_id)["fee_fen"]
+
+
 @pytest.mark.feature("REPORT")
 def test_what_a_gate_turned_away_is_counted_as_lost(active: Wire) -> None:
     """The report on an outage would say that it cost nothing."""

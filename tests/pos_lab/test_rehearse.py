@@ -237,6 +237,32 @@ def test_what_is_wrong_is_named_with_its_place(name: str, tmp_path: Path) -> Non
     assert re.search(wanted, done.output), done.output
 
 
+@pytest.mark.parametrize("name", WRONG)
+def test_a_check_refuses_what_a_rehearsal_refuses(name: str, tmp_path: Path) -> None:
+    """A file that is called right would stop the night's job that was to play it."""
+    text, models, wanted = WRONG[name]
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.mkdir()
+    wrong.mkdir()
+    done = RUN.invoke(app, ["check", campaign(wrong, text, models), campaign(right), "--lang", "en"])
+    assert done.exit_code == 2
+    assert re.search(wanted, done.output), done.output
+    assert re.search(r"campaign\.yaml:[1-9][0-9]*:[1-9]", done.output), done.output
+    assert "a campaign, right" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("successor", "successor:"), ("too soon", "stop:"), ("no room", "capacity:"), ("twice", "models:")],
+)
+def test_a_check_points_at_what_is_to_be_changed(name: str, key: str, tmp_path: Path) -> None:
+    """Of a file of two hundred lines all would be read."""
+    text, models, _ = WRONG[name]
+    done = RUN.invoke(app, ["check", campaign(tmp_path, text, models), "--json"])
+    [told] = json.loads(done.stdout)["errors"]
+    assert text.splitlines()[told["line"] - 1][told["column"] - 1 :].startswith(key)
+
+
 @pytest.mark.parametrize(("text", "status"), [(CAMPAIGN, 0), (CAMPAIGN.replace("days", "dayz"), 2)])
 def test_a_campaign_is_checked_without_playing_it(text: str, status: int, tmp_path: Path) -> None:
     """A slip would be found by the night's job that was to play it."""

@@ -14,12 +14,16 @@ from protocol.command import (
     COMMAND_KINDS,
     COUNTER_MAX,
     DOCUMENT_BYTES_MAX,
+    NONCE_BYTES,
     RemoteCommand,
+    check_answer,
     open_command,
+    prove_answer,
     sign_command,
 )
 from protocol.crypto import signing
 from protocol.errors import EncodeError, KeyLoadError, SignatureError
+from protocol.private import pack_tags
 
 PRIVATE = bytes(range(32))
 PUBLIC = signing.public_key(PRIVATE)
@@ -129,6 +133,25 @@ def test_last_moment() -> None:
 def test_other_signer() -> None:
     """Whoever can speak to the terminal could stop it."""
     assert refused(sign_command(NOTICE, OTHER_PRIVATE)) == "signature"
+
+
+def test_a_proof_is_good_for_one_fetch_and_one_document() -> None:
+    """Whoever kept a command could have a device carry it out whose memory was put back (T12, C2)."""
+    document, nonce = sign_command(NOTICE, PRIVATE), bytes(range(NONCE_BYTES))
+    proof = prove_answer(document, nonce, PRIVATE)
+    check_answer(document, nonce, proof, PUBLIC)
+    for wrong in (
+        (sign_command(UPDATE, PRIVATE), nonce, proof),
+        (document, bytes(NONCE_BYTES), proof),
+        (document, nonce, prove_answer(document, nonce, OTHER_PRIVATE)),
+        (document, nonce, document[-signing.SIGNATURE_BYTES :]),
+        (document, nonce, b""),
+    ):
+        with pytest.raises(SignatureError) as caught:
+            check_answer(*wrong, PUBLIC)
+        assert caught.value.code == "replayed"
+    longest = pack_tags([("CM", bytes(DOCUMENT_BYTES_MAX)), ("AP", proof)])
+    assert len(longest) <= 999, "it has to fit in field 62"
 
 
 def test_lengths() -> None:

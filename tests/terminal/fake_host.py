@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from protocol.codec import seal, unseal
-from protocol.command import RemoteCommand, sign_command
+from protocol.command import RemoteCommand, prove_answer, sign_command
 from protocol.crypto import signing
 from protocol.crypto.keys import WorkingKeys, pack_working_keys
 from protocol.crypto.mac import cup_ecb_mac, verify_cup_ecb_mac
@@ -298,7 +298,10 @@ class FakeHost:
 
     def _command_fetch(self, reply: Answer, key: Key) -> None:
         if self.commands:
-            reply.fields[F.PAYLOAD] = pack_tags([("CM", self.commands[min(self.commands)])])
+            document = self.commands[min(self.commands)]
+            nonce = unpack_tags(reply.request.octets(F.PAYLOAD), field=F.PAYLOAD)["NC"]
+            proof = prove_answer(document, nonce, SIGNING_KEY)
+            reply.fields[F.PAYLOAD] = pack_tags([("CM", document), ("AP", proof)])
 
     def _command_ack(self, reply: Answer, key: Key) -> None:
         tags = unpack_tags(reply.request.octets(F.PAYLOAD), field=F.PAYLOAD)

@@ -57,6 +57,29 @@ async def test_a_lost_acknowledgement_is_repeated_and_not_the_command(bench: Ben
     assert bench.terminal.book.commands == ()
 
 
+async def test_a_kept_command_is_not_carried_out_by_an_older_memory(bench: Bench) -> None:
+    """Whoever kept an order could have it carried out again by a till whose memory was put back (T12, C2)."""
+    assert (await bench.do("sign_in")).is_good
+    older, kept = bench.hardware.chips.journal.image, list[bytes]()
+    bench.host.after.append(lambda answer: kept.append(answer.fields.get(F.PAYLOAD, b"")))
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    assert (await bench.do("commands")).result == "done"
+    assert len(bench.terminal.book.notices) == 1
+    bench.hardware.chips.journal._image[:] = older
+    bench.restart()
+    assert (bench.terminal.book.counter, bench.terminal.book.notices) == (0, ())
+    bench.host.after[:] = [once("command_fetch", lambda answer: answer.fields.update({F.PAYLOAD: kept[0]}))]
+    outcome = await bench.do("commands")
+    assert (outcome.result, outcome.reason) == ("refused", "command.replayed")
+    assert (bench.terminal.book.counter, bench.terminal.book.notices) == (0, ())
+    assert [event.what for event in bench.terminal.book.events] == ["command refused"]
+    nonces = [message.octets(F.PAYLOAD) for message in bench.host.asked("command_fetch")]
+    assert len(set(nonces)) == len(nonces) == 3
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    assert (await bench.do("commands")).result == "done"
+    assert bench.terminal.book.counter == 1
+
+
 UPDATE = {"version": "2.2.0", "size": "5", "sha256": "ab" * 32}
 
 

@@ -15,6 +15,9 @@ from pos_lab.sim.checker.wire import Fact
 from protocol.fields import F
 
 SETTLED: Final = "0510"
+DROPPED: Final = "cleared"
+COMPLETION_PERCENT: Final = 115
+"""The share by which a hold may be completed where nobody says another one."""
 TOTALS_DIGITS: Final = 62
 Name = tuple[str, str, str]
 """What names a transaction at both ends: terminal id, batch, STAN."""
@@ -102,6 +105,13 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """A slip is on paper, or its first lines: there is one of what is approved only. ``name`` stands on it."""
+
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """An answer has reached a device."""
 
@@ -165,17 +175,18 @@ class Seat:
 
 @dataclass(slots=True)
 class Evidence:
-    """State of the examination. ``told`` are the results by transaction, without those that were unknown.
+    """State of the examination. ``told`` are the results by transaction, on screen and on paper, the newest last.
 
     ``about`` are the rows that name another as their original, ``in_batch`` those of a batch, ``moves`` what postings
     did for a transaction, ``worth`` what they did for a batch by reason, in fen to the merchant. ``reversals`` are what
     terminals asked to be undone, ``questions`` what the host was given on a line and has not answered yet, ``totals``
-    those that it told, as they stand in messages. ``sensitive`` are the last proofs of a card that passed. ``net_fen``
-    and ``fees_fen`` are what all rows say together, ``accounts_by_reason`` what postings say: by kind of account and
-    reason.
+    those that it told, as they stand in messages, ``decided`` what the host decided of a question that had come under
+    its keys. ``sensitive`` are the last proofs of a card that passed. ``net_fen`` and ``fees_fen`` are what all rows
+    say together, ``accounts_by_reason`` what postings say: by kind of account and reason.
     """
 
     ledger: Ledger
+    completion_percent: int = COMPLETION_PERCENT
     now_s: Callable[[], int] = lambda: 0
     image_of: Callable[[Name], bytes] = lambda name: b""
     about: dict[Name, list[Name]] = field(default_factory=lambda: defaultdict(list))
@@ -193,6 +204,7 @@ class Evidence:
     tills: dict[str, Till] = field(default_factory=dict)
     asked: dict[Name, Fact] = field(default_factory=dict)
     answers: dict[tuple[Name, str], Fact] = field(default_factory=dict)
+    decided: dict[tuple[Name, str], Fact] = field(default_factory=dict)
     got: dict[tuple[Name, str], list[Fact]] = field(default_factory=lambda: defaultdict(list))
     told: dict[Name, list[str]] = field(default_factory=lambda: defaultdict(list))
     accounts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -261,6 +273,16 @@ class Evidence:
         if state == "voided":
             return self._has_about(name, "late_restoration")
         return state == "captured" and not self.is_taken_back(name)
+
+    def is_dropped(self, name: Name) -> bool:
+        """Did a supervisor drop it at the terminal, or what was to undo it, before the host had answered?"""
+        rows = self.tills[name[0]].rows if name[0] in self.tills else {}
+        return any(row.state == DROPPED and name[1:] in (key, row.original) for key, row in rows.items())
+
+    def is_proven(self, fact: Fact) -> bool:
+        """Is its MAC by keys that the host issued to a device of this terminal id? Said of all where none is known."""
+        talks = self.talks_at(fact.terminal_id)
+        return not self.talks or any(talk.version_of_keys(fact) >= 0 for talk in talks)
 
     def _has_about(self, name: Name, kind: str) -> bool:
         return any(row.get("kind") == kind for row in map(self.row, self.about.get(name, ())))

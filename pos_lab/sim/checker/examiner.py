@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from pos_lab.sim.checker.device import DeviceReader
 from pos_lab.sim.checker.evidence import (
+    COMPLETION_PERCENT,
     Answered,
     Booted,
     Committed,
@@ -19,6 +20,7 @@ from pos_lab.sim.checker.evidence import (
     Loaded,
     Moved,
     Name,
+    Printed,
     Question,
     Quiet,
     Received,
@@ -31,6 +33,7 @@ from pos_lab.sim.checker.invariant import FEES, SCHEME, Invariant, fee_of, name_
 from pos_lab.sim.checker.invariants import INVARIANTS
 from pos_lab.sim.checker.journal import JournalReader
 from pos_lab.sim.checker.ledger import Change, Changes, Driver, LedgerReader
+from pos_lab.sim.checker.paper import transactions_on
 from pos_lab.sim.checker.privacy import leaks, squeezed
 from pos_lab.sim.checker.side_by_side import both_books
 from pos_lab.sim.checker.talk import Talk
@@ -54,8 +57,8 @@ class Violation:
 class Examiner:
     """Reads the database behind ``driver``, and journals once they are ``watch``ed; ``violations`` is what it found.
 
-    ``now_s`` is the world's time in epoch seconds. It has seen enough once it found a violation, and one of each of
-    ``until``.
+    ``now_s`` is the world's time in epoch seconds, ``completion_percent`` the share by which a hold may be completed
+    until rules are published. It has seen enough once it found a violation, and one of each of ``until``.
     """
 
     def __init__(
@@ -64,11 +67,12 @@ class Examiner:
         *,
         until: frozenset[str] = frozenset(),
         now_s: Callable[[], int] = lambda: 0,
+        completion_percent: int = COMPLETION_PERCENT,
     ) -> None:
         self.violations: list[Violation] = []
         self._until = until
         self._ledger = LedgerReader(driver)
-        self.evidence = Evidence(self._ledger.ledger, now_s)
+        self.evidence = Evidence(self._ledger.ledger, completion_percent, now_s)
         if not isinstance(driver, Changes):
             self.evidence.image_of = partial(_stored_image, driver)
         self._journals: dict[str, JournalReader] = {}
@@ -222,9 +226,19 @@ class Examiner:
     def told(self, event: Told) -> None:
         """The cashier was told something: the terminal's journal is read first."""
         self.look_at(event.terminal_id)
-        if event.stan and event.result != "unknown":
+        if event.stan:
             self.evidence.told[self.evidence.name_of(event.terminal_id, event.stan)].append(event.result)
         self._ask(event)
+
+    def printed(self, terminal_id: str, lines: Iterable[str]) -> None:
+        """These lines have come out of a printer; the terminal's journal is read first. A slip says approved."""
+        for key in transactions_on(lines):
+            self.look_at(terminal_id)
+            name = (terminal_id, *key)
+            told = self.evidence.told[name]
+            if told[-1:] != ["approved"]:
+                told.append("approved")
+            self._ask(Printed(name))
 
     def search(self, places: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> None:
         """Look for secrets, by name, wherever something was left."""

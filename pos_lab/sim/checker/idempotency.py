@@ -8,11 +8,19 @@ from typing import Any, Final
 from pos_lab.sim.checker.evidence import Answered, Evidence, Moved, Name, Quiet, Replied
 from pos_lab.sim.checker.invariant import APPROVED, Invariant, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
+from pos_lab.sim.checker.talk import reason_of
 from pos_lab.sim.checker.wire import Fact
 
 APPROVALS: Final = frozenset({"00", "11", "16", "A2", "A4", "A5", "A6"})
 REPLIES: Final = ("0110", "0210", "0230")
-OPEN: Final = ("pending", "offline", "must_reverse")
+DECISIONS: Final = frozenset({*REPLIES, "0410"})
+OPEN: Final = ("pending", "offline", "must_reverse", "cleared")
+"""Where an effect is in order; what a supervisor dropped may be under way still."""
+SIGN_ON_FIRST: Final = frozenset({"77", "A0"})
+UNDECIDED: Final = frozenset({"96", "98"})
+UNDECIDED_BY: Final = frozenset({"", "host.failure", "terminal.superseded"})
+"""Refusals that decide nothing about the question itself: who asks has to sign on, to try later or to hang up. 96 and
+98 may be an issuer's word too, and are told apart by their reasons."""
 SPEAKS_FOR: Final = frozenset({"0210", "0110", "0230", "0410", "0510"})
 """Replies to what only a terminal with keys may ask."""
 
@@ -23,6 +31,23 @@ def _same_answer(evidence: Evidence, event: Replied) -> Iterator[str]:
         before = evidence.answers.setdefault((fact.key, fact.mti), fact)
         if (before.rrn, before.auth_id, before.amount_fen) != (fact.rrn, fact.auth_id, fact.amount_fen):
             yield f"{spelt(fact.key)} was approved as {before.rrn}, and as {fact.rrn} the next time"
+
+
+def _same_decision(evidence: Evidence, event: Answered) -> Iterator[str]:
+    """A question that came under the terminal's keys is decided once, for yes or no: code, RRN and authorisation id."""
+    asked, reply = event.question.fact, event.fact
+    if reply.mti not in DECISIONS or not asked.stan or _is_undecided(reply) or not evidence.is_proven(asked):
+        return
+    before = evidence.decided.setdefault((asked.key, asked.content), reply)
+    if (before.code, before.rrn, before.auth_id) != (reply.code, reply.rrn, reply.auth_id):
+        yield (
+            f"the {asked.mti} {spelt(asked.key)} was answered {before.code} {before.rrn}, "
+            f"and {reply.code} {reply.rrn} the next time"
+        )
+
+
+def _is_undecided(reply: Fact) -> bool:
+    return reply.code in SIGN_ON_FIRST or (reply.code in UNDECIDED and reason_of(reply) in UNDECIDED_BY)
 
 
 def _other_body(evidence: Evidence, event: Answered) -> Iterator[str]:
@@ -122,6 +147,7 @@ def _everybody_is_answered(evidence: Evidence, event: Quiet) -> Iterator[str]:
 
 IDEMPOTENCY: Final = (
     Invariant("I1", Replied, "the same question has the same answer", _same_answer),
+    Invariant("I1", Answered, "be it yes or no", _same_decision),
     Invariant("I2", Answered, "another question under the same key is refused", _other_body),
     Invariant("I2", Change, "and changes nothing", _row_stays),
     Invariant("I3", Change, "an answer is kept for as long as its question may come again", _kept),

@@ -46,6 +46,7 @@ WATCHED: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = MappingProxyType(
         "replies": (4, ("terminal_id", "batch", "stan", "mti")),
         "uploads": (3, ("terminal_id", "batch", "stan", "amount_fen")),
         "differences": (3, ("terminal_id", "batch", "stan", "host_fen", "terminal_fen")),
+        "policies": (1, ("version", "content")),
         "merchants": (1, ("merchant_id", "credit_bp", "debit_bp", "debit_cap_fen", "scan_bp", "unionpay_qr_bp")),
     }
 )  # fmt: skip

@@ -6,10 +6,22 @@ after its batch was closed stands beside the row as an adjustment (S6) and count
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pos_lab.sim.checker.evidence import Committed, Damage, Evidence, Moved, Name, Quiet, Sent, Told
+from pos_lab.sim.checker.evidence import (
+    COMPLETION_PERCENT,
+    Committed,
+    Damage,
+    Evidence,
+    Moved,
+    Name,
+    Printed,
+    Quiet,
+    Sent,
+    Told,
+)
 from pos_lab.sim.checker.invariant import (
     COMPLETIONS,
     HOLDS,
@@ -23,7 +35,6 @@ from pos_lab.sim.checker.invariant import (
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.wire import FINANCIAL
 
-COMPLETION_PERCENT: Final = 115
 OFFLINE: Final = frozenset({"offline_sale"})
 UNDONE: Final = frozenset({"voided", "adjusted"})
 CODE_TILL: Final = "Q"
@@ -49,10 +60,12 @@ def _one_truth(evidence: Evidence, event: Quiet) -> Iterator[str]:
         if row.state == "captured"
     }
     for name in sorted(theirs - ours - evidence.lost):
-        if _outlives_batch(evidence, name):
+        if _outlives_batch(evidence, name) or evidence.is_dropped(name):
             continue
         yield f"{spelt(name)} is captured at the terminal and {evidence.row(name).get('state', 'unknown')} at the host"
     for name in sorted(ours - theirs - evidence.lost):
+        if evidence.is_dropped(name):
+            continue  # a supervisor left it to the settlement, which names it (S3)
         row = evidence.till_row(name)
         yield f"{spelt(name)} is captured at the host and {row.state if row else 'unknown'} at the terminal"
 
@@ -102,13 +115,13 @@ def _told_is_done(evidence: Evidence, event: Quiet) -> Iterator[str]:
         original_of(row) for _, row in evidence.rows() if row["state"] in ("captured", *UNDONE) and row["original_stan"]
     }
     for name, told in evidence.told.items():
-        row, last = evidence.row(name), told[-1]
+        row, last = evidence.row(name), next((each for each in reversed(told) if each != "unknown"), "")
         state = "reversed" if evidence.is_taken_back(name) else row.get("state", "unknown")
         theirs = evidence.till_row(name)
         if name in evidence.lost:
             continue  # only the device that is gone knew it
-        if theirs and theirs.kind in OFFLINE and theirs.state == "declined":
-            continue  # the shop gave credit, and the host would not have it: the audit trail keeps that
+        if theirs and theirs.kind in OFFLINE and theirs.state in ("declined", "cleared"):
+            continue  # the shop gave credit, and the host would not or could not have it: the audit trail keeps that
         if last == "approved" and theirs and theirs.kind in HOLDS and state == "expired":
             continue
         if last == "approved" and state != "captured" and not (state in UNDONE and name in undone):
@@ -117,10 +130,14 @@ def _told_is_done(evidence: Evidence, event: Quiet) -> Iterator[str]:
             yield f"{spelt(name)} was told as {last} and is captured at the host"
 
 
-def _told_once(evidence: Evidence, event: Told) -> Iterator[str]:
-    name = evidence.name_of(event.terminal_id, event.stan)
+def _told_once(evidence: Evidence, event: Told | Printed) -> Iterator[str]:
+    """Nobody knows, for as long as that is so, and then one end for good; a slip is one that says approved. The same
+    end may be told again, as both copies of a slip do.
+    """
+    name = event.name if isinstance(event, Printed) else evidence.name_of(event.terminal_id, event.stan)
     told = evidence.told.get(name, [])
-    if len(set(told)) > 1:
+    ends = [result for result in told if result != "unknown"]
+    if len(set(ends)) > 1 or (ends and "unknown" in told[told.index(ends[0]) :]):
         yield f"{spelt(name)} was told as {' and then as '.join(told)}"
 
 
@@ -183,20 +200,42 @@ def _stands(row: Mapping[str, Any]) -> bool:
     return row.get("state") == "captured"
 
 
-def _completion_bound(evidence: Evidence, event: Committed) -> Iterator[str]:
-    """By the highest share that any rules of a world allow: which were in force is the host's word alone."""
+def _completion_bound(evidence: Evidence, event: Change) -> Iterator[str]:
+    """By the share that the rules allow which are in force at that instant: the newest that were published before."""
+    row = event.after
+    if event.table != "transactions" or event.before or not _completes(row):
+        return
+    name = original_of(row)
+    about = [evidence.row(other) for other in evidence.about[name]]
+    held_fen = evidence.row(name).get("amount_fen", 0)
+    held_fen += sum(other["amount_fen"] for other in about if other["kind"] == "additional_preauth" and _stands(other))
+    percent = _percent_in_force(evidence)
+    if row["amount_fen"] > held_fen * percent // 100:
+        yield (
+            f"{spelt(name)} holds {held_fen} fen and is completed with {row['amount_fen']} fen: "
+            f"{percent} percent are allowed"
+        )
+
+
+def _percent_in_force(evidence: Evidence) -> int:
+    policies = evidence.ledger.tables["policies"]
+    if not policies:
+        return evidence.completion_percent
+    rules = json.loads(policies[max(policies)]["content"])
+    return int(rules.get("preauth", {}).get("completion_percent", COMPLETION_PERCENT))
+
+
+def _completes(row: Mapping[str, Any]) -> bool:
+    return row.get("kind") in COMPLETIONS and _stands(row)
+
+
+def _completed_once(evidence: Evidence, event: Committed) -> Iterator[str]:
     for change in event.changes:
         row = change.after
-        if change.table != "transactions" or row.get("kind") not in COMPLETIONS or row.get("state") != "captured":
+        if change.table != "transactions" or not _completes(row):
             continue
         name = original_of(row)
         hold, about = evidence.row(name), [evidence.row(other) for other in evidence.about[name]]
-        held_fen = hold.get("amount_fen", 0)
-        held_fen += sum(
-            other["amount_fen"] for other in about if other["kind"] == "additional_preauth" and _stands(other)
-        )
-        if row["amount_fen"] * 100 > held_fen * COMPLETION_PERCENT:
-            yield f"{spelt(name)} holds {held_fen} fen and is completed with {row['amount_fen']} fen"
         if len([other for other in about if other["kind"] in COMPLETIONS and other["state"] in _USED]) > 1:
             yield f"{spelt(name)} is completed twice"
         if not change.before and hold.get("state") != "captured":
@@ -310,12 +349,14 @@ MONEY: Final = (
     Invariant("M2", Change, "with the same amount and kind", _captured_as_asked),
     Invariant("M3", Committed, "nothing is captured twice", _captured_once),
     Invariant("M4", Quiet, "what the cashier was told is so", _told_is_done),
-    Invariant("M5", Told, "nobody is told two different ends", _told_once),
+    Invariant("M5", Told, "nobody is told two different ends, or that an end is unknown", _told_once),
+    Invariant("M5", Printed, "nor is there a slip of what ends otherwise", _told_once),
     Invariant("M6", Change, "a posting is of two accounts, and stays as it is", _double_entry),
     Invariant("M6", Quiet, "the accounts balance, and nothing is left in suspense", _nobodys_money),
     Invariant("M7", Committed, "what cards paid is what merchants and the acquirer have", _conserved),
     Invariant("M8", Committed, "no more is given back than was paid", _refund_bound),
-    Invariant("M9", Committed, "a hold is completed once, and by no more than it may", _completion_bound),
+    Invariant("M9", Change, "a hold is completed by no more than the rules in force allow", _completion_bound),
+    Invariant("M9", Committed, "and once, while it stands", _completed_once),
     Invariant("M10", Change, "what was reversed stays reversed", _reversal_absorbs),
     Invariant("M11", Change, "a reversal names its original as it was", _reversed_as_asked),
     Invariant("M12", Moved, "a reversal ends with the host's answer, or by a supervisor", _reversal_is_answered),

@@ -101,6 +101,8 @@ def _totals_agree(evidence: Evidence, event: Quiet) -> Iterator[str]:
     """What the terminal remembers of a closed batch, sums and digest, is what the host's rows say."""
     for terminal_id, till in evidence.tills.items():
         for batch, summary in till.closed.items():
+            if _is_reconciled(evidence, (terminal_id, batch)):
+                continue  # by its differences, one by one (S3)
             ours = _ours(evidence, (terminal_id, batch))
             fen = [amount_fen * sign(kind) for _, kind, amount_fen in ours]
             debit_fen, credit_fen = sum(each for each in fen if each > 0), -sum(each for each in fen if each < 0)
@@ -111,6 +113,12 @@ def _totals_agree(evidence: Evidence, event: Quiet) -> Iterator[str]:
                 )
             elif summary["digest"] and summary["digest"] != _digest(ours):
                 yield f"batch {batch} of {terminal_id} closed over other rows than the host has, of the same sum"
+
+
+def _is_reconciled(evidence: Evidence, batch: tuple[str, str]) -> bool:
+    """Did both ends close it though their books differ, because a supervisor had dropped something there?"""
+    named = _rows(evidence, "differences", batch, "stan")
+    return bool(named) and all(evidence.is_dropped((*batch, stan)) for stan in named)
 
 
 def _digest(lines: list[Line]) -> str:
@@ -199,6 +207,8 @@ def _cut_off_at_both(evidence: Evidence, event: Quiet) -> Iterator[str]:
             for stan in sorted(ours ^ theirs):
                 who = "host" if stan in ours else "terminal"
                 state = evidence.row((terminal_id, batch, stan)).get("state", "unknown")
+                if evidence.is_dropped((terminal_id, batch, stan)):
+                    continue  # a supervisor left it to the settlement, which names it (S3)
                 if state not in ("expired", "voided"):  # a hold may end after the batch in which it was held
                     yield f"{spelt((terminal_id, batch, stan))} is in the batch at the {who} only"
 

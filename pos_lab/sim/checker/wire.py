@@ -13,6 +13,8 @@ from protocol.fields import F
 
 STX, ETX = b"\x02", b"\x03"
 FINANCIAL: Final = frozenset({"0100", "0200", "0220"})
+NOT_CONTENT: Final = frozenset({F.PIN_BLOCK, F.PRIVATE57, F.RESPONSE_CODE, F.DEVICE, F.TEXT, F.MAC})
+"""What differs when the same is asked again: keys, firmware or operator of the day, why something is reversed."""
 FACTS_KEPT: Final = 64
 """The same bytes pass both ends: they are read once."""
 
@@ -45,6 +47,13 @@ class Fact:
     def body(self) -> tuple[str, str, str, str]:
         """What is asked, by which a question can be told from another under the same key."""
         return self.processing, self.type_code, self.amount, self.card
+
+    @property
+    def content(self) -> str:
+        """A digest of all that makes it this question, whenever it is asked."""
+        message = self.unsealed.message
+        fields = [(number, message.fields[number]) for number in message.numbers if number not in NOT_CONTENT]
+        return sha256(repr((self.mti, fields)).encode()).hexdigest()
 
     @property
     def reply_mti(self) -> str:

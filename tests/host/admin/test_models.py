@@ -55,8 +55,13 @@ def test_the_list_of_196_models_comes_in_and_goes_out_the_same(lab: Lab) -> None
         ((HEAD + "A,b,c,2027-01-01,r,more\n").encode(), "cells"),
         ((HEAD + ",b,c,2027-01-01,r\n").encode(), "model is ''"),
         ((HEAD + "A\x1b[31m,b,c,2027-01-01,r\n").encode(), "model is"),
-        ((HEAD + '"A,b,c,2027-01-01,r\n').encode(), "line"),
-        (HEAD.encode() + b"\xff,b,c,2027-01-01,r\n", "UTF-8"),
+        ((HEAD + '"A,b,c,2027-01-01,r\n').encode(), "line 2: unexpected end of data"),
+        ((HEAD + '"A,b,c,2027-01-01,r\nB,b,c,2027-01-01,r\n').encode(), "line 2: unexpected end of data"),
+        ((HEAD + '\nA,b,c,2027-01-01,r\n"B"x,b,c,2027-01-01,r\n').encode(), "line 4: .* expected"),
+        ((HEAD + '"A\nA",b,c,2027-01-01,r\nB,b,c,x,r\n').encode(), "line 2: model is .*; line 4: 'x' is no day"),
+        ((HEAD + "A,b,2027-01-01,r\nB,b,c,x,r\n").encode(), "line 2: it has not 5 cells; line 3: 'x' is no day"),
+        (HEAD.encode() + b"\xff,b,c,2027-01-01,r\n", "line 2: byte .* is not UTF-8"),
+        (b"\n" + HEAD.encode() + b"A,b,c,2027-01-01,r\n", "line 1: the columns"),
     ],
 )
 def test_a_list_with_a_mistake_is_told_by_line_and_changes_nothing(lab: Lab, content: bytes, said: str) -> None:

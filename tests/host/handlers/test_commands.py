@@ -6,7 +6,8 @@ import pytest
 
 from host.errors import AdminError
 from host.policy import Commands, Policy
-from protocol.command import RemoteCommand, open_command
+from protocol.command import NONCE_BYTES, RemoteCommand, check_answer, open_command
+from protocol.crypto.signing import SIGNATURE_BYTES
 from protocol.errors import SignatureError
 from protocol.fields import F
 from protocol.header import FETCH_COMMANDS, NO_REQUIREMENT
@@ -35,6 +36,29 @@ def opened(wire: Wire, document: bytes, *, last_counter: int = 0) -> RemoteComma
         last_counter=last_counter,
         now_s=int(wire.lab.now.timestamp()),
     )
+
+
+def test_an_answer_proves_that_it_is_one_to_this_fetch(active: Wire) -> None:
+    """A device whose memory was put back would carry out what somebody kept (T12, C2)."""
+    active.lab.act("retire_model", model=active.model)
+    proofs = set[bytes]()
+    for nonce in (bytes(NONCE_BYTES), b"12345678"):
+        tags = active.tags(active.send(active.management("command_fetch", pack_tags([("NC", nonce)]))))
+        check_answer(tags["CM"], nonce, tags["AP"], active.host_public_key)
+        proofs.add(tags["AP"])
+        for document, told, proof in (
+            (tags["CM"] + b" ", nonce, tags["AP"]),
+            (tags["CM"], b"87654321", tags["AP"]),
+            (tags["CM"], nonce, b""),
+            (tags["CM"], nonce, tags["CM"][-SIGNATURE_BYTES:]),
+        ):
+            with pytest.raises(SignatureError) as caught:
+                check_answer(document, told, proof, active.host_public_key)
+            assert caught.value.code == "replayed"
+    assert len(proofs) == 2
+    assert active.tags(active.send(active.management("command_fetch"))).keys() == {"CM"}
+    short = active.send(active.management("command_fetch", pack_tags([("NC", b"short")])))
+    assert refusal(short).reason == "message.malformed"
 
 
 def acknowledge(wire: Wire, counter: int | str) -> Message:

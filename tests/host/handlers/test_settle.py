@@ -230,6 +230,23 @@ def test_a_new_comparison_begins_with_no_rows(active: Wire) -> None:
     assert active.lab.rows("differences") == []
 
 
+def test_an_upload_that_begins_again_behind_its_own_end_comes_to_that_end(active: Wire) -> None:
+    """A terminal that never heard that its batch is closed could settle no more, and sell no more."""
+    active.sell(100)
+    batch, [row] = active.batch, ledger(active)
+    assert active.code(active.settlement(Totals())) == "95"
+    items = [(row["stan"], row["amount_fen"])]
+    assert active.code(active.upload(items)) == "00"
+    assert active.code(active.upload_end(1)) == "00"
+    before = [active.lab.rows(table) for table in ("batches", "terminals", "uploads", "differences")]
+    reply = active.send(active.upload(items, batch=batch))
+    assert (reply.text(F.RESPONSE_CODE), reply.text(F.TOTALS)) == ("00", "01")
+    for other in ([(row["stan"], 99)], [("000500", 100)]):
+        assert active.reason(active.upload(other, batch=batch)) == "upload.uncalled"
+    assert active.code(active.upload_end(1, batch=batch)) == "00"
+    assert [active.lab.rows(table) for table in ("batches", "terminals", "uploads", "differences")] == before
+
+
 def test_the_end_of_an_upload_said_again_changes_nothing(active: Wire) -> None:
     """An end whose reply was lost would close the next batch as well."""
     active.sell(100)

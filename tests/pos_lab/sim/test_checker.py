@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+
+import pytest
 
 from firmware_sim.chip import Chip
 from firmware_sim.nvram import RECORD_OVERHEAD_BYTES, Nvram
@@ -161,6 +164,60 @@ def test_it_goes_on_until_it_has_found_what_it_looks_for() -> None:
     examiner.search({"the slip": b"6200000100000004"}, {"the number": b"6200000100000004"})
     assert examiner.has_seen_enough
     driver.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "is_found"),
+    [
+        (("unknown", "unknown", "approved", "approved"), False),
+        (("unknown", "reversed"), False),
+        (("paper", "approved", "paper"), False),
+        (("approved", "unknown"), True),
+        (("refused", "reversed"), True),
+        (("paper", "reversed"), True),
+        (("unknown", "refused", "paper"), True),
+    ],
+)
+def test_an_end_is_told_once_and_for_good(told: tuple[str, ...], is_found: bool) -> None:
+    """A customer would leave with a slip, and the cashier be told later that nothing was paid."""
+    bench, driver = Bench(), _database()
+    examiner = Examiner(driver)
+    examiner.watch("20000001", bench.chip.read, SIZE_BYTES)
+    bench.write(_row("000002"))
+    for result in told:
+        if result == "paper":
+            examiner.printed("20000001", ["消费", f"批次号: {BATCH}", "凭证号: 000002", "原凭证号: 000001"])
+        else:
+            examiner.told(Told("20000001", "sale", result, "000002", 6_000))
+    assert ("M5" in {violation.id for violation in examiner.violations}) is is_found
+    driver.close()
+
+
+@pytest.mark.parametrize(("percent", "is_found"), [("", False), ("110", True), ("115", False)])
+def test_a_completion_is_held_against_the_rules_in_force(percent: str, is_found: bool) -> None:
+    """A guest would pay more than is allowed since yesterday, and the examiner go by what was allowed before."""
+    driver = _database()
+    examiner = Examiner(driver)
+    _insert(driver, "merchants", merchant_id="898000000000001")
+    _insert(driver, "transactions", kind="preauth", stan="000002", amount_fen=10_000)
+    for version, share in enumerate(filter(None, ("115", percent)), 1):
+        content = json.dumps({"preauth": {"completion_percent": int(share)}})
+        _insert(driver, "policies", version=version, content=content)
+    _insert(
+        driver, "transactions", kind="completion", stan="000003", amount_fen=11_500,
+        original_terminal_id="20000001", original_batch=BATCH, original_stan="000002",
+    )  # fmt: skip
+    examiner.look_at_ledger()
+    assert ("M9" in {violation.id for violation in examiner.violations}) is is_found
+    driver.close()
+
+
+def _insert(driver: sqlite3.Connection, table: str, **values: object) -> None:
+    columns = WATCHED[table][1]
+    known = {"terminal_id": "20000001", "batch": BATCH, "merchant_id": "898000000000001", "card_type": "credit"}
+    known |= {"state": "captured", "original_stan": ""}
+    row = [{**known, **values}.get(name, 0) for name in columns]
+    driver.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", row)
 
 
 def _database() -> sqlite3.Connection:

@@ -70,3 +70,14 @@ def test_a_recorded_pause_closes_no_shop() -> None:
     """
     assert not run_seed(4, "adversary").violations
     assert F.STAN in KINDS["pause"].request.must
+
+
+def test_an_upload_whose_end_was_not_heard_of_comes_to_it() -> None:
+    """A shop whose line failed behind a batch upload could settle no more, and sell no more.
+
+    Seed 3045 (network): a supervisor dropped a reversal of what the host had captured, the books differed, and the
+    answer to the end of the upload was lost; the terminal began it again, of a batch that the host had closed (D3).
+    """
+    result = run_seed(3045, "network")
+    assert result.passed
+    assert (result.fired["operator.clears"], result.markers["books_differed"]) == (1, 1)

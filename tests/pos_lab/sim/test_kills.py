@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from typer.testing import CliRunner
 
 from pos_lab.commands.run import app
 from pos_lab.sim import kills
-from pos_lab.sim.kills import kills_of, named, pairs_of, played, points_of
+from pos_lab.sim.kills import Standing, kills_of, named, pairs_of, played, points_of
+from pos_lab.sim.matrix import text
 from tests.end_to_end.shop import poslab
 from tests.pos_lab.sim.mutants import MUTANTS
 from tests.pos_lab.sim.test_scenario_virtual import written
@@ -57,11 +59,16 @@ def test_each_phase_of_a_sale_has_its_outcome(story: str) -> None:
     assert len({(row.told, row.books) for row in rows.values()}) >= 3
     sent = next(kill for kill in sale if kill.point.name == "line.send" and kill.phase.value == "after")
     row, _ = played(story, 0, sent)
-    assert row.told == ("nothing",)
-    assert [book.partition(":")[0] for book in row.books] == ["sale 60.00"]
-    assert row.books[0].partition(" / ")[0] == "sale 60.00: reversed"
-    captured = [row for row in rows.values() if row.books == ("sale 60.00: captured / captured",)]
+    assert row.told == ()
+    assert [(book.kind, book.amount_fen, book.till) for book in row.books] == [("sale", 6_000, "reversed")]
+    captured = [row for row in rows.values() if row.books == (Standing("sale", 6_000, "captured", "captured"),)]
     assert captured
+    chosen = [*captured, row]
+    table = {language: "\n".join(text(chosen, language)) for language in ("zh", "en")}
+    assert "消费 60.00: 已入账 / 已入账" in table["zh"]
+    assert "sale 60.00: captured / captured" in table["en"]
+    assert ("告知：无" in table["zh"], "told: nothing" in table["en"]) == (True, True)
+    assert not re.search("[a-z]+ 60.00|told:|behind|message|before the", table["zh"])
 
 
 def test_the_second_cut_falls_into_the_recovery(story: str) -> None:

@@ -39,7 +39,7 @@ def _lived(seed: int) -> Counter[str]:
             getattr(chips, name)._image[:] = image
 
     def rates(profile: str, chance: Random) -> Mapping[str, float]:
-        return {ROLLED_BACK: 0.25, "attack.replay": 0.2, "net.lost": 0.05}
+        return {ROLLED_BACK: 0.25, "attack.replay": 0.2, "attack.command": 0.5, "net.lost": 0.05}
 
     faults = {ROLLED_BACK: DeviceFault("T12", "its memory is put back to an older image", roll_back)}
     with patch("pos_lab.sim.device.DEVICE_FAULTS", faults), patch("pos_lab.sim.world.drawn_rates", rates):
@@ -59,3 +59,9 @@ def test_a_host_that_takes_any_body_for_the_same_question_is_found_by_it() -> No
     any_body = MUTANTS["any_body"].patches["host.case.Case.is_repeated"]
     with patch("host.case.Case.is_repeated", any_body):
         assert any(_lived(seed)["I2"] for seed in SEEDS)
+
+
+def test_a_device_that_believes_a_kept_command_is_found_by_it() -> None:
+    """Whoever kept a command and an image of a device could have it carried out once more (C2)."""
+    with patch("terminal.flows.commands.check_answer"):
+        assert any(_lived(seed)["C2"] for seed in SEEDS)

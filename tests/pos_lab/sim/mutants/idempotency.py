@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from host.acquirer import Acquirer
 from host.decision import Update
+from host.engine import repeats
 from host.server import Rounds
 from host.store.books import Books
 from protocol import exchange
+from protocol.codec import unseal
+from protocol.fields import F
 from tests.pos_lab.sim.mutants.durability import moved_with_stan, opened_without_stan
 from tests.pos_lab.sim.mutants.mutant import Mutant
 from tests.pos_lab.sim.mutants.parts import GatesWithout
@@ -21,6 +24,12 @@ def _any_reply(self: Any, arrived: Any, now: float) -> exchange.Event:
 
 def _unrepeated(case: Any) -> bytes:
     return b""
+
+
+def _declines_forgotten(case: Any) -> bytes:
+    """Only what was approved is answered as it was."""
+    stored = _repeats(case)
+    return stored if stored and unseal(stored).message.text(F.RESPONSE_CODE) == "00" else b""
 
 
 def _retold(self: Any, books: Books, opened: Any, line: Any, once: Any) -> Any:
@@ -41,6 +50,7 @@ def _lost_now_and_then(self: Rounds, connection: Any) -> None:
         _answered(self, connection)
 
 
+_repeats = repeats
 _answered = Rounds.answered
 _answer = Acquirer._answer
 _ANY_BODY = property(lambda self: self.snapshot.stored is not None)
@@ -50,6 +60,11 @@ IDEMPOTENCY: Final[Mapping[str, Mutant]] = {
     "no_dedup": Mutant(
         "a repeated request is refused as a duplicate", "network", "M1 M4", {"host.acquirer.repeats": _unrepeated},
         seed=22,
+    ),
+    "declines_not_repeated": Mutant(
+        "a request that was declined is answered otherwise when it comes again", "network", "I1",
+        {"host.acquirer.repeats": _declines_forgotten},
+        seed=5,
     ),
     "any_reply": Mutant(
         "whatever comes is the reply", "network", "I4",

@@ -45,6 +45,10 @@ def _whenever(document: bytes, public_key: bytes, *, now_s: int, **names: Any) -
     return open_command(document, public_key, now_s=0, **names)
 
 
+def _unasked(document: bytes, nonce: bytes, proof: bytes, public_key: bytes) -> None:
+    """Nobody looks whether it is the answer to this fetch."""
+
+
 def _ever_waiting(self: Books, serial_number: str, at: int) -> Any:
     return _waiting(self, serial_number, 0)
 
@@ -89,20 +93,31 @@ _BAD_REFUSES: Final = {
 }
 
 
+_NO_PROOF: Final = {"terminal.flows.commands.check_answer": _unasked}
+"""A kept document cannot be told for want of its proof alone, while the memory is no older one."""
+
 KEYS: Final[Mapping[str, Mutant]] = {
     "command_unsigned": Mutant(
         "a command is believed whoever signed it", "adversary", "C1",
-        {"terminal.flows.commands.open_command": _signed_by_anybody},
+        {"terminal.flows.commands.open_command": _signed_by_anybody, **_NO_PROOF},
         seed=4,
     ),
     "command_again": Mutant(
         "a command is carried out as often as it comes", "adversary", "C2 L8",
-        {"terminal.flows.commands.open_command": _taken_again, **world_of("sale commands", "announce diagnose")},
+        {
+            "terminal.flows.commands.open_command": _taken_again,
+            **_NO_PROOF,
+            **world_of("sale commands", "announce diagnose"),
+        },
         seed=5,
     ),
     "command_for_another": Mutant(
         "a command is carried out by whoever gets it", "adversary", "C3",
-        {"terminal.flows.commands.open_command": _for_anybody, **world_of("sale commands", "announce diagnose")},
+        {
+            "terminal.flows.commands.open_command": _for_anybody,
+            **_NO_PROOF,
+            **world_of("sale commands", "announce diagnose"),
+        },
     ),
     "command_expired": Mutant(
         "a command is handed out and carried out for ever", "calm", "C3",

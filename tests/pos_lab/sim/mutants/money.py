@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 from unittest.mock import patch
 
+from firmware_sim.errors import PrinterError
 from host.decision import Decision, Insert
 from host.handlers import HANDLERS, undo
 from host.handlers import purchase as _purchase
@@ -19,7 +21,15 @@ from terminal.records.money import Moved
 from terminal.session import Session, Silence
 from terminal.transaction import Event, Judgement, Mac, State
 from tests.pos_lab.sim.mutants.mutant import Mutant
-from tests.pos_lab.sim.mutants.parts import GatesWithout, busy_with, message_with, nothing_pending, remembered_again
+from tests.pos_lab.sim.mutants.parts import (
+    GatesWithout,
+    busy_with,
+    case_with,
+    message_with,
+    nothing_pending,
+    remembered_again,
+    world_of,
+)
 
 
 def _silence_is_no(session: Session, row: Any, answer: Any) -> Judgement:
@@ -80,6 +90,23 @@ def _told_no_where_approved(session: Session, outcome: Any) -> None:
         session.tell(dataclasses.replace(outcome, result="refused"))
 
 
+def _doubted_again(session: Session, outcome: Any) -> None:
+    if outcome.result == "approved" and outcome.stan.endswith("7"):
+        session.tell(dataclasses.replace(outcome, result="unknown"))
+
+
+def _printed_first(session: Session, row: Any, answer: Any) -> Judgement:
+    """The slip is out before the journal knows that there is anything to print."""
+    judgement = _judgement(session, row, answer)
+    if judgement.event is Event.APPROVE and session.board.printer is not None:
+        with suppress(PrinterError):
+            session.board.printer.print((f"批次号: {row.batch}", f"凭证号: {row.stan}"))
+    return judgement
+
+
+_judgement = _money._judged
+
+
 def _unsent_is_no(kind: Any, judgement: Judgement) -> Judgement:
     return judgement if kind.reversal else Judgement(Event.DECLINE)
 
@@ -123,6 +150,11 @@ _BAD_IS_NO = {
     (False, Mac.BAD): Judgement(Event.DECLINE),
     (False, Mac.ABSENT): Judgement(Event.DECLINE),
 }
+
+
+def _by_the_first_rules(case: Any) -> Decision:
+    """Holds are completed by the share that was allowed before anybody published rules."""
+    return HANDLERS["completion"](case_with(case, policy=case.policy.model_copy(update={"preauth": Preauth()})))
 
 
 def _less_than_nothing(*arguments: Any, **names: Any) -> Any:
@@ -194,6 +226,24 @@ MONEY: Final[Mapping[str, Mutant]] = {
     "told_both_ways": Mutant(
         "the cashier is told that an approved sale is refused", "calm", "M5 M4",
         {"terminal.app.hand_out": _told_no_where_approved},
+    ),
+    "told_in_doubt_again": Mutant(
+        "the cashier is told that nobody knows of a sale that was told as approved", "calm", "M5",
+        {"terminal.app.hand_out": _doubted_again},
+    ),
+    "slip_before_journal": Mutant(
+        "a slip is printed before the journal knows of the approval", "power", "M5",
+        {"terminal.money._judged": _printed_first, "pos_lab.sim.shop.INTENTS": busy_with("sale", "reverse")},
+        seed=19,
+    ),
+    "old_rules_complete": Mutant(
+        "a hold is completed by rules that are in force no more", "calm", "M9",
+        {
+            **world_of("sale", "publish_policy"),
+            "pos_lab.sim.shop.INTENTS": busy_with("sale", "preauth", "completion"),
+            "host.engine.HANDLERS": {**HANDLERS, "completion": _by_the_first_rules},
+        },
+        seed=1,
     ),
     "refund_not_sent_again": Mutant(
         "a refund without an answer counts as refused", "network", "M1",

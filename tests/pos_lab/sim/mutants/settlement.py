@@ -124,6 +124,19 @@ SETTLEMENT: Final[Mapping[str, Mutant]] = {
         },
         seed=2,
     ),
+    "dropped_misnamed": Mutant(
+        "what a supervisor left to the settlement is written down for another row", "network", "S3",
+        {
+            "host.handlers.settle._differences": _under_another_stan,
+            "pos_lab.sim.shop.INTENTS": busy_with("sale", "settle"),
+        },
+        seed=10,
+    ),
+    "upload_begun_once": Mutant(
+        "an upload whose end was not heard of is refused when it begins again", "network", "D3",
+        {"host.handlers.settle._is_said_again": lambda case, items: False},
+        seed=3093,
+    ),
     "closed_batch_edited": Mutant(
         "what is undone late is undone in its closed batch", "network", "S6",
         {
