@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from host.amendments import take_effect
 from host.case import Case, Request
 from host.decision import Decision, Insert, Update
-from host.engine import RENEWED, decide, repeats
+from host.engine import RENEWED, decide, old_keys_die, repeats
 from host.errors import HostError
 from host.guard import Guard, Line
 from host.keys import MacCheck
@@ -226,11 +226,14 @@ class Acquirer:
         check, ends, fenced = MacCheck.ABSENT, False, False
         if snapshot.terminal and line:
             check, ends = self._guarded(books, snapshot.terminal, unsealed, line, at, once)
-            fenced = check.good and self._is_fenced(snapshot.terminal, line, once)
+            fenced = check.good and self._is_fenced(snapshot.terminal, line)
             ends = self._must_end(line, snapshot.terminal.serial_number, fenced) if ends or fenced else False
         elif snapshot.terminal:
             check = keys.check(snapshot.terminal, unsealed)
         case = Case(request, snapshot, check, self.policy, keys, now, fenced, self.policy_version)
+        books.apply(old_keys_die(case))
+        if fenced and request.stan and not case.is_repeated:  # who only says again what was said is no second device
+            once.done("late", lambda: self.guard.late(case.terminal.serial_number))
         mac = keys.mac_maker(snapshot.terminal, check) if snapshot.terminal else None
         if stored := repeats(case):
             # The same bytes, unless the terminal signed on since: then the same body under the keys that it has now.
@@ -270,16 +273,15 @@ class Acquirer:
             line.leave(serial_number)
         return False
 
-    def _is_fenced(self, terminal: Terminal, line: Line, once: Once) -> bool:
-        """Did another line take over since this one spoke for the terminal (invariant I6)?
+    def _is_fenced(self, terminal: Terminal, line: Line) -> bool:
+        """Did another line take over since this one first proved the terminal's keys (invariant I6)?
 
-        A seat of this very number is one that this line did not get, for its commit failed, and another one did.
+        What a line says of which nothing follows, such as a copy of a request, keeps the next seat for it. Once another
+        one has that seat it is late, as is one that did not get it for its commit failed: what still comes on it must
+        not take the terminal from the line on which it speaks now.
         """
-        serial_number = terminal.serial_number
-        if terminal.line == line.name or line.seats.get(serial_number, terminal.fence + 1) > terminal.fence:
-            return False
-        once.done("late", lambda: self.guard.late(serial_number))
-        return True
+        seat = line.seats.setdefault(terminal.serial_number, terminal.fence + 1)
+        return terminal.line != line.name and seat <= terminal.fence
 
     def _take_line(self, books: Books, terminal: Terminal, line: Line, at: int, once: Once) -> None:
         """The newest line that proves the keys by a request that never came before speaks, and bumps the fence.

@@ -30,7 +30,7 @@ _BATCHES: Final = 999_999
 
 
 def follows(batch: str, known: str) -> bool:
-    """Is a batch later than another one, on the shorter way round?"""
+    """Is a batch, or a STAN, later than another one, on the shorter way round?"""
     return bool(re.fullmatch(r"[0-9]{6}", batch)) and 0 < (int(batch) - int(known)) % _BATCHES <= _BATCHES // 2
 
 

@@ -105,10 +105,12 @@ class Snapshot:
 
     ``tenant`` is the device that the terminal id belongs to, where that is not the device that speaks. ``number`` is
     unique and becomes RRN and authorisation id. ``wrong_pins`` came one after the other from the card of this request.
-    ``followers`` are the rows about the ``original``, without one those about the row that is to be reversed;
-    ``code_used`` tells whether the customer's code has paid before. ``day_fen`` and ``day_count`` are what the terminal
-    has sold today, where a limit asks for it; ``progress`` is how far it has come with its last update. ``peer`` is the
-    other device of a ``swap``, whose ``batch`` and ``rows`` are then those of the till that changes hands.
+    ``followers`` are the rows about the ``original``, without one those about the row that is to be reversed, but for
+    completions that were taken back late; ``returned_fee_fen`` is what the original cost before the void that is to be
+    reversed; ``code_used`` tells whether the customer's code has paid before. ``day_fen`` and ``day_count`` are what
+    the terminal has sold today, where a limit asks for it; ``progress`` is how far it has come with its last update.
+    ``peer`` is the other device of a ``swap``, whose ``batch`` and ``rows`` are then those of the till that changes
+    hands.
     """
 
     terminal: Terminal | None = None
@@ -121,6 +123,7 @@ class Snapshot:
     existing: Transaction | None = None
     original: Transaction | None = None
     followers: tuple[Transaction, ...] = ()
+    returned_fee_fen: int = 0
     contested_fen: int = 0
     recent: tuple[Transaction, ...] = ()
     partner: str = ""

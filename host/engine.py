@@ -1,4 +1,5 @@
-"""The acquirer's mind, pure: ``repeats`` knows a request that came before, ``decide`` turns any other into a Decision.
+"""The acquirer's mind, pure: ``old_keys_die`` is asked about every request, ``repeats`` knows one that came before,
+``decide`` turns any other into a Decision.
 
 Order: identity gates, the stored reply of a repeated request, permission gates, the kind's handler, and what follows
 from every decision: activation, the update command for a refused firmware, what the device told under a good MAC.
@@ -92,6 +93,15 @@ def repeats(case: Case) -> bytes:
     return stored.reply
 
 
+def old_keys_die(case: Case) -> list[Write]:
+    """The first good frame under the newer keys ends the older ones, whatever it is answered: a terminal that repeats
+    what was decided before its sign-on, and gets the stored reply, has the new keys all the same (invariant K2).
+    """
+    if case.mac is not MacCheck.CURRENT or not case.terminal.previous_keys:
+        return []
+    return [Update("terminals", {"serial_number": case.terminal.serial_number}, {"previous_keys": b""})]
+
+
 def _consequences(case: Case, decision: Decision, refused: Refused | None) -> list[Write]:
     """What is written besides; ``refused`` is by a gate, the decision may be a refusal by its handler."""
     writes: list[Write] = []
@@ -119,7 +129,7 @@ def _lost_sale(case: Case, refused: Refused) -> list[Write]:
 
 
 def _learn(case: Case) -> list[Write]:
-    """The firmware that an authenticated device says it runs; old keys die at the first good frame under the new."""
+    """The firmware that an authenticated device says it runs, and that it knows our extensions."""
     if case.snapshot.terminal is None or not case.mac.good:
         return []
     terminal, changes = case.terminal, dict[str, object]()
@@ -129,8 +139,6 @@ def _learn(case: Case) -> list[Write]:
         cleared = _updated(case)
     if case.is_extended and not terminal.extended:
         changes["extended"] = True
-    if case.mac is MacCheck.CURRENT and terminal.previous_keys:
-        changes["previous_keys"] = b""
     return [Update("terminals", {"serial_number": terminal.serial_number}, changes), *cleared] if changes else []
 
 

@@ -41,7 +41,8 @@ CLONE_TURNS: Final = 2
 class Line:
     """A connection: a ``name`` that no other has, the peer's ``address``, the terminals whose keys it has proven.
 
-    ``seats`` has, by serial number, the fence at which this line spoke for a terminal.
+    ``seats`` has, by serial number, the fence at which this line speaks for a terminal, or would: it is fixed once it
+    proves the terminal's keys, and good until another line has a seat of this number or a later one.
     """
 
     name: str

@@ -108,6 +108,7 @@ _ROWS: Final = (
     Refusal("partner.wrong", "96", "{partner_zh}应答异常", "{partner} answers nonsense", "请稍后再试", "try again later"),
     Refusal("risk.suspected", "59", "交易存在风险（{rule_zh}）", "the payment looks like abuse ({rule})", "请提交交易凭证", "hand in evidence of the sale"),
     Refusal("request.key_reused", "94", "流水号重复且内容不同", "the same STAN came with other content", "请重新签到后再试", "sign on again, then repeat with a new STAN"),
+    Refusal("pause.superseded", "94", "其后已有暂停或恢复指令", "the merchant has paused or resumed since", "请再次暂停或恢复", "pause or resume once more"),
     Refusal("host.reconcile", "91", "系统恢复中，暂停交易", "the host was restored from a backup and is being reconciled", "请稍后再试", "try again later"),
     Refusal("terminal.stopped", "58", "终端已停用（{why}）", "the terminal is stopped ({why})", "请结算后换机", "settle, then take the replacement device"),
     *(

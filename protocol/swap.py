@@ -22,7 +22,9 @@ BACKUP_BYTES_MAX: Final = 64 * 1024
 CONTENT_BYTES_MAX: Final = 512 * 1024
 """Of what is in it, so that few bytes cannot become many."""
 NUMBER_MAX: Final = 0xFFFFFFFF
-BACKUP_PARTS: Final = frozenset({"closed", "downloads", "events", "notices", "operators", "paused", "training"})
+BACKUP_PARTS: Final = frozenset(
+    {"closed", "downloads", "events", "notices", "operators", "pause_told", "paused", "training"}
+)
 """What a shop finds again on its new device; keys, cards, passwords and rows of money are no parts."""
 
 

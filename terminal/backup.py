@@ -34,7 +34,6 @@ LEFT_BEHIND: Final[Mapping[str, str]] = MappingProxyType(
         "settling": "the batch is closed before",
         "commands": "commands are signed for one device",
         "signatures": "they are with the host, or on paper, before",
-        "pause_told": "the host's hold goes with the till",
         "form": "the terminal is registered, and its form forgotten",
         "swap": "each of the two knows its own part",
         "rows": "money and cards: the batch is closed before",
@@ -53,6 +52,7 @@ class Backup(Entry):
     operators: tuple[str, ...] = ()
     training: bool = False
     paused: bool = False
+    pause_told: bool = True
 
 
 def take(book: Book, settings: Settings) -> Backup:
@@ -65,6 +65,7 @@ def take(book: Book, settings: Settings) -> Backup:
         operators=tuple(sorted(book.operators)),
         training=book.training,
         paused=book.paused,
+        pause_told=book.pause_told,
     )
 
 

@@ -1,8 +1,9 @@
 """Answers to what is about a hold: more of it, its cancel, its completion (CUP 3.1, 2.6; invariant M9).
 
 Rules owned here: a hold is found by authorisation id, card and date, at any terminal of its merchant; it is completed
-once, within its time, by at most ``completion_percent`` of what is held, and never after it was cancelled. What a hold
-was found to have expired it stays, whatever a clock says later.
+once, within its time, by at most ``completion_percent`` of what is held, and never after it was cancelled. A completion
+that was voided has used it up; one that was reversed has not, be it after its batch was closed. What a hold was found
+to have expired it stays, whatever a clock says later.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from typing import Final
 from host import postings
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write, refuse
-from host.fees import fee_due
 from host.handlers.purchase import record
 from host.lifecycle import ABSENT
 from host.records import BatchState, Transaction, TransactionState, columns
@@ -122,7 +121,7 @@ def reversal(case: Case) -> Decision:
     writes: list[Write] = [move(row, state), *postings.undo(row, case.at)]
     original = case.snapshot.original
     if row.kind in VOIDS and original and (back := step(original.state, Undo.REVERSE_VOID)):
-        fee_fen = fee_due(case.merchant, original.kind, original.card_type, original.amount_fen)
+        fee_fen = case.snapshot.returned_fee_fen  # that of the sale, whatever the contract says by now
         turnover_fen = SIGNS.get(original.kind, 0) * original.amount_fen
         if is_closed and turnover_fen:
             writes += _adjust(case, original, LATE_RESTORATION, fee_fen)

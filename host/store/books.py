@@ -21,6 +21,7 @@ from host.decision import Delete, Insert, Update, Write
 from host.errors import StoreError
 from host.keys import KeyDesk
 from host.policy import Policy
+from host.postings import FEE_INCOME, UNDO
 from host.records import (
     Alert,
     Batch,
@@ -333,6 +334,12 @@ class Books:
             original_batch=original.batch,
             original_stan=original.stan,
         )
+
+    def returned_fee_fen(self, row: Transaction) -> int:
+        """The fee that a transaction had when it was undone, as its postings tell: the row costs nothing since."""
+        key = {"terminal_id": row.terminal_id, "batch": row.batch, "stan": row.stan}
+        undone = self.rows("postings", **key, reason=UNDO, debit=FEE_INCOME)
+        return int(undone[-1]["amount_fen"]) if undone else 0
 
     def partner(self, name: str) -> str:
         """How a partner is taken to be, "" where nobody has ever switched it."""

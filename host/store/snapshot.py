@@ -16,7 +16,7 @@ from host.records import DeviceModel, Hold, Merchant, Plan, Terminal, Transactio
 from host.store.backend import Keys
 from host.store.books import Books
 from host.store.reconcile import RECONCILE
-from host.transactions import ADJUSTMENTS, COMPLETIONS, SIGNS, VOIDS
+from host.transactions import ADJUSTMENTS, COMPLETIONS, LATE_REVERSAL, SIGNS, VOIDS
 from host.value import value
 from protocol.downloads import DOWNLOAD_OF
 from protocol.fields import F
@@ -126,8 +126,10 @@ def take_snapshot(
     if name not in _NAMES_NOBODY:
         extra["original"] = _original(books, request, extra.get("existing"), card_token)
         if undone := extra["original"] or (extra.get("existing") if request.kind.undoes else None):
-            extra["followers"] = books.followers(undone)
+            extra["followers"] = _followers(books, undone)
             extra["contested_fen"] = books.contested_fen(undone)
+        if request.kind.undoes in VOIDS and extra["original"]:
+            extra["returned_fee_fen"] = books.returned_fee_fen(extra["original"])
     return Snapshot(**extra)
 
 
@@ -214,3 +216,14 @@ def _original(
     if request.kind.undoes in _LEAVES_ORIGINAL and existing and existing.original_stan:
         return books.transaction(existing.original_terminal_id, existing.original_batch, existing.original_stan)
     return None
+
+
+def _followers(books: Books, original: Transaction) -> tuple[Transaction, ...]:
+    """The rows about a transaction, but for completions that were taken back after their batch was closed: those stay
+    as they were settled (invariant S6), and the hold is free again.
+    """
+    return tuple(
+        row
+        for row in books.followers(original)
+        if row.kind not in COMPLETIONS or all(each.kind != LATE_REVERSAL for each in books.followers(row))
+    )

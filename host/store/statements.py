@@ -171,18 +171,32 @@ FOLLOWERS: Final = select(TABLES["transactions"]).where(
 )
 _HELD: Final = ("preauth", "additional_preauth")
 _completions: Final = TABLES["transactions"].alias("completions").c
+_reversals: Final = TABLES["transactions"].alias("reversals").c
+_IS_TAKEN_BACK: Final = (
+    select(_reversals.stan)
+    .where(
+        _reversals.kind == LATE_REVERSAL,
+        _reversals.original_terminal_id == _completions.terminal_id,
+        _reversals.original_batch == _completions.batch,
+        _reversals.original_stan == _completions.stan,
+    )
+    .exists()
+)
+"""Was a completion taken back after its batch was closed, so that its hold holds again?"""
 _originals: Final = TABLES["transactions"].alias("originals").c
 _IS_COMPLETED: Final = (
     select(_completions.stan)
     .where(
         _one_of(_completions.kind, COMPLETIONS),
-        _completions.state == TransactionState.CAPTURED,
+        _one_of(_completions.state, (TransactionState.CAPTURED, TransactionState.VOIDED)),
         _completions.original_terminal_id == _transactions.terminal_id,
         _completions.auth_id == _transactions.auth_id,
         _completions.account == _transactions.account,
+        ~_IS_TAKEN_BACK,
     )
     .exists()
 )
+"""Is a hold used up? The void of a completion does not give it back (M9), the reversal of one does."""
 _SPENT: Final = case(
     (_one_of(_transactions.kind, [kind for kind, sign in SIGNS.items() if sign == -1]), -_transactions.amount_fen),
     else_=_transactions.amount_fen,

@@ -46,6 +46,7 @@ _BACKUP: Final[Mapping[str, object]] = {
     "events": [],
     "notices": [],
     "operators": ["00", "01"],
+    "pause_told": True,
     "paused": False,
     "training": False,
 }

@@ -247,7 +247,6 @@ def _battery_dead(device: Device) -> None:
     if "journal.erase_fails" in device.hardware.faults.armed:
         return  # memory that is worn and blank takes nothing: such a device never starts again
     if device.is_watched:
-        world.examiner.look_at(device.settings.terminal_id)
         world.examiner.write_off(device.settings.terminal_id)
     device.pull()
     _opened(device)

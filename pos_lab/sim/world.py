@@ -276,6 +276,8 @@ class SimWorld:
         )
         shop = Shop(self, name, settings, chance)
         url = _serial_url(name) if over_serial else ""
+        if over_serial:
+            self.examiner.lay_cable(name)
         shop.use(self.device(shop, serial_number, model, url))
         self.host.act(
             "register", terminal_id=terminal_id, merchant_id=merchant_id, serial_number=serial_number, model=model

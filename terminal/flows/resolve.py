@@ -143,10 +143,16 @@ _ATTEMPTS: Final[Mapping[State, tuple[Callable[[Session, Transaction], Awaitable
 
 
 async def _sign_on_where_due(session: Session) -> bool:
-    """Sign on where the host asked for it or there are no keys; whether the terminal may be heard now."""
+    """Sign on where the host asked for it or there are no keys; whether the terminal may be heard now.
+
+    Why that failed is told for itself: what is pending waits for a key card, say, and not for another try.
+    """
     if session.can_seal and not session.sign_on_again:
         return True
-    return (await sign_in(session)).is_good
+    outcome = await sign_in(session)
+    if not outcome.is_good:
+        session.tell(outcome)
+    return outcome.is_good
 
 
 def _is_done(session: Session, reply: Reply) -> bool:

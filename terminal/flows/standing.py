@@ -1,12 +1,15 @@
 """How a swap stands, as the host says it: asked for, or told after a report of what was done here.
 
-Rules owned here: where there are keys, only what the host proves counts; an answer that makes no sense is none.
+Rules owned here: where there are keys, only what the host proves counts; a host that proves nothing may hold other keys
+since a sign-on whose reply was lost, so that the device signs on and asks once more; an answer that makes no sense is
+none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from protocol.elements import Value
 from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.image import SHA256
@@ -38,7 +41,10 @@ async def ask_standing(session: Session, flow: str, *tags: tuple[str, bytes]) ->
     """How the swap stands; where there are keys, the host proves that it says so."""
     if not session.profile.extensions:
         return local(flow, "terminal.no_extension")
-    answer = await session.ask("swap_query", {F.PAYLOAD: session.pack(tags)} if tags else {})
+    fields: dict[int, Value] = {F.PAYLOAD: session.pack(tags)} if tags else {}
+    answer = await session.ask("swap_query", fields)
+    if _is_unproven(session, answer) and (await sign_in(session)).is_good:
+        answer = await session.ask("swap_query", fields)
     return await _read(session, flow, answer)
 
 
@@ -51,10 +57,15 @@ async def report(session: Session, flow: str, what: Report, *tags: tuple[str, by
     return await _read(session, flow, answer)
 
 
+def _is_unproven(session: Session, answer: Reply | Silence) -> bool:
+    """Does the host agree, and not prove that it is the host, though this device could tell?"""
+    return isinstance(answer, Reply) and answer.response.approved and session.can_seal and not session.believes(answer)
+
+
 async def _read(session: Session, flow: str, answer: Reply | Silence) -> Standing | Outcome:
     if not isinstance(answer, Reply) or not answer.response.approved:
         return await unapproved(session, flow, answer)
-    if session.can_seal and not session.believes(answer):
+    if _is_unproven(session, answer):
         return local(flow, "terminal.bad_reply")
     try:
         tags = answer.tags()

@@ -45,5 +45,5 @@ class Restored(Entry):
             ),
             training=come.training,
             paused=come.paused,
-            pause_told=True,
+            pause_told=come.pause_told,
         )

@@ -237,6 +237,30 @@ async def test_the_pause_goes_with_the_till(lab: World) -> None:
     assert (await Till(lab, swap.new).sell(1)).reason == "terminal.paused"
 
 
+async def test_a_pause_that_the_host_never_heard_of_is_told_by_the_new_device(lab: World) -> None:
+    """The new till would be closed at the counter, and open at the acquirer's office."""
+    swap = await Swap.ordered(lab)
+    swap.old.device.terminal.session.journal.append(PauseSet(on=True))
+    with pytest.MonkeyPatch.context() as unheard:
+        unheard.setattr("terminal.app.tell_pause", _nothing)
+        await _taken_over(swap)
+    assert (await lab.act("show", serial_number=swap.new.member.serial_number))["holds"] == []
+    assert (await Till(lab, swap.new).sell(1)).reason == "terminal.paused"
+    assert (await lab.act("show", serial_number=swap.new.member.serial_number))["holds"] == ["merchant"]
+    assert swap.new.terminal.book.pause_told
+
+
+async def test_a_merchant_pauses_where_the_till_is(lab: World) -> None:
+    """The host would hold a new till that says it is open, for the pause was said at the old one behind its backup."""
+    swap = await Swap.ordered(lab)
+    assert (await swap.hand_over()).is_good
+    assert (await swap.old.do("pause")).reason == "swap.under_way"
+    assert (await swap.take_over()).is_good
+    shown = await lab.act("show", serial_number=swap.new.member.serial_number)
+    assert (swap.new.terminal.book.paused, shown["holds"]) == (False, [])
+    assert (await swap.new.terminal.do("pause")).detail["told"] == "yes"
+
+
 async def _points(lab: World, name: str) -> list[str]:
     """What is passed where nothing goes wrong."""
     prepare, act, at_old = CASES[name]

@@ -6,6 +6,7 @@ import pytest
 
 from protocol.fields import F
 from protocol.private import Balance
+from tests.host.handlers.test_preauth import about, complete, hold, reverse, void_completion
 from tests.host.wire import POOR, Wire
 
 HAS_FEN = 100
@@ -51,6 +52,24 @@ def test_a_hold_is_held_and_its_completion_counts_once(active: Wire) -> None:
     fields[F.ORIGINAL] = f"{active.batch}000000{reply.text(F.LOCAL_DATE)}"
     assert active.code(active.build("completion", fields)) == "00"
     assert left_fen(active) == 30
+
+
+@pytest.mark.parametrize(("way", "meanwhile_fen"), [("void", 100), ("reversal", 20), ("late reversal", 20)])
+def test_a_completion_that_was_taken_back(active: Wire, way: str, meanwhile_fen: int) -> None:
+    """A guest could not pay with what no hotel can take any more, or pay elsewhere with what is still held."""
+    held = hold(active, 80, POOR)
+    sold = complete(active, held, 70)
+    if way == "late reversal":
+        assert active.settle().text(F.RESPONSE_CODE) == "00"
+    undo = {
+        "void": lambda: void_completion(active, sold),
+        "reversal": lambda: reverse(active, "completion", 70, sold.stan, POOR),
+        "late reversal": lambda: reverse(active, "completion", 70, sold.stan, POOR, batch=sold.batch),
+    }[way]
+    assert active.code(undo()) == "00"
+    assert left_fen(active) == meanwhile_fen
+    assert active.code(about(active, "completion", held, 60)) == ("12" if way == "void" else "00")
+    assert left_fen(active) == (100 if way == "void" else 40)
 
 
 def test_a_declined_payment_leaves_everything(active: Wire) -> None:

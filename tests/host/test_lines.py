@@ -68,6 +68,47 @@ def test_a_late_frame_is_refused_even_as_a_repetition(active: Wire) -> None:
     assert code(ask(active, new, sale)) == "00", "the new line gets the stored reply"
 
 
+def test_a_line_on_which_a_terminal_only_said_again_what_it_had_said_is_old_once_another_speaks(active: Wire) -> None:
+    """What comes late on a line that the till gave up would take it from the line on which it sells, and its next sale
+    would be turned away."""
+    first, second, third = (active.lab.acquirer.line(f"10.0.0.{number}") for number in (1, 2, 3))
+    reversal, late = active.reversal(100, active.stan()), active.sale(200)
+    assert code(ask(active, first, reversal)) == "00"
+    assert code(ask(active, second, reversal)) == "00", "it never heard the answer, and asks again"
+    assert code(ask(active, third, active.sale(100))) == "00"
+    seat = [active.lab.terminal(active.serial_number)[name] for name in ("line", "fence")]
+    for payload in (reversal, late):
+        answer = ask(active, second, payload)
+        assert (code(answer), answer.reason) == ("98", "terminal.superseded")
+    assert [active.lab.terminal(active.serial_number)[name] for name in ("line", "fence")] == seat
+    assert code(ask(active, third, active.sale(100))) == "00"
+
+
+def test_copies_make_no_clone_of_a_till(active: Wire) -> None:
+    """Who has recorded a few messages of a till could have the shop searched for a copied device, whenever it likes."""
+    stranger, copies = active.lab.acquirer.line("10.0.0.9"), [active.sale(100), active.management("command_fetch")]
+    ask(active, active.lab.acquirer.line("10.0.0.1"), copies[0])
+    told = []
+    for number in range(CLONE_TURNS + 3):
+        assert code(ask(active, active.lab.acquirer.line("10.0.0.1"), active.sale(100 + number))) == "00"
+        told += [code(ask(active, stranger, copy)) for copy in copies]
+    assert told[:2] == ["00", "00"]
+    assert set(told[2:]) == {"98"}
+    assert alarms(active.lab) == []
+
+
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_whoever_hears_a_line_first_may_go_on_with_it(active: Wire, is_copy: bool) -> None:
+    """A till that begins on its new line with what it had said before would have to hang up once more."""
+    old, new = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.2")
+    sale = active.sale(100)
+    assert code(ask(active, old, sale)) == "00"
+    assert code(ask(active, new, sale if is_copy else active.management("command_fetch"))) == "00"
+    assert code(ask(active, old, active.sale(100))) == "00", "it still speaks, and takes nothing from the new one"
+    assert code(ask(active, new, active.sale(100))) == "00"
+    assert code(ask(active, old, active.sale(100))) == "98"
+
+
 def test_a_copy_of_a_request_moves_no_terminal(active: Wire) -> None:
     """Who has recorded one message of a till could hang it up with it, again and again (fault A02)."""
     till, stranger = active.lab.acquirer.line("10.0.0.1"), active.lab.acquirer.line("10.0.0.9")

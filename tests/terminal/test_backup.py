@@ -37,6 +37,7 @@ SECRET_NAMES = (
     "expiry",
 )
 TEXTS = dict.fromkeys(("title_zh", "title_en", "text_zh", "text_en"), "x")
+FLAGS = ("pause_told", "paused", "training")
 BOOK = Book(
     stan="000123",
     batch="000009",
@@ -115,7 +116,7 @@ def test_what_was_taken_is_given_back() -> None:
     assert [(row.counter, row.read_told, row.must_confirm) for row in book.notices] == [
         (-2, True, False), (-1, True, True),
     ]  # fmt: skip
-    assert (book.stan, book.batch, book.counter, book.pause_told) == ("000000", "000001", 0, True)
+    assert (book.stan, book.batch, book.counter, book.pause_told) == ("000000", "000001", 0, False)
     assert fold(map(read, map(spell, compacted(book)))) == book
     assert fold([read(spell(Restored(swap=swap, backup=come)))]) == book
 
@@ -143,7 +144,7 @@ def test_a_downloaded_header_is_the_one_that_counts() -> None:
 )
 def test_a_backup_of_another_make_is_refused(part: dict[str, object]) -> None:
     """A fault at the host would stop the new device for ever."""
-    empty: dict[str, object] = {key: [] for key in BACKUP_PARTS} | {"paused": False, "training": False}
+    empty: dict[str, object] = {key: [] for key in BACKUP_PARTS} | dict.fromkeys(FLAGS, False)
     with pytest.raises(DecodeError) as refused:
         backup.unpack(pack_backup(empty | part))
     assert "maybe" not in str(refused.value)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from firmware_sim.power import cuts
+from terminal.book import Swap
 from terminal.outcome import Outcome
+from terminal.records import SwapKept
 from tests.terminal.bench import Bench, bench_at, once, swallow, without_mac, wrong_mac
 from tests.terminal.fake_host import Answer, FakeHost
 
@@ -89,6 +91,21 @@ async def test_a_new_device_resumes_what_its_predecessor_paused(bench: Bench) ->
     await bench.do("sign_in")
     assert (await bench.do("resume")).detail["told"] == "yes"
     assert bench.host.pauses == ["0"]
+
+
+@pytest.mark.parametrize("flow", ["pause", "resume"])
+async def test_a_till_that_goes_is_neither_paused_nor_resumed(bench: Bench, flow: str) -> None:
+    """The shop would be closed at the host and open on the new device, whose backup is older than the pause."""
+    await bench.do("sign_in")
+    if flow == "resume":
+        await bench.do("pause")
+    said, paused = list(bench.host.pauses), bench.terminal.book.paused
+    bench.terminal.session.journal.append(SwapKept(swap=Swap(number=7, peer="NEW", stage="handing_over")))
+    outcome = await bench.do(flow)
+    assert (outcome.flow, outcome.result, outcome.reason) == (flow, "refused", "swap.under_way")
+    assert (bench.terminal.book.paused, bench.host.pauses) == (paused, said)
+    bench.terminal.session.journal.append(SwapKept(swap=None))
+    assert (await bench.do(flow)).detail["told"] == "yes", "the swap was cancelled"
 
 
 async def test_old_firmware_pauses_by_itself() -> None:

@@ -37,7 +37,8 @@ from tests.terminal.fake_host import SIGNING_KEY, TMK, Answer, FakeHost
 
 PEER = "NXE2100000002"
 SIGNATURE = Signature(batch="000001", stan="000002", amount_fen=6000, rrn="000000000001", image="AA==")
-EMPTY: dict[str, object] = {key: [] for key in BACKUP_PARTS} | {"paused": False, "training": False}
+FLAGS = ("pause_told", "paused", "training")
+EMPTY: dict[str, object] = {key: [] for key in BACKUP_PARTS} | dict.fromkeys(FLAGS, False)
 
 
 @dataclass
@@ -193,12 +194,23 @@ async def test_a_swap_that_is_off_lets_it_sell_again(old: Bench) -> None:
     """The shop would be without a till for nothing."""
     await handed_over(old)
     host_of(old).swap_state = "cancelled"
-    old.host.after.append(once("swap_query", without_mac))
+    old.host.after.append(lambda answer: without_mac(answer) if answer.kind == "swap_query" else None)
     assert (await old.do("hand_over")).reason == "terminal.bad_reply"
     assert old.terminal.book.is_handing_over, "a forger could set it free"
+    old.host.after.clear()
     assert (await old.do("hand_over")).reason == "swap.cancelled"
     assert (await old.sell()).is_good
     assert (await old.do("hand_over")).reason == "swap.cancelled"
+
+
+async def test_a_host_with_newer_keys_is_heard_after_a_sign_on(old: Bench) -> None:
+    """A swap would stand still for ever once the reply to a sign-on was lost: nothing else renews the keys."""
+    await handed_over(old)
+    host_of(old).swap_state = "cancelled"
+    signed_on = host_of(old).serial
+    old.host.after.append(once("swap_query", without_mac))
+    assert (await old.do("hand_over")).reason == "swap.cancelled"
+    assert host_of(old).serial == signed_on + 1
 
 
 async def test_unresolved_money_comes_first(old: Bench) -> None:

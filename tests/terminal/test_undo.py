@@ -230,6 +230,8 @@ async def test_a_device_that_lost_its_keys_can_still_reverse(bench: Bench) -> No
     bench.hardware.chips.keys.blank()
     bench.restart()
     assert (await bench.sell()).reason == "terminal.reversal_pending"
+    told = [(outcome.flow, outcome.reason) for outcome in bench.terminal.told]
+    assert ("sign_in", "terminal.no_master_key") in told, "nobody would come with a key card"
     bench.terminal.board.secure_module.inject_tmk(TMK, HOST_PUBLIC_KEY)
     assert (await bench.do("reverse")).result == "done"
     assert not bench.host.asked("sale_reversal")[0].has(F.PAN)

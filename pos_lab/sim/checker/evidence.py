@@ -41,11 +41,14 @@ class Replied:
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """What the host was given on a line. ``is_doubtful`` once the commit failed that would have held its answer."""
+    """What the host was given on a line. ``is_doubtful`` once the commit failed that would have held its answer;
+    ``is_copy`` where the answer was kept before it came.
+    """
 
     line: str
     fact: Fact
     is_doubtful: bool = False
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +169,12 @@ class Moves:
 
 @dataclass(slots=True)
 class Seat:
-    """Which line speaks for a terminal, those that it took over from, and what was answered on any of them."""
+    """Which line speaks for a terminal, those on which it was answered, those of them that others took over from, and
+    what was answered on any of them.
+    """
 
     line: str = ""
+    served: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
     heard: set[tuple[Name, str]] = field(default_factory=set)
 
@@ -182,7 +188,10 @@ class Evidence:
     terminals asked to be undone, ``questions`` what the host was given on a line and has not answered yet, ``totals``
     those that it told, as they stand in messages, ``decided`` what the host decided of a question that had come under
     its keys. ``sensitive`` are the last proofs of a card that passed. ``net_fen`` and ``fees_fen`` are what all rows
-    say together, ``accounts_by_reason`` what postings say: by kind of account and reason.
+    say together, ``accounts_by_reason`` what postings say: by kind of account and reason. ``fee_due_fen`` is what a row
+    was to cost when it was captured first, ``turnover_fen`` the turnover of each device by its rows,
+    ``answered_at_fen`` what that was when the host wrote an answer down, by the key of the answer; ``said_at`` is the
+    host's time at which it first let an answer go. ``cables`` are lines that nobody hangs up.
     """
 
     ledger: Ledger
@@ -201,6 +210,7 @@ class Evidence:
     seats: dict[str, Seat] = field(default_factory=lambda: defaultdict(Seat))
     net_fen: int = 0
     fees_fen: int = 0
+    fee_due_fen: dict[Name, int] = field(default_factory=dict)
     tills: dict[str, Till] = field(default_factory=dict)
     asked: dict[Name, Fact] = field(default_factory=dict)
     answers: dict[tuple[Name, str], Fact] = field(default_factory=dict)
@@ -209,6 +219,9 @@ class Evidence:
     told: dict[Name, list[str]] = field(default_factory=lambda: defaultdict(list))
     accounts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     accounts_by_reason: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    turnover_fen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    answered_at_fen: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    said_at: dict[bytes, int] = field(default_factory=dict)
     buried: set[Name] = field(default_factory=set)
     lost: set[Name] = field(default_factory=set)
     talks: dict[str, Talk] = field(default_factory=dict)
@@ -217,6 +230,7 @@ class Evidence:
     sensitive: deque[bytes] = field(default_factory=lambda: deque(maxlen=8))
     issued_under: dict[bytes, Name] = field(default_factory=dict)
     refused_in_a_row: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    cables: set[str] = field(default_factory=set)
 
     def row(self, name: Name) -> Row:
         """The host's row, empty where there is none."""

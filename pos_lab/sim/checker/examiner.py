@@ -29,7 +29,7 @@ from pos_lab.sim.checker.evidence import (
     Sent,
     Told,
 )
-from pos_lab.sim.checker.invariant import FEES, SCHEME, Invariant, fee_of, name_of, original_of, worth_of
+from pos_lab.sim.checker.invariant import FEES, SCHEME, Invariant, fee_of, name_of, original_of, turnover_of, worth_of
 from pos_lab.sim.checker.invariants import INVARIANTS
 from pos_lab.sim.checker.journal import JournalReader
 from pos_lab.sim.checker.ledger import Change, Changes, Driver, LedgerReader
@@ -76,7 +76,6 @@ class Examiner:
         if not isinstance(driver, Changes):
             self.evidence.image_of = partial(_stored_image, driver)
         self._journals: dict[str, JournalReader] = {}
-        self._records: dict[str, int] = {}
         self._asked: dict[type[Any], list[Invariant]] = defaultdict(list)
         for invariant in INVARIANTS:
             self._asked[invariant.event].append(invariant)
@@ -93,7 +92,11 @@ class Examiner:
         self.evidence.tills[terminal_id] = reader.till
 
     def write_off(self, terminal_id: str) -> None:
-        """The device is gone, or has forgotten: what only its journal knew is lost, and nobody can be blamed."""
+        """The device is gone, or forgets now: what only its journal knew is lost, and nobody can be blamed.
+
+        The journal is read a last time: what it closed and nobody was told of is not lost.
+        """
+        self.look_at(terminal_id)
         reader = self._journals[terminal_id]
         reader.begin_anew()
         till = reader.till
@@ -110,6 +113,10 @@ class Examiner:
     def fit(self, terminal_id: str, serial_number: str) -> None:
         """A device that is known has this terminal id from now on."""
         self.evidence.serial_of[terminal_id] = serial_number
+
+    def lay_cable(self, line: str) -> None:
+        """The host cannot hang this line up: it has no connections."""
+        self.evidence.cables.add(line)
 
     def look_at(self, terminal_id: str) -> list[Moved]:
         """See what a terminal wrote since the last time."""
@@ -141,8 +148,10 @@ class Examiner:
         fact, talk = fact_of(payload), self.evidence.talks.get(serial_number)
         if fact and is_sent and fact.mti == REVERSAL:
             self.evidence.reversals[fact.key].append(fact)  # a device that was replaced still ends what it began
-        if fact and talk:
-            (talk.say if is_sent else talk.hear)(fact)
+        if fact and talk and is_sent:
+            talk.say(fact)
+        elif fact and talk:
+            talk.hear(fact, self.evidence.said_at.get(payload, 0))
 
     def look_at_ledger(self) -> list[Change]:
         """See what the host committed since the last time."""
@@ -167,20 +176,21 @@ class Examiner:
                 self.evidence.asked.setdefault(fact.key, fact)
 
     def booted(self, terminal_id: str) -> None:
-        """A terminal was switched on and has recovered."""
+        """A terminal was switched on and has recovered; what another device's boots did is not about it."""
         reader = self._journals[terminal_id]
-        before = reader.count
+        before, stood_at = reader.count, reader.stands_at
         reader.check()
         steps = [move.step for move in self.look_at(terminal_id)]
-        self._ask(Booted(terminal_id, steps, reader.count - before, before == self._records.get(terminal_id)))
-        self._records[terminal_id] = reader.count
+        self._ask(Booted(terminal_id, steps, reader.count - before, stood_at == reader.recovered_at))
+        reader.recovered_at = reader.stands_at
 
     def asked(self, line: str, payload: bytes) -> Question | None:
         """The host was given a payload on a line; the question that it has to answer, None where it is no message."""
         fact = fact_of(payload)
         if fact is None or not fact.reply_mti:
             return None
-        question = Question(line, fact)
+        is_copy = (*fact.key, fact.mti) in self.evidence.ledger.tables["replies"]
+        question = Question(line, fact, is_copy=is_copy)
         waiting = self.evidence.questions[line]
         waiting[:] = [other for other in waiting if not (other.is_doubtful and other.fact.key == fact.key)]
         waiting.append(question)
@@ -196,13 +206,14 @@ class Examiner:
             self.evidence.got[fact.key, fact.mti].append(fact)
             serial_number = serial_number or self.evidence.serial_of.get(terminal_id, "")
             if talk := self.evidence.talks.get(serial_number):
-                talk.hear(fact)
+                talk.hear(fact, self.evidence.said_at.get(payload, 0))
             self._ask(Received(terminal_id, serial_number, fact))
 
     def replied(self, data: bytes, line: str = "") -> None:
         """The host lets bytes go on a connection, whole frames."""
         for payload in frames_of(data):
             if fact := fact_of(payload):
+                self.evidence.said_at.setdefault(payload, self.evidence.now_s())
                 for talk in self.evidence.talks_at(fact.terminal_id):
                     talk.tell(fact)
                 self.evidence.remember(fact)
@@ -269,6 +280,8 @@ class Examiner:
         if change.table == "transactions":
             evidence.net_fen += worth_of(change.after) - worth_of(change.before)
             evidence.fees_fen += fee_of(change.after) - fee_of(change.before)
+            serial_number = (change.after or change.before)["serial_number"]
+            evidence.turnover_fen[serial_number] += turnover_of(change.after) - turnover_of(change.before)
             if not change.before:
                 name = name_of(change.after)
                 evidence.in_batch[name[:2]].append(name)
@@ -276,6 +289,9 @@ class Examiner:
                     evidence.about[original_of(change.after)].append(name)
         elif change.table == "postings" and not change.before:
             self._post(change.after)
+        elif change.table == "replies" and change.after:
+            row, serial_number = change.after, evidence.serial_of.get(change.after["terminal_id"], "")
+            evidence.answered_at_fen[(*name_of(row), row["mti"])] = evidence.turnover_fen[serial_number]
 
     def _post(self, row: Mapping[str, Any]) -> None:
         name: Name = name_of(row)

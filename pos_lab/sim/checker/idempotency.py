@@ -8,7 +8,7 @@ from typing import Any, Final
 from pos_lab.sim.checker.evidence import Answered, Evidence, Moved, Name, Quiet, Replied
 from pos_lab.sim.checker.invariant import APPROVED, Invariant, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
-from pos_lab.sim.checker.talk import reason_of
+from pos_lab.sim.checker.talk import device_of, reason_of
 from pos_lab.sim.checker.wire import Fact
 
 APPROVALS: Final = frozenset({"00", "11", "16", "A2", "A4", "A5", "A6"})
@@ -82,10 +82,9 @@ def _kept(evidence: Evidence, event: Change) -> Iterator[str]:
 
 def _is_kept(evidence: Evidence, event: Replied) -> Iterator[str]:
     fact = event.fact
-    if fact.mti in REPLIES and fact.code in APPROVALS and fact.amount_fen:
-        request = f"{fact.mti[:2]}{int(fact.mti[2]) - 1}0"
-        if (*fact.key, request) not in evidence.ledger.tables["replies"]:
-            yield f"{spelt(fact.key)} is approved, and nothing is kept for when it is asked again"
+    is_approval = fact.mti in REPLIES and fact.code in APPROVALS and fact.amount_fen
+    if is_approval and (*fact.key, fact.request_mti) not in evidence.ledger.tables["replies"]:
+        yield f"{spelt(fact.key)} is approved, and nothing is kept for when it is asked again"
 
 
 def _answer_belongs(evidence: Evidence, event: Moved) -> Iterator[str]:
@@ -121,19 +120,26 @@ def _in_its_time(evidence: Evidence, event: Change) -> Iterator[str]:
 def _one_line(evidence: Evidence, event: Answered) -> Iterator[str]:
     """A line that another has taken over from is served no more: the newest that proves the keys speaks.
 
-    With a question that was answered before it proves nothing: whoever has heard one can say it again.
+    With a question that was decided before it proves nothing, be it answered or not: whoever has heard one can say it
+    again. Such a line takes over from none, and is left like any other once one does. A device that was replaced and
+    undoes what it began takes nothing from the one that has its till.
     """
     reply, line = event.fact, event.question.line
     if reply.mti not in SPEAKS_FOR or reply.code not in APPROVALS:
         return
-    seat = evidence.seats[reply.terminal_id]
+    seat = evidence.seats[_speaker(evidence, event.question.fact)]
     if line in seat.left:
         yield f"{spelt(reply.key)} is answered on {line}, and {seat.line} had taken over from it"
-    elif (reply.key, reply.mti) not in seat.heard:
-        if seat.line not in ("", line):
-            seat.left.add(seat.line)
+    elif line != seat.line and not event.question.is_copy and (reply.key, reply.mti) not in seat.heard:
+        seat.left |= seat.served - {line}
         seat.line = line
+    seat.served.add(line)
     seat.heard.add((reply.key, reply.mti))
+
+
+def _speaker(evidence: Evidence, asked: Fact) -> str:
+    """Which device says that it asks; where it names none, the one that has the till."""
+    return device_of(asked).serial_number or evidence.serial_of.get(asked.terminal_id, asked.terminal_id)
 
 
 def _everybody_is_answered(evidence: Evidence, event: Quiet) -> Iterator[str]:

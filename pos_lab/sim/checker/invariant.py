@@ -53,6 +53,11 @@ def worth_of(row: Mapping[str, Any]) -> int:
     return sign(row["kind"]) * row["amount_fen"] if row and row["state"] == "captured" else 0
 
 
+def turnover_of(row: Mapping[str, Any]) -> int:
+    """What it adds to the turnover of its device as it stands, in fen (product decision 1): a refund takes nothing."""
+    return 0 if row and row["kind"] == "refund" else worth_of(row)
+
+
 def fee_of(row: Mapping[str, Any]) -> int:
     """What it costs the merchant as it stands, in fen."""
     return row["fee_fen"] if row and row["state"] == "captured" else 0

@@ -103,7 +103,11 @@ class Till:
 
 
 class JournalReader:
-    """Reads one chip of ``size_bytes`` by ``read(offset, length)``; ``look`` tells what is new since the last time."""
+    """Reads one chip of ``size_bytes`` by ``read(offset, length)``; ``look`` tells what is new since the last time.
+
+    ``count`` are the records that were appended while it looked; ``recovered_at`` is where the journal stood when the
+    terminal had recovered last, nothing before the first boot that was seen.
+    """
 
     def __init__(self, read: Callable[[int, int], bytes], size_bytes: int, till: Till | None = None) -> None:
         self.till = till or Till()
@@ -117,10 +121,17 @@ class JournalReader:
         self._tail = b""
         self._whole = sha256()
         self.count = 0
+        self.recovered_at: tuple[int, int] | None = None
+
+    @property
+    def stands_at(self) -> tuple[int, int]:
+        """Where the journal stands: the generation of its bank, for a rewrite appends nothing, and ``count``."""
+        return self._live[0], self.count
 
     def begin_anew(self) -> None:
         """What is on the chip from now on has nothing to do with what was there."""
         self._live, self._tail = (-1, 0), b""
+        self.recovered_at = None
 
     def look(self) -> list[Step]:
         """Read on; ``faults`` has what no honest journal shows, ``entered`` the records that are new."""
@@ -238,7 +249,9 @@ class JournalReader:
         elif name == "pause_told":
             till.pause_told = till.paused is record["on"]
         elif name == "restored":
-            till.paused, till.pause_told, till.pause_known = record["backup"].get("paused", False), True, True
+            come = record["backup"]
+            till.paused, till.pause_told = come.get("paused", False), come.get("pause_told", True)
+            till.pause_known = True
         elif name == "closed":
             batch = record["summary"]["batch"]
             till.closed[batch] = record["summary"]

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from pos_lab.sim.checker.device import Rekeyed
 from pos_lab.sim.checker.evidence import Answered, Entered, Evidence, Moved, Quiet, Replied, Sent
-from pos_lab.sim.checker.invariant import APPROVED, Invariant, name_of, spelt
+from pos_lab.sim.checker.invariant import APPROVED, LATE_REVERSALS, Invariant, name_of, original_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import ACKNOWLEDGE, Command, Talk, network_of, proves, tags_of
-from pos_lab.sim.checker.wire import FINANCIAL
+from pos_lab.sim.checker.wire import FINANCIAL, Fact
 from protocol.crypto.key import PinKey
 from protocol.crypto.pinblock import PIN_FORMATS
 from protocol.errors import ProtocolError
@@ -53,11 +53,18 @@ def _asked_by_device(evidence: Evidence, event: Change) -> Iterator[str]:
     if event.table != "transactions" or event.before or row["state"] != "captured":
         return
     name = name_of(row)
-    asked = evidence.asked.get(name)
+    asked = _undoing(evidence, row) if row["kind"] in LATE_REVERSALS else evidence.asked.get(name)
     if asked is None:
         yield f"{spelt(name)} is captured, and no device asked for it"
     elif asked.amount_fen != row["amount_fen"]:
         yield f"{spelt(name)} is captured with {row['amount_fen']} fen, and its device asked for {asked.amount_fen}"
+
+
+def _undoing(evidence: Evidence, row: Mapping[str, Any]) -> Fact | None:
+    """The reversal behind an adjustment of the host's own: of what it takes back, or of what had undone that."""
+    name = original_of(row)
+    undone = [name] if row["kind"] == "late_reversal" else evidence.about.get(name, ())
+    return next((fact for each in undone for fact in evidence.reversals.get(each, ())), None)
 
 
 def _approved_under_mac(evidence: Evidence, event: Moved) -> Iterator[str]:
@@ -90,6 +97,9 @@ def _written_before(evidence: Evidence, event: Sent) -> Iterator[str]:
 
 
 def _meant_for_it(evidence: Evidence, event: Entered) -> Iterator[str]:
+    """Expired is what had by the latest time that the host told the device: nobody else tells it, and an answer may be
+    on its way while an administrator moves the host's clock on. A day is what its own clock may be wrong by.
+    """
     talk = evidence.talk(event.terminal_id)
     if talk is None or event.record["record"] != "command":
         return
@@ -98,16 +108,18 @@ def _meant_for_it(evidence: Evidence, event: Entered) -> Iterator[str]:
         return
     if command.stated.get("serial_number") != talk.device.serial_number:
         yield f"{talk.device.serial_number} takes a command for {command.stated.get('serial_number')}"
-    if command.stated.get("expires_at", 0) + 86_400 <= evidence.now_s():
+    if command.stated.get("expires_at", 0) + 86_400 <= talk.knows_s:
         yield f"{talk.device.serial_number} takes command {command.stated.get('counter')}, which has expired"
 
 
 def _ends_with_guessing(evidence: Evidence, event: Answered) -> Iterator[str]:
     """Whoever guesses MACs is cut off after a few; constant time is no matter of a simulated clock.
 
-    A request without a MAC is no guess.
+    A request without a MAC is no guess. A cable cannot be cut: a session ends there, and the next one begins, in place.
     """
     fact, line = event.fact, (event.question.line, event.fact.terminal_id)
+    if line[0] in evidence.cables and evidence.refused_in_a_row[line] == WRONG_MACS_MAX:
+        evidence.refused_in_a_row[line] = 0
     if not event.question.fact.unsealed.mac:
         return
     evidence.refused_in_a_row[line] = evidence.refused_in_a_row[line] + 1 if fact.code == BAD_MAC else 0

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pos_lab.sim.checker.evidence import Committed, Entered, Evidence, Quiet, Replied
-from pos_lab.sim.checker.invariant import DEBITS, Invariant, name_of, spelt
+from pos_lab.sim.checker.invariant import Invariant, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import reason_of, told_of
 from protocol.image import parse_version
@@ -40,21 +40,13 @@ DRAINED: Final = frozenset({"0410", "0510", "0330", "0830"})
 """What answers a reversal, a settlement, an upload: product decision 5 lets them pass whatever holds."""
 HELD: Final = ("terminal.stopped", "hold.", "partial.")
 NOT_ACTIVATED: Final = "terminal.not_activated"
+TURNOVER_TOLD: Final = "累计{}元"
 STOPPED: Final = frozenset({"terminal.stopped", "host.reconcile"})
 """What a stopped terminal is told: that, or what goes before every other refusal."""
 STORED: Final = frozenset({"arrears", "fraud", "dispute", "abnormal", "policy", "fault", "security", "merchant"})
 """Reasons of holds that are rows; others follow from a date alone."""
 PAUSE: Final = "merchant"
 """The reason of the hold by which a merchant pauses."""
-
-
-def turnover_fen(evidence: Evidence, serial_number: str) -> int:
-    """What counts towards activation (product decision 1)."""
-    return sum(
-        row["amount_fen"]
-        for _, row in evidence.rows()
-        if row["serial_number"] == serial_number and row["state"] == "captured" and row["kind"] in DEBITS
-    )
 
 
 def standing_holds(evidence: Evidence, serial_number: str, at: int) -> list[Mapping[str, Any]]:
@@ -92,13 +84,10 @@ def _is_told(change: Change, serial_number: str, told: str) -> bool:
     return row["serial_number"] == serial_number and bool(row["actor"]) and row["detail"].startswith(told)
 
 
-def _activation_exact(evidence: Evidence, event: Committed) -> Iterator[str]:
-    for change in event.changes:
-        if change.table == "terminals" and change.after and change.before:
-            yield from _activated_once(evidence, change)
+def _activated_in_time(evidence: Evidence, event: Committed) -> Iterator[str]:
     for serial_number in _touched(event):
         terminal = evidence.ledger.tables["terminals"].get((serial_number,), {})
-        fen = turnover_fen(evidence, serial_number)
+        fen = evidence.turnover_fen[serial_number]
         if (
             terminal
             and terminal["activated_at"] is None
@@ -108,15 +97,18 @@ def _activation_exact(evidence: Evidence, event: Committed) -> Iterator[str]:
             yield f"{serial_number} has a turnover of {fen} fen and is not activated"
 
 
-def _activated_once(evidence: Evidence, change: Change) -> Iterator[str]:
-    serial_number, was, now = change.after["serial_number"], change.before["activated_at"], change.after["activated_at"]
+def _activated_once(evidence: Evidence, event: Change) -> Iterator[str]:
+    """By what was written before it: one commit may hold the sale that activates a device, and the reversal of it."""
+    if event.table != "terminals" or not event.before or not event.after:
+        return
+    serial_number, was, now = event.after["serial_number"], event.before["activated_at"], event.after["activated_at"]
     if was == now:
         return
     if was is not None:
         yield f"{serial_number} was activated, and is so again or no longer"
-    elif change.before["state"] != "delivered" and change.before["terminal_id"]:
+    elif event.before["state"] != "delivered" and event.before["terminal_id"]:
         taken_over = any(row["replaced_by"] == serial_number for row in evidence.rows_of("terminals"))
-        fen = turnover_fen(evidence, serial_number)
+        fen = evidence.turnover_fen[serial_number]
         if fen < ACTIVATION_FEN and not taken_over:
             yield f"{serial_number} is activated by a turnover of {fen} fen"
 
@@ -128,18 +120,19 @@ def _touched(event: Committed) -> set[str]:
 
 
 def _turnover_is_ledger(evidence: Evidence, event: Replied) -> Iterator[str]:
-    """No counter is kept: whoever is refused for want of turnover is told it, and that must be the ledger's."""
+    """No counter is kept: whoever is refused for want of turnover is told it, and that must be the ledger's.
+
+    It is what the ledger held when the answer was written down. Whenever that is told again it is so word for word,
+    whatever was sold since, and whichever device has the terminal id by then.
+    """
     fact = event.fact
-    talk = evidence.talk(fact.terminal_id)
-    if talk is None or reason_of(fact) != NOT_ACTIVATED:
+    serial_number = evidence.serial_of.get(fact.terminal_id, "")
+    if not serial_number or reason_of(fact) != NOT_ACTIVATED:
         return
-    if fact.key in talk.turnovers_told:
-        return  # told again, word for word
-    talk.turnovers_told.add(fact.key)
     said = told_of(fact)
-    fen = turnover_fen(evidence, talk.device.serial_number)
-    if f"{yuan(fen)}元" not in said:
-        yield f"{talk.device.serial_number} has a turnover of {fen} fen, and is told {said!r}"
+    fen = evidence.answered_at_fen.get((*fact.key, fact.request_mti), evidence.turnover_fen[serial_number])
+    if TURNOVER_TOLD.format(yuan(fen)) not in said:
+        yield f"{spelt(fact.key)} was refused at a turnover of {fen} fen, and is told {said!r}"
 
 
 def _gate(evidence: Evidence, event: Change) -> Iterator[str]:
@@ -256,9 +249,8 @@ def _campaign_total(evidence: Evidence, event: Committed) -> Iterator[str]:
 
 LIFECYCLE: Final = (
     Invariant("L1", Committed, "a terminal moves by legal steps only, and the audit says who moved it", _legal_edge),
-    Invariant(
-        "L2", Committed, "activation comes with the turnover, neither earlier nor later, and once", _activation_exact
-    ),
+    Invariant("L2", Change, "activation comes with the turnover, not earlier, and once", _activated_once),
+    Invariant("L2", Committed, "nor later", _activated_in_time),
     Invariant("L3", Replied, "the turnover that a terminal is told is that of the ledger", _turnover_is_ledger),
     Invariant(
         "L4", Change, "only a terminal in service, on no hold, of a model and firmware that may, captures", _gate

@@ -32,6 +32,7 @@ from pos_lab.sim.checker.invariant import (
     original_of,
     spelt,
 )
+from pos_lab.sim.checker.journal import UNDOES
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.wire import FINANCIAL
 
@@ -60,7 +61,7 @@ def _one_truth(evidence: Evidence, event: Quiet) -> Iterator[str]:
         if row.state == "captured"
     }
     for name in sorted(theirs - ours - evidence.lost):
-        if _outlives_batch(evidence, name) or evidence.is_dropped(name):
+        if _outlives_batch(evidence, name) or _is_undone_by_lost(evidence, name) or evidence.is_dropped(name):
             continue
         yield f"{spelt(name)} is captured at the terminal and {evidence.row(name).get('state', 'unknown')} at the host"
     for name in sorted(ours - theirs - evidence.lost):
@@ -74,6 +75,18 @@ def _outlives_batch(evidence: Evidence, name: Name) -> bool:
     """Is it a hold of a closed batch? The host may end it later, and the terminal has forgotten it."""
     till = evidence.tills[name[0]]
     return name[1] in till.closed and till.rows[name[1:]].kind in HOLDS
+
+
+def _is_undone_by_lost(evidence: Evidence, name: Name) -> bool:
+    """Did the host undo it as asked, and only a device that is gone could have believed or reversed that?
+
+    Whoever asked for a void or an adjustment was told that its outcome is unknown, or nothing; now it stands.
+    """
+    state, others = evidence.row(name).get("state"), evidence.about.get(name, ())
+    return any(
+        other in evidence.lost and _stands(row) and UNDOES.get(row["kind"]) == state
+        for other, row in ((other, evidence.row(other)) for other in others)
+    )
 
 
 def _same_amount(evidence: Evidence, event: Moved) -> Iterator[str]:
@@ -235,7 +248,8 @@ def _completed_once(evidence: Evidence, event: Committed) -> Iterator[str]:
         if change.table != "transactions" or not _completes(row):
             continue
         name = original_of(row)
-        hold, about = evidence.row(name), [evidence.row(other) for other in evidence.about[name]]
+        others = [other for other in evidence.about[name] if not evidence.is_taken_back(other)]
+        hold, about = evidence.row(name), [evidence.row(other) for other in others]
         if len([other for other in about if other["kind"] in COMPLETIONS and other["state"] in _USED]) > 1:
             yield f"{spelt(name)} is completed twice"
         if not change.before and hold.get("state") != "captured":
@@ -243,7 +257,7 @@ def _completed_once(evidence: Evidence, event: Committed) -> Iterator[str]:
 
 
 _USED: Final = ("captured", "voided")
-"""A completion that was voided has used up its hold; one that was reversed has not."""
+"""A completion that was voided has used up its hold; one that was reversed has not, and be it late."""
 
 
 def _reversal_absorbs(evidence: Evidence, event: Change) -> Iterator[str]:

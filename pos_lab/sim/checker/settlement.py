@@ -230,14 +230,24 @@ def _closed_is_left_alone(evidence: Evidence, event: Change) -> Iterator[str]:
 
 
 def _fee_exact(evidence: Evidence, event: Change) -> Iterator[str]:
-    """Half up, in fen, of each row by itself, at the rate that its merchant has signed when it is captured."""
+    """Half up, in fen, of each row by itself, at the rate that its merchant has signed when it is captured first.
+
+    What is given back after a void costs what it cost before, whatever was signed meanwhile.
+    """
     row = event.after
-    if event.table != "transactions" or not row or row["state"] != "captured" or row["kind"] not in DEBITS:
+    if event.table != "transactions" or not row or row["state"] != "captured":
+        return
+    if row["kind"] == "late_restoration":
+        due_fen = evidence.fee_due_fen.get(original_of(row), 0)
+        if row["fee_fen"] != due_fen:
+            yield f"{spelt(name_of(row))} costs {row['fee_fen']} fen, and {due_fen} did what it gives back"
+    if row["kind"] not in DEBITS:
         return
     merchant = evidence.ledger.tables["merchants"][row["merchant_id"],]
     rate, cap = RATES[row["card_type"]]
     due_fen = (row["amount_fen"] * merchant[rate] + 5_000) // 10_000
     due_fen = min(due_fen, merchant[cap]) if cap else due_fen
+    due_fen = evidence.fee_due_fen.setdefault(name_of(row), due_fen)
     if row["fee_fen"] != due_fen:
         yield f"{spelt(name_of(row))} costs {row['fee_fen']} fen, and {due_fen} are due"
 

@@ -47,6 +47,7 @@ class Talk:
     """Of one device. ``issued`` are the keys of its sign-ons in the order in which the host told them, ``heard`` those
     that reached it; ``proven`` is the newest whose use the host has seen. ``commands`` are those that came, ``counter``
     the highest that it took, ``done`` the last that it carried out. ``authentic`` are answers under a good MAC.
+    ``knows_s`` is the latest time of the host that it can know, in epoch seconds: it sets its clock by such answers.
     """
 
     device: DeviceReader
@@ -58,7 +59,7 @@ class Talk:
     done: int = 0
     versions: set[str] = field(default_factory=set)
     authentic: set[tuple[tuple[str, str, str], str, str]] = field(default_factory=set)
-    turnovers_told: set[tuple[str, str, str]] = field(default_factory=set)
+    knows_s: int = 0
     why: str | None = None
 
     def keys_in(self, fact: Fact) -> Issued | None:
@@ -96,12 +97,15 @@ class Talk:
         if told.model and told.version and proves(self.device.ring, fact):
             self.versions.add(told.version)
 
-    def hear(self, fact: Fact) -> None:
-        """An answer has reached the device."""
+    def hear(self, fact: Fact, said_at: int) -> None:
+        """An answer has reached the device; the host let it go at ``said_at`` by its own clock, 0 if it never did."""
+        is_proven = proves(self.device.ring, fact)
         if keys := self.keys_in(fact):
             self.heard.append(keys)
-        if proves(self.device.ring, fact):
+        if is_proven:
             self.authentic.add((fact.key, fact.mti, fact.code))
+        if keys or is_proven:
+            self.knows_s = max(self.knows_s, said_at)
         if fact.mti == "0810" and network_of(fact) == FETCH and (document := tags_of(fact).get("CM")):
             self.commands.append(self._command(document))
         if fact.mti == "0810" and network_of(fact) == WHY and fact.code == APPROVED:

@@ -60,6 +60,11 @@ class Fact:
         """The type of its reply, "" where it wants none."""
         return f"{self.mti[:2]}{int(self.mti[2]) + 1}0" if self.mti[2:3] in set("02468") else ""
 
+    @property
+    def request_mti(self) -> str:
+        """The type of what it answers, "" where it is no reply."""
+        return f"{self.mti[:2]}{int(self.mti[2]) - 1}0" if self.mti[2:3] in set("13579") else ""
+
 
 @lru_cache(maxsize=FACTS_KEPT)
 def fact_of(payload: bytes) -> Fact | None:

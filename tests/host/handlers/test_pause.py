@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from protocol.fields import F
@@ -47,6 +49,53 @@ def test_a_pause_that_comes_again_behind_its_resume_changes_nothing(active: Wire
     assert again.text(F.STAN) == first.text(F.STAN)
     assert active.lab.act("show", serial_number=active.serial_number)["holds"] == []
     active.sell(100)
+
+
+def said(wire: Wire, on: bytes) -> bytes:
+    """A word on a pause that has left the terminal and not arrived yet."""
+    return wire.management("pause", pack_tags([("PA", on)]))
+
+
+def holds(wire: Wire) -> list[str]:
+    """The reasons of what stands now."""
+    return list(wire.lab.act("show", serial_number=wire.serial_number)["holds"])
+
+
+@pytest.mark.parametrize(("first", "last"), [(b"1", b"0"), (b"0", b"1")], ids=["pause", "resume"])
+@pytest.mark.parametrize("is_settled", [False, True], ids=["same batch", "next batch"])
+def test_a_word_that_a_line_held_back_changes_nothing(
+    active: Wire, first: bytes, last: bytes, *, is_settled: bool
+) -> None:
+    """A shop that has resumed would be closed by its own pause, which a line held back for a minute."""
+    held_back = said(active, first)
+    if is_settled:
+        active.sell(100)
+        active.settle()
+    assert told(active, last) == ""
+    before = holds(active)
+    assert active.reason(held_back) == "pause.superseded"
+    assert holds(active) == before == (["merchant"] if last == b"1" else [])
+    assert told(active, first) == "", "what is said anew counts"
+
+
+def test_a_memory_that_was_lost_counts_from_one_in_the_next_batch(active: Wire) -> None:
+    """A device with a new memory could not resume any more: its numbers are below those of the one before."""
+    assert told(active, b"1") == ""
+    active.settle()
+    active.numbers = count(1)
+    assert told(active, b"0") == ""
+    active.sell(100)
+
+
+def test_words_follow_each_other_over_the_last_number(active: Wire) -> None:
+    """A shop would stay closed for ever once its terminal has counted to 999999."""
+    active.numbers = count(999_998)
+    assert told(active, b"1") == ""
+    held_back = said(active, b"1")
+    active.numbers = count(1)
+    assert told(active, b"0") == ""
+    assert active.reason(held_back) == "pause.superseded"
+    assert holds(active) == []
 
 
 def test_a_merchant_lifts_no_other_hold(active: Wire) -> None:

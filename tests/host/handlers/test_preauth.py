@@ -82,14 +82,14 @@ def void_completion(wire: Wire, sold: Sold, *, stan: str = "") -> bytes:
     return wire.build("completion_void", wire.money(sold.amount_fen, sold.pan, stan or wire.stan()) | fields)
 
 
-def reverse(wire: Wire, kind: str, amount_fen: int, stan: str, pan: str = DEBIT) -> bytes:
+def reverse(wire: Wire, kind: str, amount_fen: int, stan: str, pan: str = DEBIT, *, batch: str = "") -> bytes:
     """A reversal of whatever was sent as ``kind`` under ``stan``."""
     fields: dict[int, Value] = {
         F.PAN: pan,
         F.RESPONSE_CODE: "98",
         F.CONDITION_CODE: KINDS[kind].condition_code,
     }
-    return wire.build(f"{kind}_reversal", wire.money(amount_fen, "", stan) | fields)
+    return wire.build(f"{kind}_reversal", wire.money(amount_fen, "", stan) | fields, batch=batch)
 
 
 def states(wire: Wire) -> dict[str, str]:

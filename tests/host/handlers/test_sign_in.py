@@ -73,6 +73,29 @@ def test_the_old_keys_die_with_the_first_good_frame_under_the_new(wire: Wire) ->
     assert wire.reason(wire.sale(100)) == "message.mac"
 
 
+def test_the_old_keys_die_with_a_repetition_under_the_new(wire: Wire) -> None:
+    """A terminal that asks again what it asked before its sign-on would leave the old keys good for who knows them.
+
+    Seed 1526 (network): the settlement came again under the new keys and got the stored reply.
+    """
+    stan, old = wire.stan(), wire.keys
+    assert wire.code(wire.sale(100, stan=stan)) == "00"
+    wire.sign_on()
+    assert wire.code(wire.sale(100, stan=stan)) == "00", "the stored reply, under the new keys"
+    wire.keys = old
+    assert wire.reason(wire.sale(100)) == "message.mac"
+
+
+def test_the_old_keys_die_with_a_refusal_under_the_new(wire: Wire) -> None:
+    """A terminal that used a number twice would leave the old keys good for who knows them."""
+    stan, old = wire.stan(), wire.keys
+    wire.sell(100, stan=stan)
+    wire.sign_on()
+    assert wire.reason(wire.sale(200, stan=stan)) == "request.key_reused"
+    wire.keys = old
+    assert wire.reason(wire.sale(100)) == "message.mac"
+
+
 def test_only_the_last_two_versions_count(wire: Wire) -> None:
     """A pile of keys would be good at once."""
     for _ in range(2):

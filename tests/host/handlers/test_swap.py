@@ -20,7 +20,8 @@ from tests.host.wire import CREDIT, Lab, Wire, refusal
 
 NEW = "PXE90-0002"
 PARTS: dict[str, Any] = {
-    "closed": [], "downloads": [], "notices": [], "operators": ["00", "01"], "paused": False, "training": True,
+    "closed": [], "downloads": [], "notices": [], "operators": ["00", "01"], "paused": False, "pause_told": True,
+    "training": True,
     "events": [{"at": at, "what": "log on", "detail": hashlib.sha256(bytes([at])).hexdigest()} for at in range(60)],
 }  # fmt: skip
 

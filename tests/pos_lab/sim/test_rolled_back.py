@@ -33,7 +33,6 @@ def _lived(seed: int) -> Counter[str]:
             return
         device.pull()
         if device.is_watched:
-            device.world.examiner.look_at(device.settings.terminal_id)
             device.world.examiner.write_off(device.settings.terminal_id)
         for name, image in kept[device].items():
             getattr(chips, name)._image[:] = image

@@ -13,8 +13,6 @@ from firmware_sim.key_slots import Operation, Slot
 from firmware_sim.port import Port
 from firmware_sim.power import Power
 from firmware_sim.secure_module import SecureModule
-from host import engine as _engine
-from host.decision import Update
 from host.store.books import Books
 from protocol.command import RemoteCommand, open_command
 from protocol.crypto import vault
@@ -65,7 +63,7 @@ def _any_key(self: Any, slot: Slot, operation: Operation) -> Any:
 
 
 def _old_keys_live(case: Any) -> list[Any]:
-    return [write for write in _learn(case) if not (isinstance(write, Update) and "previous_keys" in write.changes)]
+    return []
 
 
 def _unchecked(tmk: bytes, field62: bytes, cipher: Any = TDES) -> WorkingKeys:
@@ -85,7 +83,6 @@ def _one_nonce(self: SecureModule, plaintext: bytes, slot: Slot = Slot.STORAGE) 
 
 _waiting = Books.waiting_commands
 _use = _key_memory.KeyMemory.use
-_learn = _engine._learn
 _BAD_REFUSES: Final = {
     **_transaction.JUDGEMENTS,
     (True, Mac.BAD): Judgement(Event.DECLINE),
@@ -140,7 +137,7 @@ KEYS: Final[Mapping[str, Mutant]] = {
         "a PIN is encrypted under the key for MACs", "calm", "K1", {"firmware_sim.key_memory.KeyMemory.use": _any_key}
     ),
     "old_keys_live": Mutant(
-        "old working keys are good for ever", "adversary", "K2", {"host.engine._learn": _old_keys_live},
+        "old working keys are good for ever", "adversary", "K2", {"host.acquirer.old_keys_die": _old_keys_live},
         seed=4,
     ),
     "check_values_unread": Mutant(

@@ -1,0 +1,158 @@
+"""The examiner on lines and devices that speak late: which are still served, and what they may still undo."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from pos_lab.sim.checker.evidence import Answered
+from pos_lab.sim.checker.examiner import Examiner
+from pos_lab.sim.checker.invariants import INVARIANTS
+from pos_lab.sim.checker.ledger import WATCHED
+from pos_lab.sim.checker.wire import fact_of
+from protocol.codec import seal
+from protocol.elements import Value
+from protocol.fields import F
+from protocol.message import Message
+from protocol.private import DeviceInfo
+
+TILL, BATCH = "20000001", "000001"
+OLD, NEW = "SIM000000001", "SIM000000002"
+SALE, REVERSAL = "0200", "0400"
+
+
+class Scene:
+    """An examiner, and a host that is told what to say."""
+
+    def __init__(self) -> None:
+        self.driver = sqlite3.connect(":memory:", isolation_level=None)
+        for table, (size, columns) in WATCHED.items():
+            key = ", ".join(columns[:size])
+            self.driver.execute(f"CREATE TABLE {table} ({', '.join(columns)}, PRIMARY KEY ({key}))")
+        self.examiner = Examiner(self.driver)
+
+    def write(self, table: str, **row: object) -> None:
+        """The host commits a row."""
+        columns = WATCHED[table][1]
+        values = [row.get(name, 0) for name in columns]
+        self.driver.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(columns))})", values)
+        self.examiner.look_at_ledger()
+
+    def decide(self, stan: str, mti: str = SALE) -> None:
+        """The host decides a question, and keeps the answer."""
+        self.write("replies", terminal_id=TILL, batch=BATCH, stan=stan, mti=mti)
+
+    def found(self, line: str, stan: str, *, mti: str = SALE, serial_number: str = OLD, is_decided: bool = True) -> int:
+        """A question comes on a line, and is answered there, as soon as it is decided: how often I6 is broken then."""
+        question = self.examiner.asked(line, asking(mti, stan, serial_number))
+        assert question is not None
+        if is_decided:
+            self.decide(stan, mti)
+        fields: dict[int, Value] = {F.STAN: stan, F.TERMINAL_ID: TILL, F.CONTROL: f"22{BATCH}", F.RESPONSE_CODE: "00"}
+        reply = fact_of(seal(Message(f"{mti[:2]}10", fields)))
+        assert reply is not None
+        asked = next(row for row in INVARIANTS if row.id == "I6")
+        return len(list(asked.test(self.examiner.evidence, Answered(question, reply))))
+
+    def ids(self) -> list[str]:
+        """What does not hold."""
+        return sorted({violation.id for violation in self.examiner.violations} & {"C1", "W2"})
+
+
+def asking(mti: str, stan: str, serial_number: str = OLD, amount_fen: int = 6_000) -> bytes:
+    """What a device asks."""
+    device = DeviceInfo(serial_number, "01000000", "PX-E90").pack()
+    fields: dict[int, Value] = {
+        F.AMOUNT: f"{amount_fen:012d}",
+        F.STAN: stan,
+        F.TERMINAL_ID: TILL,
+        F.CONTROL: f"22{BATCH}",
+    }
+    return seal(Message(mti, {**fields, F.DEVICE: device}))
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    """Nothing has happened."""
+    made = Scene()
+    yield made
+    made.driver.close()
+
+
+def test_a_line_that_another_took_over_from_is_served_no_more(scene: Scene) -> None:
+    """Two devices could sell as one terminal, and nobody would see it."""
+    assert not scene.found("first", "000001")
+    assert not scene.found("second", "000002")
+    assert scene.found("first", "000003")
+    assert not scene.found("second", "000004")
+
+
+def test_a_line_on_which_only_copies_came_takes_over_from_none_and_is_left(scene: Scene) -> None:
+    """A host would be accused that lets a terminal speak on, where somebody has said again what it had said.
+
+    The answer to what was decided need not have been given: its connection, or the certainty of its commit, was gone.
+    """
+    assert not scene.found("first", "000001")
+    scene.decide("000002")
+    assert not scene.found("second", "000002", is_decided=False)
+    assert not scene.found("first", "000003"), "nobody has taken over from it"
+    assert not scene.found("second", "000002", is_decided=False), "nor has the first one from the second"
+    assert not scene.found("third", "000004")
+    assert scene.found("second", "000002", is_decided=False), "but from both of them now"
+    assert scene.found("first", "000005")
+
+
+def test_a_replaced_device_takes_no_line_from_its_successor(scene: Scene) -> None:
+    """A host would be accused that lets an old device undo what it began, while the new one sells."""
+    assert not scene.found("new", "000002", serial_number=NEW)
+    assert not scene.found("old", "000001", mti=REVERSAL)
+    assert not scene.found("new", "000003", serial_number=NEW)
+
+
+@pytest.mark.parametrize(("asked_fen", "finds"), [(0, ["C1"]), (5_000, ["C1"]), (6_000, [])])
+def test_a_replaced_device_may_undo_what_it_began(scene: Scene, asked_fen: int, finds: list[str]) -> None:
+    """A host would be accused that takes back a sale of a settled batch; or could take back what nobody asked it to.
+
+    Seed 4134 (adversary): a device that was replaced was switched on again, and reversed what it had not heard of.
+    """
+    row = {"terminal_id": TILL, "batch": BATCH, "stan": "000008", "serial_number": OLD, "amount_fen": 6_000}
+    scene.write("merchants")
+    scene.write("terminals", serial_number=OLD, terminal_id=TILL, state="replaced")
+    scene.write("transactions", **row, kind="sale", state="tombstone", original_stan="")
+    if asked_fen:
+        scene.examiner.aside(OLD, asking(REVERSAL, "000008", amount_fen=asked_fen), is_sent=True)
+    original = {"original_terminal_id": TILL, "original_batch": BATCH, "original_stan": "000008"}
+    new = {**row, "batch": "000002", "stan": "H00017", **original}
+    scene.write("transactions", **new, kind="late_reversal", state="captured", card_type="debit")
+    assert scene.ids() == finds
+
+
+@pytest.mark.parametrize(("asked", "finds"), [(False, ["C1"]), (True, [])])
+def test_what_a_void_took_is_given_back_for_the_reversal_of_the_void(
+    scene: Scene, asked: bool, finds: list[str]
+) -> None:
+    """A host that gives back a sale whose void is reversed late would be accused of inventing it."""
+    row = {"terminal_id": TILL, "batch": BATCH, "serial_number": OLD, "amount_fen": 6_000, "card_type": "debit"}
+    about = {"original_terminal_id": TILL, "original_batch": BATCH, "original_stan": "000008"}
+    scene.write("merchants")
+    scene.write("transactions", **row, stan="000008", kind="sale", state="voided", original_stan="")
+    scene.write("transactions", **row, **about, stan="000009", kind="sale_void", state="declined")
+    if asked:
+        scene.examiner.aside(OLD, asking(REVERSAL, "000009"), is_sent=True)
+    restored = {**row, **about, "batch": "000002", "stan": "H00018"}
+    scene.write("transactions", **restored, kind="late_restoration", state="captured")
+    assert scene.ids() == finds
+
+
+def test_a_replaced_device_captures_nothing(scene: Scene) -> None:
+    """A device that was sold on could sell under its old name."""
+    scene.write("merchants")
+    scene.write("terminals", serial_number=OLD, terminal_id=TILL, state="replaced")
+    asked = fact_of(asking(SALE, "000008"))
+    assert asked is not None
+    scene.examiner.evidence.asked[asked.key] = asked
+    row = {"terminal_id": TILL, "batch": BATCH, "stan": "000008", "serial_number": OLD, "amount_fen": 6_000}
+    scene.write("transactions", **row, kind="sale", state="captured", card_type="debit", original_stan="")
+    assert scene.ids() == ["W2"]
