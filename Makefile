@@ -8,7 +8,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(
 BIN := .venv/bin
 JOBS ?= 3
 
-# The tests start some hundred processes: each would compile the whole program again.
+# The tests start some hundred processes: each would compile the whole program again. A file's tests go to one process,
+# in the order of the folders: those that wait for processes come first, and no long file comes last.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check docs clean
@@ -17,7 +18,7 @@ demo: .venv/filled
 	$(BIN)/poslab demo
 
 test: .venv/filled
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: .venv/filled
 	$(BIN)/ruff format --check .

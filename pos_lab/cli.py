@@ -7,6 +7,7 @@ error that nobody foresaw is a defect and shows its traceback.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -89,10 +90,14 @@ class _LazyGroup(TyperGroup):
 
 
 def _load(name: str) -> Any:
+    """The command. What is loaded stays: the collector of rubbish, which ``main`` has stopped, never looks there."""
     module = importlib.import_module(COMMANDS[name][0])
     command = typer.main.get_command(module.app)
     command.name = name
     _expect_files(command)
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
     return command
 
 
@@ -171,6 +176,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    gc.disable()
     app(prog_name="poslab")
 
 

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import os
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.postgresql import Server, why_absent
+from tests.quick_folder import QUICK_FOLDER
 
 pytest_plugins = ["pos_lab.pytest_plugin"]
+
+
+def pytest_configure() -> None:
+    """Databases lie where writing is quick, unless somebody has said where."""
+    if QUICK_FOLDER:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", QUICK_FOLDER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end: the collector of rubbish need never look through it, which takes long."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from time import sleep
 
 import psycopg
 
+from tests.quick_folder import QUICK_FOLDER
+
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
 SETTINGS = {
     "listen_addresses": "''",
@@ -38,10 +40,10 @@ def why_absent() -> str:
 
 
 class Server:
-    """A cluster in a directory below /tmp: a socket's path must be short."""
+    """A cluster in a directory whose path is short, as a socket's must be."""
 
     def __init__(self) -> None:
-        self._place = Path(tempfile.mkdtemp(prefix="poslab-pg-", dir="/tmp"))
+        self._place = Path(tempfile.mkdtemp(prefix="poslab-pg-", dir=QUICK_FOLDER or "/tmp"))
         self._data = self._place / "data"
         self._process: subprocess.Popen[bytes]
         self._numbers = count(1)
@@ -55,9 +57,17 @@ class Server:
 
     def start(self) -> None:
         """Serve, until these tests end, however they end."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Begin to serve, until the thread that calls this ends."""
         command = ["setpriv", "--pdeathsig", "QUIT", *_as_nobody(), str(BINARIES[-1]), "-D", str(self._data)]
         with (self._place / "log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=self._place, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait(self) -> None:
+        """Until it serves."""
         for _ in range(WAIT_S * LOOKS_A_SECOND):
             try:
                 self.sql("SELECT 1")

@@ -40,9 +40,6 @@ def _names() -> set[str]:
     return names
 
 
-NAMES = _names()
-
-
 def _exists(path: str) -> bool:
     """From the root, from the room of the page's subject, or by the end of its path: ``clock.py``, ``lifecycle/x``."""
     if (ROOT / path).exists():
@@ -59,7 +56,7 @@ def test_every_path_and_table_exists(page: str) -> None:
     assert len(paths) > 10
     assert tables
     assert {path for path in paths if not _exists(path)} == set()
-    assert tables - NAMES == set()
+    assert tables - _names() == set()
 
 
 def test_every_room_of_a_table_holds_it() -> None:

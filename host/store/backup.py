@@ -22,7 +22,7 @@ from host.store.backend import Backend
 from host.store.database import backend_of, telling
 from host.store.reconcile import RECONCILE
 from host.store.revision import TABLE, require_newest, revision_of, stamp
-from host.store.schema import METADATA, TABLES
+from host.store.schema import METADATA, TABLES, create_tables
 from host.store.sqlite import Sqlite
 
 Progress = Callable[[int, int], None]
@@ -94,7 +94,7 @@ def _export(backend: Backend, part: Path, progress: Progress) -> None:
         with source_engine.connect().execution_options(isolation_level="REPEATABLE READ") as source:
             require_newest(source)
             with target_engine.begin() as target:
-                METADATA.create_all(target)
+                create_tables(target)
                 stamp(target)
                 _copy(source, target, progress)
                 number = source.execute(text("SELECT last_value FROM numbers")).scalar_one()
@@ -116,7 +116,7 @@ def _import(backend: Backend, source: Connection, progress: Progress, *, force: 
                     raise StoreError("it holds a host's data", hint="--force replaces them")
                 METADATA.drop_all(target)
                 TABLE.drop(target)
-            METADATA.create_all(target)
+            create_tables(target)
             stamp(target)
             _copy(source, target, progress)
             for statement, values in _marks():

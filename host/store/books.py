@@ -221,7 +221,8 @@ class Books:
     def link_audit(self, keys: KeyDesk) -> None:
         """Chain the audit rows of this transaction: the last thing before its commit, for it waits for other hosts."""
         if self.audits:
-            chain.link(self._connection, keys)
+            self.write_out()
+            chain.link(self._dialect, self._driver, keys)
 
     def breaches(self, keys: KeyDesk) -> tuple[chain.Breach, ...]:
         """What is wrong with the chain of the audit."""

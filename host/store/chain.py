@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy.engine import Dialect
 
 from host.keys import KeyDesk
+from host.store.prepared import prepare
 from host.store.schema import TABLES
 
 AUDIT: Final = "audit"
@@ -28,6 +30,8 @@ _COVERED: Final = ("place", "number", "at", "actor", "serial_number", "act")
 _ROWS_AT_ONCE: Final = 1_000
 _TELLING: Final = 2
 """Characters of a text that can be told from any other."""
+_LINKED: Final = frozenset({"place", "salt", "commitment", "digest"})
+_ENDED: Final = frozenset({"place", "digest"})
 _rows = TABLES[AUDIT]
 _chains = TABLES["chains"]
 _LINKING: Final = update(_rows).where(_rows.c.number == bindparam("at_number"))
@@ -53,22 +57,22 @@ def begin_chain(connection: Connection) -> None:
     connection.execute(_chains.insert().values(name=AUDIT, place=0, digest=b""))
 
 
-def link(connection: Connection, keys: KeyDesk) -> None:
-    """Give every row of this transaction that has none its place, commitment and digest."""
-    connection.execute(_LOCKING)  # until the commit
-    place, digest = _head(connection) or (0, b"")
-    linked = []
-    for found in connection.execute(_UNLINKED).all():
+def link(dialect: Dialect, driver: Any, keys: KeyDesk) -> None:
+    """Give every row of the driver's transaction that has none its place, commitment and digest."""
+    prepare(dialect, _LOCKING).execute(driver, {})  # until the commit
+    head: dict[str, Any] = next(prepare(dialect, _HEAD).rows(driver, {}), {"place": 0, "digest": b""})
+    place, digest = head["place"], bytes(head["digest"])
+    linking = prepare(dialect, _LINKING, _LINKED)
+    unlinked = list(prepare(dialect, _UNLINKED).rows(driver, {}))
+    for found in unlinked:
         place += 1
         salt = keys.fresh(SALT_BYTES)
-        commitment = _commitment(salt, found.detail)
-        digest = keys.link(digest, _covered({**found._mapping, "place": place, "commitment": commitment}))
-        linked.append(
-            {"at_number": found.number, "place": place, "salt": salt, "commitment": commitment, "digest": digest}
-        )
-    if linked:
-        connection.execute(_LINKING, linked)
-        connection.execute(_OF_AUDIT, {"place": place, "digest": digest})
+        commitment = _commitment(salt, found["detail"])
+        digest = keys.link(digest, _covered({**found, "place": place, "commitment": commitment}))
+        link_of = {"place": place, "salt": salt, "commitment": commitment, "digest": digest}
+        linking.execute(driver, {"at_number": found["number"], **link_of})
+    if unlinked:
+        prepare(dialect, _OF_AUDIT, _ENDED).execute(driver, {"place": place, "digest": digest})
 
 
 def forget(connection: Connection, texts: Collection[str]) -> list[int]:

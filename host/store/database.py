@@ -27,7 +27,7 @@ from host.store.inline import InlineWriter
 from host.store.reader import Reader
 from host.store.reconcile import RECONCILE
 from host.store.revision import NEWEST, require_newest, stamp
-from host.store.schema import METADATA
+from host.store.schema import create_tables
 from host.store.witness import Witness
 from host.store.writer import Writer
 from protocol.crypto.vault import KEY_BYTES
@@ -230,7 +230,7 @@ def prepare(
     if not create:
         raise StoreError("there is no database of ours in it", hint="start poslab host with this --db first")
     master_key.make(fresh)
-    METADATA.create_all(connection)
+    create_tables(connection)
     stamp(connection)
     data_key = fresh(KEY_BYTES)
     keys = KeyDesk(data_key, fresh)

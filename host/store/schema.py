@@ -7,6 +7,7 @@ clear key.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     Table,
     text,
 )
+from sqlalchemy.engine.mock import MockConnection
 
 METADATA: Final = MetaData()
 NUMBERS_AT_ONCE: Final = 1000
@@ -275,3 +278,20 @@ Table(
 )  # fmt: skip
 
 TABLES: Final[Mapping[str, Table]] = MappingProxyType(dict(METADATA.tables))
+
+
+_creation: Final[dict[str, tuple[str, ...]]] = {}
+"""Name of a dialect -> what makes an empty database ours; worked out once, for that takes longer than doing it."""
+
+
+def create_tables(connection: Connection) -> None:
+    """Make every table, index and sequence in a database that has none of them."""
+    dialect = connection.dialect
+    if dialect.name not in _creation:
+        said: list[str] = []
+        mock = MockConnection(dialect, lambda statement, *_: said.append(str(statement.compile(dialect=dialect))))
+        METADATA.create_all(mock, checkfirst=False)
+        _creation[dialect.name] = tuple(said)
+    with closing(connection.connection.cursor()) as cursor:
+        for statement in _creation[dialect.name]:
+            cursor.execute(statement)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
-from pos_lab.commands.jobs import begin_job
+from pos_lab.commands.jobs import INTERRUPTED, interruptible, shared
 from pos_lab.commands.output import Status, print_json
 
 if TYPE_CHECKING:
     from pos_lab.sim.kills import Kill, Row
 
 EVERY: Final = "every"
-_INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +59,11 @@ def kill_matrix(
     if cuts.at == EVERY:
         chosen = kills_of(points, cuts.victims)
         try:
-            for number, found in enumerate(_rows(file, seed, chosen, cuts), 1):
-                rows += found
-                _progress(number, len(chosen), rows, language)
+            one = partial(_of_kill, file, seed, cuts.victims if cuts.pairs else "")
+            with interruptible() as interruption, closing(shared(one, chosen, cuts.jobs, interruption)) as told:
+                for number, found in enumerate(told, 1):
+                    rows += found
+                    _progress(number, len(chosen), rows, language)
         except KeyboardInterrupt:
             interrupted = True
         total = len(chosen)
@@ -87,7 +88,7 @@ def kill_matrix(
     else:
         _tell(file, seed, rows, total, language, interrupted=interrupted)
     failed = any(row.violations for row in rows)
-    raise typer.Exit(Status.FAILED if failed else _INTERRUPTED if interrupted else Status.DONE)
+    raise typer.Exit(Status.FAILED if failed else INTERRUPTED if interrupted else Status.DONE)
 
 
 def _refuse_faults(file: str) -> None:
@@ -101,18 +102,6 @@ def _refuse_faults(file: str) -> None:
     if stated:
         told, hint = "faults: do not happen beside --kill-at", "play a copy without them"
         raise ScenarioErrors([ScenarioError(file, stated[0].line, 1, "faults", told, hint)])
-
-
-def _rows(file: str, seed: int, chosen: Sequence[Kill], cuts: Cuts) -> Iterator[list[Row]]:
-    one = partial(_of_kill, file, seed, cuts.victims if cuts.pairs else "")
-    if cuts.jobs == 1:
-        yield from map(one, chosen)
-        return
-    pool = ProcessPoolExecutor(cuts.jobs, initializer=begin_job)
-    try:
-        yield from pool.map(one, chosen, chunksize=4)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _of_kill(file: str, seed: int, second_victims: str, kill: Kill) -> list[Row]:

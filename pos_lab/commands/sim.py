@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pos_lab.commands.jobs import begin_job
+from pos_lab.commands.jobs import INTERRUPTED, Interruption, interruptible, shared
 from pos_lab.commands.output import JsonOption, Lang, LangOption, Status, new_app, print_json
 from pos_lab.commands.sim_host import Asked, try_host
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 app = new_app()
 HOUR_S: Final = 3_600
-_AT_ONCE: Final = 4_000
-"""How many seeds are handed to the processes together."""
 _ENOUGH: Final = 500
 """From how many seeds on it is told what never came."""
 _TOLD_EVERY: Final = 100
@@ -129,24 +126,33 @@ def sim(
     question = f"{profile} {subject.scale} {scenario}".strip()
     totals = Totals.load(resume, seed, question, any_version=any_version) if resume else Totals(seed, question)
     asked = partial(_result, profile=profile, subject=subject, whole=html is not None and seeds == 1)
-    last = None
-    with _kept(totals, resume) as keep:
-        for last, processor_s in _results(range(totals.next_seed, seed + seeds), asked, jobs):
-            totals.add(last, processor_s)
-            if not last.passed:
-                page = _page_of(last, html, one_of_many=seeds > 1) if len(totals.failures) <= _STORIES_MAX else None
-                _tell(last, subject, shrink=shrink, as_json=as_json, page=page, lang=lang)
-            elif html and seeds == 1:
-                _write(html, last, subject.command(last), lang)
-            if totals.seeds % _TOLD_EVERY == 0:
-                keep()
-                _progress(totals, seeds, jobs)
-    failed = bool(totals.failures) or (require_all and any(totals.missing()))
-    figures = {"jobs": jobs, **totals.document(), "passed": not failed}
-    if last and seeds == 1:
+    last, interrupted = None, False
+    left = range(totals.next_seed, seed + seeds)
+    try:
+        with (
+            interruptible() as interruption,
+            _kept(totals, resume, interruption) as keep,
+            closing(shared(asked, left, jobs, interruption)) as told,
+        ):
+            for last, processor_s in told:
+                if not last.passed:
+                    page = _page_of(last, html, one_of_many=seeds > 1) if len(totals.failures) < _STORIES_MAX else None
+                    _tell(last, subject, interruption, shrink=shrink, as_json=as_json, page=page, lang=lang)
+                elif html and seeds == 1:
+                    _write(html, last, subject.command(last), lang)
+                with interruption.held():
+                    totals.add(last, processor_s)
+                if totals.seeds % _TOLD_EVERY == 0:
+                    keep()
+                    _progress(totals, seeds, jobs)
+    except KeyboardInterrupt:
+        interrupted = True
+    failed = bool(totals.failures) or (require_all and not interrupted and any(totals.missing()))
+    figures = {"jobs": jobs, **totals.document(), "passed": not failed, "interrupted": interrupted}
+    if last and seeds == 1 and not interrupted:
         figures |= {"digest": last.digest, "profile": last.profile}
-    _tell_totals(figures, as_json=as_json, require_all=require_all)
-    raise typer.Exit(Status.FAILED if failed else Status.DONE)
+    _tell_totals(figures, seeds, as_json=as_json, require_all=require_all and not interrupted)
+    raise typer.Exit(Status.FAILED if failed else INTERRUPTED if interrupted else Status.DONE)
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:
@@ -156,32 +162,20 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 
 
 @contextmanager
-def _kept(totals: Totals, path: Path | None) -> Iterator[Callable[[], None]]:
+def _kept(totals: Totals, path: Path | None, interruption: Interruption) -> Iterator[Callable[[], None]]:
     """Totals that are in their file now and then, and at the end, also where that is an interruption."""
     began_s = perf_counter() - totals.lasted_s
 
     def keep() -> None:
-        totals.lasted_s = perf_counter() - began_s
-        if path:
-            totals.save(path)
+        with interruption.held():
+            totals.lasted_s = perf_counter() - began_s
+            if path:
+                totals.save(path)
 
     try:
         yield keep
     finally:
         keep()
-
-
-def _results(seeds: range, one: Callable[[int], Told], jobs: int) -> Iterator[Told]:
-    """In the order of the seeds; whoever interrupts is obeyed as soon as the seeds that are being lived are over."""
-    if jobs == 1:
-        yield from map(one, seeds)
-        return
-    pool = ProcessPoolExecutor(jobs, initializer=begin_job)
-    try:
-        for begin in range(seeds.start, seeds.stop, _AT_ONCE):
-            yield from pool.map(one, range(begin, min(begin + _AT_ONCE, seeds.stop)), chunksize=20)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _progress(totals: Totals, seeds: int, jobs: int) -> None:
@@ -230,14 +224,23 @@ def _write(page: Path, result: Result, command: str, lang: Lang, *, taken_out: i
     write_report(page, story_page(result, command, lang.code, taken_out=taken_out))
 
 
-def _tell(result: Result, subject: Subject, *, shrink: bool, as_json: bool, page: Path | None, lang: Lang) -> None:
+def _tell(
+    result: Result,
+    subject: Subject,
+    interruption: Interruption,
+    *,
+    shrink: bool,
+    as_json: bool,
+    page: Path | None,
+    lang: Lang,
+) -> None:
     from pos_lab.sim.shrink import shrink as made_small
     from pos_lab.sim.story import story
 
     command = subject.command(result)
     taken_out = 0
     if shrink:
-        shrunk = made_small(result, subject)
+        shrunk = made_small(result, subject, interruption.heed)
         taken_out, result = len(shrunk.suppressed), shrunk.result
         command += " --shrink"
     if page:
@@ -265,11 +268,13 @@ def _tell(result: Result, subject: Subject, *, shrink: bool, as_json: bool, page
     typer.echo("")
 
 
-def _tell_totals(figures: dict[str, Any], *, as_json: bool, require_all: bool) -> None:
+def _tell_totals(figures: dict[str, Any], seeds: int, *, as_json: bool, require_all: bool) -> None:
     """The last words; of few seeds what never came is told only where it makes them fail."""
     if as_json:
         print_json(figures)
         return
+    if figures["interrupted"]:
+        typer.echo(f"interrupted: these are the first {figures['seeds']} seeds of {seeds}")
     typer.echo(
         f"{figures['seeds']} seeds, {figures['failed']} failed: {figures['virtual_days']} days of business "
         f"in {figures['lasted_s']:.1f} s ({figures['seeds_per_hour']} seeds an hour on {figures['jobs']} of "

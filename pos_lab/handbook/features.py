@@ -45,8 +45,8 @@ def marks(folder: Path) -> Mapping[str, tuple[str, ...]]:
     """Feature to the tests that carry its mark, as ``host/test_fees.py`` or ``host/test_fees.py::test_name``."""
     found: dict[str, list[str]] = defaultdict(list)
     for file in sorted(folder.rglob("test_*.py")):
-        name = file.relative_to(folder).as_posix()
-        for test, ids in _marked(ast.parse(file.read_text(encoding="utf-8"))):
+        name, text = file.relative_to(folder).as_posix(), file.read_text(encoding="utf-8")
+        for test, ids in _marked(ast.parse(text)) if _MARK in text else ():
             for each in ids:
                 found[each].append(f"{name}::{test}" if test else name)
     return {each: tuple(dict.fromkeys(tests)) for each, tests in found.items()}

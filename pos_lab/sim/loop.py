@@ -15,6 +15,7 @@ import asyncio
 import heapq
 from asyncio import sslproto
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -46,19 +47,29 @@ class SimLoop(asyncio.BaseEventLoop):
     """
 
     _ready: Any
-    _scheduled: Any
     _stopping: bool
 
     def __init__(self, chance: Random) -> None:
         super().__init__()
         self._chance = chance
         self._now = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timer_number = 0
         self.network: Network | None = None
         self.schemes: Mapping[str, Scheme] = SCHEMES
 
     def time(self) -> float:
         """Seconds since the world began."""
         return self._now
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As asyncio's; numbers compare ten times as fast as its handles do, and a world has thousands."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timer_number += 1
+        heapq.heappush(self._timers, (when, self._timer_number, timer))
+        return timer
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         """Run ``func`` here and now; RuntimeError for an executor of one's own."""
@@ -123,18 +134,17 @@ class SimLoop(asyncio.BaseEventLoop):
         """There is no other thread that would have to wake this one."""
 
     def _run_once(self) -> None:
-        ready, timers = self._ready, self._scheduled
-        while timers and timers[0]._cancelled:
-            heapq.heappop(timers)._scheduled = False
+        ready, timers = self._ready, self._timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
         if not ready and not self._stopping:
-            if not timers or timers[0]._when > LONGEST_S:
+            if not timers or timers[0][0] > LONGEST_S:
                 raise Deadlocked(self._now)
-            self._now = max(self._now, timers[0]._when)
+            self._now = max(self._now, timers[0][0])
         due = []
-        while timers and timers[0]._when <= self._now + RESOLUTION_S:
-            timer = heapq.heappop(timers)
-            timer._scheduled = False
-            due.append(timer)
+        until = self._now + RESOLUTION_S
+        while timers and timers[0][0] <= until:
+            due.append(heapq.heappop(timers)[2])
         if len(due) > 1:
             self._chance.shuffle(due)
         ready.extend(due)

@@ -39,6 +39,7 @@ PUBLISHED: Final = ("rates", "bin_blacklist", "no_pin_bins", "no_pin_blacklist",
 ASKED: Final = ("status", "sign_in", "configuration", "rates", "contactless", "parameters")
 SUCCESSORS: Final = ("PX-S61", "PX-E62", "NX-N910", "LK-T62")
 """Models that no world retires, so that a swap can always be finished."""
+REPLACED: Final = "replaced"
 _DAY_S: Final = 86_400
 
 
@@ -113,16 +114,23 @@ class Office:
         while not ready:
             ready = self.deliver_device(self.chance.choice(SUCCESSORS))
             await asyncio.sleep(PATIENCE_S)
-        if not await self.insist("replace", serial_number=old.serial_number, successor=ready):
-            shop.is_closed = True
+        is_handed = await self._hand_till(old.serial_number, ready)
         world.examiner.write_off(shop.terminal_id)
         world.sometimes("device_written_off")
-        if shop.is_closed:
+        if not is_handed:
+            shop.close()
             return
         is_come = come is not None and come.new.serial_number == ready
         device = come.new if come and is_come else world.device(shop, ready, world.model_of[ready])
         shop.move_to(device)
         await self.bring_card(device)
+
+    async def _hand_till(self, serial_number: str, successor: str) -> bool:
+        """A host that died behind its commit has done what it says no to the next time."""
+        if self.world.host_state(serial_number) == REPLACED:
+            return False
+        is_said = await self.insist("replace", serial_number=serial_number, successor=successor)
+        return is_said or self.world.host_state(serial_number) == REPLACED
 
     async def bring_card(self, device: Device) -> None:
         """The depot loads the key card of a device."""

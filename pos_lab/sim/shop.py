@@ -228,6 +228,12 @@ class Shop:
         self.world.examiner.fit(self.terminal_id, device.serial_number)
         self.key_due = self.broken = ""
 
+    def close(self) -> None:
+        """Nobody sells here any more, and nobody switches the device on: the examiner reads its journal no more."""
+        self.is_closed = True
+        self.device.is_watched = False
+        self.world.examiner.leave(self.terminal_id)
+
     async def work(self, intents: int) -> None:
         """A day: one intent after the other, what is due at the device in between."""
         for _ in range(intents):

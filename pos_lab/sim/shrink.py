@@ -7,7 +7,7 @@ to the same story.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,11 +26,14 @@ class Shrunk:
     tries: int
 
 
-def shrink(failing: Result, subject: Subject | None = None) -> Shrunk:
-    """Shrink a failing result of a subject. Raises ValueError for one that passed."""
+def shrink(failing: Result, subject: Subject | None = None, between: Callable[[], None] = lambda: None) -> Shrunk:
+    """Shrink a failing result of a subject; ``between`` is called after each run, and may raise what ends it.
+
+    Raises ValueError for one that passed.
+    """
     if failing.passed:
         raise ValueError(f"seed {failing.seed} has not failed")
-    search = _Search(failing, subject or Subject())
+    search = _Search(failing, subject or Subject(), between)
     taken_out: frozenset[str] | None = None
     while search.suppressed != taken_out and search.tries < TRIES_MAX:
         taken_out = search.suppressed
@@ -40,12 +43,13 @@ def shrink(failing: Result, subject: Subject | None = None) -> Shrunk:
 
 
 class _Search:
-    def __init__(self, failing: Result, subject: Subject) -> None:
+    def __init__(self, failing: Result, subject: Subject, between: Callable[[], None]) -> None:
         self.best = failing
         self.suppressed: frozenset[str] = frozenset()
         self.tries = 0
         self._id = failing.violations[0].id
         self._subject = subject
+        self._between = between
 
     def reduce(self, names: Sequence[str]) -> None:
         """Take out as many of ``names`` as can be, larger parts first."""
@@ -64,6 +68,7 @@ class _Search:
         self.tries += 1
         suppressed = self.suppressed | part
         result = self._subject.live(self.best.seed, self.best.profile, suppressed=suppressed)
+        self._between()
         if result.passed or result.violations[0].id != self._id or _length(result) > _length(self.best):
             return False
         self.best, self.suppressed = result, suppressed

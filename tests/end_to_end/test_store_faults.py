@@ -156,7 +156,8 @@ async def test_a_server_that_goes_and_comes_back(tmp_path: Path, postgresql: Ser
         pids = shops.hosts.pids
         await asyncio.to_thread(postgresql.stop)
         await asyncio.sleep(AWAY_S)
-        await asyncio.to_thread(postgresql.start)
+        postgresql.launch()
+        await asyncio.to_thread(postgresql.wait)
         await shops.trade(4)
         assert shops.hosts.pids == pids
         await shops.finish()

@@ -36,6 +36,7 @@ async def test_a_program_that_waits_too_long_loses_its_power(watchdog: Watchdog,
         watchdog.kick()
 
 
+@pytest.mark.virtual
 async def test_kicks_keep_it_quiet_and_outside_nobody_is_watched(watchdog: Watchdog, power: Power) -> None:
     """A customer who takes long to find the card would switch the terminal off."""
     watchdog.kick()

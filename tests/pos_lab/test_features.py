@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -13,29 +14,39 @@ import pytest
 from pos_lab.features import FEATURES
 from pos_lab.handbook.features import ROOT, marks, named
 
-TESTS: Final = marks(ROOT / "tests")
-SCENARIOS: Final = named(ROOT / "scenarios")
-SHOWN: Final = TESTS.keys() | SCENARIOS.keys()
-
 GAPS: Final[Mapping[str, str]] = MappingProxyType({})
 """Features that nothing shows yet, and why. A row that is shown leaves this list."""
 
 
+@cache
+def _tests() -> Mapping[str, tuple[str, ...]]:
+    return marks(ROOT / "tests")
+
+
+@cache
+def _scenarios() -> Mapping[str, tuple[str, ...]]:
+    return named(ROOT / "scenarios")
+
+
+def _shown() -> set[str]:
+    return {*_tests(), *_scenarios()}
+
+
 def test_every_feature_is_shown_or_said_to_be_missing() -> None:
     """A planner would rely on a rule that nobody has ever seen work."""
-    assert [name for name in FEATURES if name not in SHOWN | GAPS.keys()] == []
+    assert [name for name in FEATURES if name not in _shown() | GAPS.keys()] == []
 
 
 def test_what_is_shown_is_no_gap() -> None:
     """A reader would be told that something is missing which is there."""
-    assert sorted(GAPS.keys() & SHOWN) == []
+    assert sorted(GAPS.keys() & _shown()) == []
     assert GAPS.keys() <= FEATURES.keys()
     assert all(GAPS.values())
 
 
 def test_a_mark_names_a_feature() -> None:
     """A feature would be called shown by a test that names another one."""
-    assert sorted(SHOWN - FEATURES.keys()) == []
+    assert sorted(_shown() - FEATURES.keys()) == []
 
 
 def test_a_row_has_its_names() -> None:
@@ -71,5 +82,5 @@ def test_scenarios_are_read_for_what_they_name(tmp_path: Path, text: str) -> Non
 def test_the_page_names_every_test_and_scenario() -> None:
     """Who asks what proves a rule would be sent to a part of it."""
     page = (ROOT / "docs/features.md").read_text(encoding="utf-8")
-    files = {name.partition("::")[0] for name in chain.from_iterable((*TESTS.values(), *SCENARIOS.values()))}
+    files = {name.partition("::")[0] for name in chain.from_iterable((*_tests().values(), *_scenarios().values()))}
     assert sorted(file for file in files if f"[{file}](" not in page) == []

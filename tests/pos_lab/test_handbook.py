@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ from terminal.tamper import ALARMS, MODULE_REFUSALS
 from terminal.transaction import TRANSITIONS as TERMINAL_BOOK
 
 ROOT = REFERENCE.parents[1]
-RENDERED = reference()
+FILES = [f"{page}.md" for page in PAGES]
 
 ROWS: dict[str, Iterable[object]] = {
     "fields": FIELDS,
@@ -89,14 +90,27 @@ ROWS: dict[str, Iterable[object]] = {
 """Page -> what must stand first in one of its rows."""
 
 
+@cache
+def rendered() -> Mapping[str, str]:
+    """The pages, by the names of their files."""
+    return reference()
+
+
+def test_every_page_is_looked_at() -> None:
+    """A page would show what no test has seen."""
+    assert list(rendered()) == ["README.md", *FILES]
+
+
 def first_cells(page: str) -> list[str]:
     """What stands first in the rows of all tables of a page, in order."""
-    return [line.split(" | ")[0].strip("| `") for line in RENDERED[f"{page}.md"].splitlines() if line.startswith("| ")]
+    return [
+        line.split(" | ")[0].strip("| `") for line in rendered()[f"{page}.md"].splitlines() if line.startswith("| ")
+    ]
 
 
 def test_the_pages_are_current() -> None:
     """An integrator would build against fields and refusals that the product no longer has."""
-    changed = stale(RENDERED)
+    changed = stale(rendered())
     assert not changed, f"stale in docs/reference: {', '.join(changed)}; refresh with: python -m pos_lab.handbook"
 
 
@@ -108,13 +122,13 @@ def test_every_row_of_its_tables_is_on_a_page(page: str) -> None:
 
 def test_gates_stand_in_the_order_in_which_they_are_asked() -> None:
     """Support would explain a refusal by the wrong gate."""
-    gates = [line.split(" | ")[1] for line in RENDERED["gates.md"].splitlines() if re.match(r"\| [0-9]", line)]
+    gates = [line.split(" | ")[1] for line in rendered()["gates.md"].splitlines() if re.match(r"\| [0-9]", line)]
     assert gates == [gate.name for gate in GATES]
 
 
 def test_every_figure_of_the_host_is_on_the_policy_page() -> None:
     """A tester would not know a limit by which sales are refused."""
-    assert [name for name in Policy.model_fields if f"\n### {name}\n" not in RENDERED["policy.md"]] == []
+    assert [name for name in Policy.model_fields if f"\n### {name}\n" not in rendered()["policy.md"]] == []
 
 
 def test_every_transition_is_drawn() -> None:
@@ -127,12 +141,12 @@ def test_every_transition_is_drawn() -> None:
     for page, machine in machines:
         for state, row in machine.items():
             for event, following in row.items():
-                assert f"    {state} --> {following}: {event}\n" in RENDERED[f"{page}.md"]
+                assert f"    {state} --> {following}: {event}\n" in rendered()[f"{page}.md"]
 
 
 def test_every_word_has_its_arguments_and_expectations() -> None:
     """The author of a scenario would have to read the code to learn what a word takes."""
-    page = RENDERED["words.md"]
+    page = rendered()["words.md"]
     for word, spec in STEPS.items():
         section = page.split(f"\n### {word}\n")[1].split("\n#")[0]
         assert spec.summary in section
@@ -146,7 +160,7 @@ def test_every_word_has_its_arguments_and_expectations() -> None:
 
 def test_every_command_is_on_the_command_line_page() -> None:
     """Somebody at a till would not find the command that holds a terminal."""
-    page = RENDERED["command_line.md"]
+    page = rendered()["command_line.md"]
     grouped = {act: f"admin {group} {name}" for group, (_, acts) in GROUPS.items() for act, name in acts.items()}
     grouped |= {"clock_advance": "admin clock advance", "publish_policy": "admin policy publish"}
     acts = [grouped.get(act, f"admin {act.replace('_', '-')}") for act in ACTS]
@@ -158,7 +172,7 @@ def test_every_command_is_on_the_command_line_page() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_says_at_once_what_it_is_and_where_it_comes_from(page: str) -> None:
     """Somebody would correct a page by hand, and lose the correction."""
-    _, _, sentence, *_ = RENDERED[f"{page}.md"].splitlines()
+    _, _, sentence, *_ = rendered()[f"{page}.md"].splitlines()
     assert sentence.endswith("; generated: do not edit.")
     for source in PAGES[page].sources:
         module = importlib.import_module(source.file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
@@ -168,28 +182,28 @@ def test_a_page_says_at_once_what_it_is_and_where_it_comes_from(page: str) -> No
         assert f"[{source.file}]({PAGES[page].root}{source.file})" in sentence
 
 
-@pytest.mark.parametrize("page", RENDERED)
+@pytest.mark.parametrize("page", ["README.md", *FILES])
 def test_links_lead_somewhere(page: str) -> None:
     """A reader in a hurry would end at nothing."""
-    for link, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", RENDERED[page]):
+    for link, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", rendered()[page]):
         target = (REFERENCE / page).parent / (link or Path(page).name)
         assert target.exists(), link
         if anchor:
-            assert f"### {anchor}\n" in RENDERED[page].lower()
+            assert f"### {anchor}\n" in rendered()[page].lower()
 
 
-@pytest.mark.parametrize("page", RENDERED)
+@pytest.mark.parametrize("page", ["README.md", *FILES])
 def test_a_row_has_as_many_cells_as_its_head(page: str) -> None:
     """A pattern with a bar in it would push the remedy under another heading."""
-    tables = re.findall(r"(?:^\|.*\n)+", RENDERED[page], re.MULTILINE)
+    tables = re.findall(r"(?:^\|.*\n)+", rendered()[page], re.MULTILINE)
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
 
 
-@pytest.mark.parametrize("page", RENDERED)
+@pytest.mark.parametrize("page", ["README.md", *FILES])
 def test_no_page_shows_a_card_or_a_key(page: str) -> None:
     """A card number in a document would be a card number given away."""
-    text = RENDERED[page]
+    text = rendered()[page]
     assert [card.name for card in TEST_CARDS.values() if card.pan in text] == []
     assert [
         digits for digits in re.findall(r"(?<![0-9A-Fa-f])[0-9]{16,19}(?![0-9A-Fa-f])", text) if luhn_ok(digits)

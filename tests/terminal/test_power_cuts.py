@@ -16,6 +16,7 @@ from tests.terminal.fake_host import Answer, FakeHost
 
 PIN = "918273645091"
 PAYMENT_CODE = "6200123456789012345"
+BLANK = b"\xff" * 64
 Play = Callable[[Bench], Awaitable[object]]
 
 
@@ -226,7 +227,8 @@ async def _quiesce(bench: Bench) -> None:
 
 def _no_card_data(bench: Bench) -> None:
     chips = bench.hardware.chips
-    image = chips.journal.image + chips.keys.image
+    # A search of the whole chips, which are all but blank, would take longer than the sale.
+    image = BLANK.join(filter(None, (chips.journal.image + chips.keys.image).split(BLANK)))
     for card in TEST_CARDS.values():
         for canary in (card.pan, card.track2, card.track2.replace("D", "="), card.pan[::-1]):
             assert canary.encode() not in image

@@ -114,7 +114,8 @@ class DeviceReader:
     """Reads the chips of one device; ``look`` tells what is new since the last time.
 
     ``ring`` are the keys in force, ``known_keys`` every key that it ever had, ``nonces`` those under which it sealed
-    them, with what they sealed. ``memories`` are its chips: ``journal``, ``keys``, ``slot_record`` and ``slots``.
+    them, with what they sealed, ``times_altered`` how often the fuse or the memory of the keys was seen to be another.
+    ``memories`` are its chips: ``journal``, ``keys``, ``slot_record`` and ``slots``.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class DeviceReader:
         self.ring = Ring()
         self.slots = Slots(("empty", "empty"), (0, 0), 0)
         self.is_opened = False
+        self.times_altered = 0
         self.known_keys: set[bytes] = set()
         self.nonces: dict[bytes, bytes] = {}
         self.reused_nonces: list[str] = []
@@ -163,6 +165,7 @@ class DeviceReader:
         if fuse + image == self._keys_seen:
             return
         self._keys_seen = fuse + image
+        self.times_altered += 1
         key, crc = fuse[:FUSE_KEY_BYTES], fuse[FUSE_KEY_BYTES:]
         if crc32(key).to_bytes(4, "big") != crc:
             if not self.is_opened:

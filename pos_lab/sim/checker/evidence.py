@@ -79,7 +79,8 @@ class Searched:
 class Booted:
     """A terminal has recovered and does nothing yet: what its recovery did to rows, how many records it wrote.
 
-    ``is_again`` tells that it did nothing else since it recovered the last time.
+    ``records`` leaves out an alarm about keys that are others than before. ``is_again`` tells that it did nothing else
+    since it recovered the last time.
     """
 
     terminal_id: str

@@ -102,8 +102,13 @@ class Examiner:
         till = reader.till
         self.evidence.lost.update((terminal_id, *key) for key in till.unresolved)
         till.open_rows.clear()
+        till.open_ends.clear()
         till.on_paper |= till.waiting
         till.waiting.clear()
+
+    def leave(self, terminal_id: str) -> None:
+        """Nobody uses the till any more, and what its journal says from now on is no evidence."""
+        del self._journals[terminal_id]
 
     def know(self, device: DeviceReader) -> None:
         """Look at the chips of this device from now on."""
@@ -176,13 +181,19 @@ class Examiner:
                 self.evidence.asked.setdefault(fact.key, fact)
 
     def booted(self, terminal_id: str) -> None:
-        """A terminal was switched on and has recovered; what another device's boots did is not about it."""
+        """A terminal was switched on and has recovered; what another device's boots did is not about it.
+
+        Nor is an alarm about the keys work of the recovery, where somebody has been at them since the boot before.
+        """
         reader = self._journals[terminal_id]
-        before, stood_at = reader.count, reader.stands_at
+        before, alarms, stood_at = reader.count, reader.alarms, reader.stands_at
         reader.check()
         steps = [move.step for move in self.look_at(terminal_id)]
-        self._ask(Booted(terminal_id, steps, reader.count - before, stood_at == reader.recovered_at))
-        reader.recovered_at = reader.stands_at
+        talk = self.evidence.talk(terminal_id)
+        keys_at = talk.device.times_altered if talk else 0
+        news = reader.alarms - alarms if keys_at != reader.keys_at else 0
+        self._ask(Booted(terminal_id, steps, reader.count - before - news, stood_at == reader.recovered_at))
+        reader.recovered_at, reader.keys_at = reader.stands_at, keys_at
 
     def asked(self, line: str, payload: bytes) -> Question | None:
         """The host was given a payload on a line; the question that it has to answer, None where it is no message."""

@@ -21,6 +21,8 @@ UNDECIDED: Final = frozenset({"96", "98"})
 UNDECIDED_BY: Final = frozenset({"", "host.failure", "terminal.superseded"})
 """Refusals that decide nothing about the question itself: who asks has to sign on, to try later or to hang up. 96 and
 98 may be an issuer's word too, and are told apart by their reasons."""
+NOT_KEPT: Final = frozenset({"terminal.replaced", "request.key_reused"})
+"""Refusals that a host must not keep: the number that is asked under may be, or is, that of another request."""
 SPEAKS_FOR: Final = frozenset({"0210", "0110", "0230", "0410", "0510"})
 """Replies to what only a terminal with keys may ask."""
 
@@ -34,16 +36,24 @@ def _same_answer(evidence: Evidence, event: Replied) -> Iterator[str]:
 
 
 def _same_decision(evidence: Evidence, event: Answered) -> Iterator[str]:
-    """A question that came under the terminal's keys is decided once, for yes or no: code, RRN and authorisation id."""
+    """A question that came under the terminal's keys is decided once, for yes or no: code, RRN and authorisation id.
+
+    A device whose till another has is refused anew each time, as is another question under a used number, and each such
+    refusal has an RRN of its own.
+    """
     asked, reply = event.question.fact, event.fact
     if reply.mti not in DECISIONS or not asked.stan or _is_undecided(reply) or not evidence.is_proven(asked):
         return
     before = evidence.decided.setdefault((asked.key, asked.content), reply)
-    if (before.code, before.rrn, before.auth_id) != (reply.code, reply.rrn, reply.auth_id):
+    if _decision_of(before) != _decision_of(reply):
         yield (
             f"the {asked.mti} {spelt(asked.key)} was answered {before.code} {before.rrn}, "
             f"and {reply.code} {reply.rrn} the next time"
         )
+
+
+def _decision_of(reply: Fact) -> tuple[str, str, str]:
+    return reply.code, "" if reason_of(reply) in NOT_KEPT else reply.rrn, reply.auth_id
 
 
 def _is_undecided(reply: Fact) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from pos_lab.sim.checker.evidence import Evidence, Name, Quiet, Searched
+from pos_lab.sim.checker.ledger import Change
 
 DEBITS: Final = frozenset(
     {
@@ -41,6 +42,18 @@ class Invariant(NamedTuple):
     def phase(self) -> str:
         """When it is asked."""
         return "quiet" if self.event in (Quiet, Searched) else "always"
+
+
+def is_new_business(change: Change) -> bool:
+    """Does the host capture something new of a device?
+
+    Its own adjustment of a closed batch is none: a reversal asked for it, and that passes however the device stands by
+    then (product decision 5).
+    """
+    row = change.after
+    if change.table != "transactions" or change.before or row["state"] != "captured":
+        return False
+    return row["kind"] not in LATE_REVERSALS
 
 
 def sign(kind: str) -> int:

@@ -38,6 +38,8 @@ UNDOES: Final = {
 }
 CLEARED_NOTE: Final = "reversal cleared"
 """What the audit trail calls a reversal that a supervisor dropped."""
+ALARM_NOTE: Final = "security alarm"
+"""What it calls an alarm about the keys."""
 UNRESOLVED: Final = frozenset({"pending", "must_reverse", "offline"})
 
 
@@ -105,8 +107,9 @@ class Till:
 class JournalReader:
     """Reads one chip of ``size_bytes`` by ``read(offset, length)``; ``look`` tells what is new since the last time.
 
-    ``count`` are the records that were appended while it looked; ``recovered_at`` is where the journal stood when the
-    terminal had recovered last, nothing before the first boot that was seen.
+    ``count`` are the records that were appended while it looked, ``alarms`` those of them that sound an alarm about the
+    keys; ``recovered_at`` is where the journal stood when the terminal had recovered last, nothing before the first
+    boot that was seen, and ``keys_at`` how often the keys of its device had been others by then.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], size_bytes: int, till: Till | None = None) -> None:
@@ -120,8 +123,9 @@ class JournalReader:
         self._crc = 0
         self._tail = b""
         self._whole = sha256()
-        self.count = 0
+        self.count = self.alarms = 0
         self.recovered_at: tuple[int, int] | None = None
+        self.keys_at = 0
 
     @property
     def stands_at(self) -> tuple[int, int]:
@@ -172,11 +176,11 @@ class JournalReader:
             pause_known=knows_pause,
             notes=list(before.notes),
         )
-        count = self.count
+        count, alarms = self.count, self.alarms
         for record in self._records():
             for _ in self._apply(record):
                 pass
-        self.count = count
+        self.count, self.alarms = count, alarms
         self.entered.clear()
         till = self.till
         till.room_bytes = self._room_bytes
@@ -265,8 +269,10 @@ class JournalReader:
                 till.closed[summary["batch"]] = summary
             for signature in record.get("signatures", ()):
                 self._signed(signature)
-        elif name == "event" and record["event"]["what"] == CLEARED_NOTE:
-            till.notes.append(record["event"]["detail"])
+        elif name == "event":
+            self.alarms += record["event"]["what"] == ALARM_NOTE
+            if record["event"]["what"] == CLEARED_NOTE:
+                till.notes.append(record["event"]["detail"])
         elif name == "signature":
             self._signed(record["signature"])
         elif name in ("signature_sent", "signature_given_up"):

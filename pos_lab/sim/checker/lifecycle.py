@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pos_lab.sim.checker.evidence import Committed, Entered, Evidence, Quiet, Replied
-from pos_lab.sim.checker.invariant import Invariant, name_of, spelt
+from pos_lab.sim.checker.invariant import Invariant, is_new_business, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import reason_of, told_of
 from protocol.image import parse_version
@@ -137,7 +137,7 @@ def _turnover_is_ledger(evidence: Evidence, event: Replied) -> Iterator[str]:
 
 def _gate(evidence: Evidence, event: Change) -> Iterator[str]:
     row = event.after
-    if event.table != "transactions" or event.before or row["state"] != "captured":
+    if not is_new_business(event):
         return
     terminal = evidence.ledger.tables["terminals"].get((row["serial_number"],), {})
     state = terminal.get("state", "unknown")
@@ -163,7 +163,7 @@ def _is_barred(firmware: str, model: Mapping[str, Any]) -> bool:
 def _barrier(evidence: Evidence, event: Change) -> Iterator[str]:
     """Whatever the state: a stop that was ordered, and one whose date has come though nobody has carried it out."""
     row = event.after
-    if event.table != "transactions" or event.before or row["state"] != "captured":
+    if not is_new_business(event):
         return
     terminal = evidence.ledger.tables["terminals"].get((row["serial_number"],), {})
     if terminal.get("state") in ("stopped", "retired"):

@@ -10,7 +10,7 @@ from typing import Final
 
 from pos_lab.sim.checker.device import Rekeyed
 from pos_lab.sim.checker.evidence import Committed, Evidence, Quiet
-from pos_lab.sim.checker.invariant import LATE_REVERSALS, Invariant, name_of, sign, spelt
+from pos_lab.sim.checker.invariant import Invariant, is_new_business, name_of, sign, spelt
 from pos_lab.sim.checker.ledger import Change
 
 LAST_BATCH: Final = 999_999
@@ -44,8 +44,7 @@ def _is_all_there(evidence: Evidence, event: Quiet) -> Iterator[str]:
 
 def _old_is_dead(evidence: Evidence, event: Change) -> Iterator[str]:
     """It may still undo what it began: the adjustment that the host makes of that is no business of the device's."""
-    is_new = event.table == "transactions" and not event.before and event.after["state"] == "captured"
-    if is_new and event.after["kind"] not in LATE_REVERSALS:
+    if is_new_business(event):
         terminal = evidence.ledger.tables["terminals"].get((event.after["serial_number"],), {})
         if terminal.get("state") in ("replaced", "lost", "tampered"):
             yield f"{spelt(name_of(event.after))} is captured by a device that is {terminal['state']}"

@@ -130,6 +130,27 @@ def test_a_replaced_device_may_undo_what_it_began() -> None:
     assert not run_seed(4134, "adversary").violations
 
 
+def test_a_lost_device_on_hold_may_undo_what_it_began_and_is_refused_as_often_as_it_asks() -> None:
+    """An examiner who accuses a host of giving a customer his money back would be believed no more.
+
+    Seed 21325 (adversary): a device on hold for arrears was reported lost, and reversed a sale of the batch that was
+    closed for it (L4); and each copy of what it asked then was refused under an RRN of its own, since the number may be
+    its successor's (I1).
+    """
+    assert not run_seed(21325, "adversary", scale=Scale(2, 14)).violations
+
+
+def test_a_till_that_was_handed_on_by_a_host_that_died_is_sold_on() -> None:
+    """A shop would be given up, and the proof be asked for what only its lost device could undo.
+
+    Seed 23579 (storage): the host died behind the commit that replaced a lost device, and said no when it was asked
+    again; nobody sold at the till any more, and its last void stayed to be reversed (M15).
+    """
+    result = run_seed(23579, "storage", scale=Scale(2, 14))
+    assert result.passed
+    assert result.markers["device_written_off"]
+
+
 def test_a_recorded_pause_closes_no_shop() -> None:
     """Whoever recorded a pause could close the shop again, and the terminal would believe that it is open.
 

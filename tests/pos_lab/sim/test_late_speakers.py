@@ -16,7 +16,7 @@ from protocol.codec import seal
 from protocol.elements import Value
 from protocol.fields import F
 from protocol.message import Message
-from protocol.private import DeviceInfo
+from protocol.private import DeviceInfo, RefusalText
 
 TILL, BATCH = "20000001", "000001"
 OLD, NEW = "SIM000000001", "SIM000000002"
@@ -56,9 +56,17 @@ class Scene:
         asked = next(row for row in INVARIANTS if row.id == "I6")
         return len(list(asked.test(self.examiner.evidence, Answered(question, reply))))
 
+    def answer(self, *, code: str, reason: str, rrn: str) -> None:
+        """A sale is asked for, always the same, and the host answers it."""
+        assert self.examiner.asked("line", asking(SALE, "000008"))
+        fields: dict[int, Value] = {F.STAN: "000008", F.TERMINAL_ID: TILL, F.CONTROL: f"22{BATCH}", F.RRN: rrn}
+        fields |= {F.RESPONSE_CODE: code, F.TEXT: str(RefusalText(reason, "", "CUP"))}
+        payload = seal(Message("0210", fields))
+        self.examiner.replied(len(payload).to_bytes(2, "big") + payload, "line")
+
     def ids(self) -> list[str]:
         """What does not hold."""
-        return sorted({violation.id for violation in self.examiner.violations} & {"C1", "W2"})
+        return sorted({violation.id for violation in self.examiner.violations} & {"C1", "I1", "L4", "L5", "W2"})
 
 
 def asking(mti: str, stan: str, serial_number: str = OLD, amount_fen: int = 6_000) -> bytes:
@@ -144,6 +152,57 @@ def test_what_a_void_took_is_given_back_for_the_reversal_of_the_void(
     restored = {**row, **about, "batch": "000002", "stan": "H00018"}
     scene.write("transactions", **restored, kind="late_restoration", state="captured")
     assert scene.ids() == finds
+
+
+@pytest.mark.parametrize("kind", ["late_reversal", "late_restoration", "sale"])
+@pytest.mark.parametrize(
+    ("table", "row", "finds"),
+    [
+        ("holds", {"number": 1, "serial_number": OLD, "reason": "arrears", "released_at": None, "until": None}, "L4"),
+        ("models", {"model": "PX-E90", "retired_at": 0}, "L4"),
+        ("plans", {"serial_number": OLD, "done_at": None}, "L5"),
+    ],
+)
+def test_what_stands_against_a_device_does_not_keep_it_from_undoing(
+    scene: Scene, table: str, row: dict[str, object], finds: str, kind: str
+) -> None:
+    """A host would be accused that gives a customer his money back, where the terminal owes some; or one that sells.
+
+    Seed 21325 (adversary): a device on hold for arrears was lost, its batch was closed, and then it reversed.
+    """
+    scene.write("merchants")
+    scene.write("terminals", serial_number=OLD, terminal_id=TILL, state="lost" if kind != "sale" else "activated",
+                model="PX-E90", firmware="")  # fmt: skip
+    about = {"original_terminal_id": TILL, "original_batch": BATCH, "original_stan": "000008", "amount_fen": 6_000}
+    new = {"terminal_id": TILL, "batch": "000002", "stan": "000001", "serial_number": OLD, "at": 1}
+    scene.write(table, **{"kinds": "", "min_firmware": "", "blocked_firmware": "", **row})
+    scene.write("transactions", **new, **about, kind=kind, state="captured", card_type="debit")
+    assert set(scene.ids()) - {"C1"} == ({finds} if kind == "sale" else set())
+
+
+REPLACED, REUSED = ("97", "terminal.replaced"), ("94", "request.key_reused")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "finds"),
+    [
+        (REPLACED, REPLACED, []),
+        (REUSED, REUSED, []),
+        (REPLACED, ("00", ""), ["I1"]),
+        (("00", ""), REPLACED, ["I1"]),
+        (("61", "limit.single"), ("61", "limit.single"), ["I1"]),
+    ],
+)
+def test_a_refusal_under_the_number_of_another_is_not_kept(
+    scene: Scene, before: tuple[str, str], after: tuple[str, str], finds: list[str]
+) -> None:
+    """A host would be accused that spares the numbers of a new device; or a refusal become an approval by a copy.
+
+    Seed 21325 (adversary): somebody said again what a device asked that was replaced, and each refusal had its RRN.
+    """
+    for rrn, (code, reason) in enumerate((before, after)):
+        scene.answer(code=code, reason=reason, rrn=f"{rrn:012d}")
+    assert [violation for violation in scene.ids() if violation == "I1"] == finds
 
 
 def test_a_replaced_device_captures_nothing(scene: Scene) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from typer.testing import CliRunner
 
 from pos_lab import cli
 from pos_lab.commands.sim import app
-from tests.end_to_end.shop import POSLAB, ROOT, environment, until
 from tests.pos_lab.sim.mutants import MUTANTS
 
 RUN = CliRunner()
@@ -78,30 +76,6 @@ def test_totals_that_cannot_be_kept_are_known_before(tmp_path: Path) -> None:
     refused = RUN.invoke(cli.app, ["sim", "--seeds", "100000", "--resume", str(tmp_path / "file" / "totals.json")])
     assert refused.exit_code == 3
     assert "cannot be written" in refused.output
-
-
-def test_who_kills_it_leaves_no_process() -> None:
-    """A build server would be kept busy for ever by seeds that nobody waits for."""
-    words = [*POSLAB, "sim", "--seeds", "100000", "--jobs", "2"]
-    process = subprocess.Popen(words, cwd=ROOT, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL)
-    try:
-        until(lambda: _in_session(process.pid) >= 3, "no seed is lived")
-    finally:
-        process.kill()
-        process.wait()
-    until(lambda: not _in_session(process.pid), "a seed is still lived")
-
-
-def _in_session(number: int) -> int:
-    """How many processes have this session, those aside that only wait to be buried."""
-    found = 0
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, session = entry.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        found += state != "Z" and int(session) == number
-    return found
 
 
 def test_several_processes_share_the_seeds() -> None:

@@ -13,7 +13,6 @@ from host.errors import StoreError
 from host.store import chain as _chain
 from host.store.books import Books
 from host.store.groups import GroupCommit, Job
-from host.store.schema import TABLES
 from terminal.book import Book, Happening
 from terminal.journal import Journal
 from terminal.records import Happened, Opened, fold, spell
@@ -87,11 +86,10 @@ def _applied_in_pieces(self: Books, writes: Any) -> None:
         self._driver.execute("SAVEPOINT unit")
 
 
-def _audit_edited(connection: Any, keys: Any) -> None:
+def _audit_edited(dialect: Any, driver: Any, keys: Any) -> None:
     """Whoever has the database writes the audit as it pleases."""
-    _link(connection, keys)
-    rows = TABLES["audit"]
-    connection.execute(rows.update().where(rows.c.number == _NUMBER_OF_NOBODY).values(actor="nobody"))
+    _link(dialect, driver, keys)
+    driver.execute("UPDATE audit SET actor = 'nobody' WHERE number = ?", [_NUMBER_OF_NOBODY])
 
 
 def _room_enough(self: Journal, limit: int) -> bool:

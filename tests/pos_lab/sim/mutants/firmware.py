@@ -82,7 +82,7 @@ FIRMWARE: Final[Mapping[str, Mutant]] = {
             "terminal.flows.firmware.resolve": nothing_pending,
             **world_of("sale offline_sale update", "firmware"),
         },
-        seed=9,
+        seed=64,
     ),
     "version_boasted": Mutant(
         "a device says that it runs what it has only staged", "calm", "F5",

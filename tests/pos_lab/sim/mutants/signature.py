@@ -78,5 +78,6 @@ SIGNATURE: Final[Mapping[str, Mutant]] = {
     "sent_is_stored": Mutant(
         "a signature is forgotten once it was sent", "network", "G5",
         {"terminal.flows.signature._is_stored": _sent_is_stored},
+        seed=16,
     ),
 }  # fmt: skip
