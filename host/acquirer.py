@@ -115,7 +115,8 @@ class Acquirer:
 
     def now(self, books: Books) -> datetime:
         """The lab's time: the clock's, moved on by what administrators advanced it."""
-        return self._clock() + timedelta(seconds=books.counter(CLOCK_OFFSET))
+        offset_s = books.counter(CLOCK_OFFSET)
+        return self._clock() + timedelta(seconds=offset_s) if offset_s else self._clock()
 
     def _heed_policy(self, books: Books) -> None:
         """Take over rules that were published since the last request: between requests, never within one."""
@@ -322,7 +323,8 @@ def _never(books: Books) -> Answer:
 
 
 def _remembered(request: Request, payload: bytes) -> Insert:
-    row = {**request.key, "mti": request.message.mti, "fingerprint": request.fingerprint, "reply": payload}
+    row = request.key
+    row["mti"], row["fingerprint"], row["reply"] = request.message.mti, request.fingerprint, payload
     return Insert("replies", row, replace=request.kind.name in RENEWED)
 
 

@@ -100,9 +100,27 @@ class Request:
 
 
 @value
+class Standing:
+    """What stands from one request of a till to the next: the part of its snapshot that seldom changes.
+
+    ``worked_out`` is for what others work out of these rows alone, each under a name of its own.
+    """
+
+    terminal: Terminal | None
+    tenant: Terminal | None
+    merchant: Merchant | None
+    model: DeviceModel | None = None
+    holds: tuple[Hold, ...] = ()
+    plan: Plan | None = None
+    is_restored: bool = False
+    worked_out: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@value
 class Snapshot:
     """What the store knows of a request, read in the transaction that will write the decision.
 
+    ``standing`` has those of its rows that were there for the last request too; None where nobody kept them.
     ``tenant`` is the device that the terminal id belongs to, where that is not the device that speaks. ``number`` is
     unique and becomes RRN and authorisation id. ``wrong_pins`` came one after the other from the card of this request.
     ``followers`` are the rows about the ``original``, without one those about the row that is to be reversed, but for
@@ -152,6 +170,7 @@ class Snapshot:
     peer_commands: tuple[PendingCommand, ...] = ()
     number: int = 0
     is_restored: bool = False
+    standing: Standing | None = None
 
     @property
     def refunded_fen(self) -> int:

@@ -7,17 +7,17 @@ here are what a contract begins with.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from host.records import Merchant
 from host.transactions import SIGNS
+from host.value import value
 
 BASIS: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rate:
     """``rate_bp`` basis points of the amount, at most ``cap_fen`` where there is a cap."""
 

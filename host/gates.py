@@ -3,6 +3,9 @@
 A gate is a row: a name, when it is asked, which kinds it spares, and a test that gives a refusal or None. Identity
 gates come before a repeated request finds its stored reply, permission gates after it: what was answered once is
 answered so again, whatever happened to the terminal since. For the same reason the batch is compared after the MAC.
+
+A gate that can refuse nothing at a till, as its rows stand, is not asked there: most of them, most of the time. Which
+those are is worked out once for a till, its rules and a kind.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from typing import Final
 from host import model_rules
 from host.activation import missing
 from host.books_ahead import IN_OPEN_BATCH, books_ahead
-from host.case import Case
+from host.case import Case, Standing
 from host.downloads import overdue
+from host.holds import none_can_stand
 from host.keys import MacCheck
 from host.lifecycle import (
     ABSENT,
@@ -36,7 +40,7 @@ from host.maintenance import clock, open_window
 from host.partners import PARTNER_OF, partner_refusal
 from host.policy import Gates as Switches
 from host.policy import Policy
-from host.records import TransactionState
+from host.records import Terminal, TransactionState
 from host.refusals import Refused
 from host.risk import risk_refusal
 from host.wellformed import wrong_content
@@ -57,15 +61,23 @@ def _anything(policy: Policy) -> object:
     return policy
 
 
+def _never(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A row of GATES. It is asked where the rules give it something to ask: ``about`` is that part of the policy."""
+    """A row of GATES. It is asked where the rules give it something to ask: ``about`` is that part of the policy.
+
+    ``moot`` says of a till that its ``test`` can refuse no request there, whatever comes and whenever.
+    """
 
     name: str
     stage: Stage
     spares: frozenset[str]
     test: Callable[[Case], Refused | None]
     about: Callable[[Policy], object] = _anything
+    moot: Callable[[Policy, Standing, Terminal], object] = _never
 
     @property
     def key(self) -> str:
@@ -77,11 +89,16 @@ class Gate:
         """Is it switched on, and has it something to ask?"""
         return (not self.key or getattr(policy.gates, self.key) is True) and bool(self.about(policy))
 
+    def is_asked_at(self, till: Standing | None, policy: Policy) -> bool:
+        """The same, and may it refuse anything at this till?"""
+        terminal = till.terminal if till else None
+        return self.is_asked(policy) and not (till and terminal and self.moot(policy, till, terminal))
+
 
 def _malformed(case: Case) -> Refused | None:
     kind, message = case.request.kind, case.request.message
-    missing = missing_fields(Identity(kind, is_request=True), message)
-    if missing:
+    if not all(map(message.fields.get, kind.request.in_order)):
+        missing = missing_fields(Identity(kind, is_request=True), message)
         names = ", ".join(f"field {number} ({FIELDS[number].name})" for number in missing)
         return Refused("message.malformed", {"what": f"{names} missing"})
     return wrong_content(kind, message)
@@ -216,6 +233,50 @@ def _used(case: Case) -> Refused | None:
     return Refused("transaction.reversed" if existing.state is TransactionState.TOMBSTONE else "request.key_reused")
 
 
+# when a gate is moot at a till
+
+
+def _is_known(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return True
+
+
+def _is_registered(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return terminal.state not in UNREGISTERED
+
+
+def _has_merchant(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return till.merchant is not None and till.merchant.active
+
+
+def _is_there(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return terminal.state not in ABSENT
+
+
+def _is_signed_on(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return terminal.signed_on and bool(terminal.working_keys)
+
+
+def _goes_on(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return terminal.state is not State.STOPPED
+
+
+def _is_never_held(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return none_can_stand(till.holds, terminal, till.merchant, policy, till.plan)
+
+
+def _stays_in_catalogue(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return till.model is not None and till.model.retired_at is None
+
+
+def _is_any_firmware(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    model = till.model
+    return model is None or not (model.min_firmware or model.recommended_firmware or model.blocked_firmware)
+
+
+def _is_activated(policy: Policy, till: Standing, terminal: Terminal) -> bool:
+    return terminal.activated_at is not None
+
+
 _FORMS: Final = frozenset({"registration"})
 _MUST_NAME_DEVICE: Final = REGISTERING | {"sign_in"}
 _FOR_ANY_TILL: Final = frozenset({"swap_query"})
@@ -231,33 +292,33 @@ _I, _P = Stage.IDENTITY, Stage.PERMISSION
 
 GATES: Final = (
     Gate("malformed", _I, _NONE, _malformed),
-    Gate("unknown terminal", _I, _WHY, _unknown),
-    Gate("not registered", _I, _WHY, _unregistered),
-    Gate("merchant", _I, _WHY | REGISTERING, _merchant),
+    Gate("unknown terminal", _I, _WHY, _unknown, moot=_is_known),
+    Gate("not registered", _I, _WHY, _unregistered, moot=_is_registered),
+    Gate("merchant", _I, _WHY | REGISTERING, _merchant, moot=_has_merchant),
     Gate("bound elsewhere", _I, _WHY, _bound_elsewhere),
-    Gate("replaced, retired, lost or tampered", _I, _WHY, _absent),
-    Gate("not signed on", _I, ALL_KINDS - _NEED_SIGN_ON, _not_signed_on),
+    Gate("replaced, retired, lost or tampered", _I, _WHY, _absent, moot=_is_there),
+    Gate("not signed on", _I, ALL_KINDS - _NEED_SIGN_ON, _not_signed_on, moot=_is_signed_on),
     Gate("MAC", _I, ALL_KINDS - _NEED_SIGN_ON, _wrong_mac),
     Gate("superseded line", _I, _NONE, _superseded),
     Gate("books ahead", _P, ALL_KINDS - IN_OPEN_BATCH, books_ahead),
     Gate("wrong batch", _P, ALL_KINDS - IN_OPEN_BATCH, _wrong_batch),
     Gate("currency", _P, ALL_KINDS - NEW_BUSINESS, _currency),
     Gate("restored books", _P, ALL_KINDS - NEW_BUSINESS, _restored),
-    Gate("stopped", _P, _WHY, _stopped),
+    Gate("stopped", _P, _WHY, _stopped, moot=_goes_on),
     Gate("maintenance", _P, DRAIN - _FORMS, _maintenance, lambda rules: rules.maintenance),
-    Gate("held", _P, DRAIN, _held),
-    Gate("partly held", _P, DRAIN, _partly_held),
-    Gate("model", _P, DRAIN, model_rules.catalogue),
+    Gate("held", _P, DRAIN, _held, moot=_is_never_held),
+    Gate("partly held", _P, DRAIN, _partly_held, moot=_is_never_held),
+    Gate("model", _P, DRAIN, model_rules.catalogue, moot=_stays_in_catalogue),
     Gate("certificate", _P, DRAIN, model_rules.certificate),
-    Gate("security level", _P, DRAIN, model_rules.security_level),
+    Gate("security level", _P, DRAIN, model_rules.security_level, lambda rules: rules.models.security_level),
     Gate("capability", _P, DRAIN, model_rules.capability),
-    Gate("family", _P, DRAIN, model_rules.family),
+    Gate("family", _P, DRAIN, model_rules.family, lambda rules: rules.models.families_refused),
     Gate("region", _P, DRAIN, model_rules.region, lambda rules: rules.mandates),
-    Gate("firmware", _P, DRAIN, model_rules.firmware),
+    Gate("firmware", _P, DRAIN, model_rules.firmware, moot=_is_any_firmware),
     Gate("compatibility", _P, DRAIN, model_rules.compatibility, lambda rules: rules.compatibility),
     Gate("protocol version", _P, DRAIN, model_rules.protocol_version),
     Gate("parameters", _P, DRAIN, _parameters, lambda rules: rules.downloads.required),
-    Gate("not activated", _P, _WHY, _not_activated),
+    Gate("not activated", _P, _WHY, _not_activated, moot=_is_activated),
     Gate("limits", _P, DRAIN, over_limit),
     Gate("risk", _P, DRAIN, risk_refusal, lambda rules: rules.risk.rules),
     Gate("STAN used", _P, ALL_KINDS - NEW_BUSINESS, _used),
@@ -276,34 +337,43 @@ def first_refusal(case: Case, gates: Iterable[Gate]) -> Refused | None:
 
 def refusal_at(case: Case, stage: Stage) -> Refused | None:
     """The same for all gates of a stage, as every request asks it."""
-    for gate in _ASKED.of(stage, case.request.kind.name, case.policy):
+    for gate in _asked(case)[stage is Stage.PERMISSION]:
         if refused := gate.test(case):
             return refused
     return None
 
 
+_Stages = tuple[tuple[Gate, ...], tuple[Gate, ...]]
+"""Those of IDENTITY and those of PERMISSION."""
+
+
 class _Asked:
-    """The gates that a kind must pass, worked out once a policy: most requests come under the same one."""
+    """The gates that requests at a till must pass, by their kind: worked out once under the same rules."""
 
-    def __init__(self) -> None:
-        self._known: tuple[Policy | None, dict[Stage, dict[str, tuple[Gate, ...]]]] = (None, {})
+    def __init__(self, till: Standing | None) -> None:
+        self._till = till
+        self._policy: Policy | None = None
+        self._known: dict[str, _Stages] = {}
 
-    def of(self, stage: Stage, name: str, policy: Policy) -> tuple[Gate, ...]:
-        """Those of the stage that do not spare the kind and are asked under the policy."""
-        under, known = self._known
-        if under is not policy:
-            known = {each: {} for each in Stage}
-            self._known = policy, known
-        asked = known[stage].get(name)
+    def of(self, name: str, policy: Policy) -> _Stages:
+        """Those that do not spare the kind and are asked at the till under the policy."""
+        if self._policy is not policy:
+            self._policy, self._known = policy, {}
+        asked = self._known.get(name)
         if asked is None:
-            asked = tuple(gate for gate in gates_of(stage) if name not in gate.spares and gate.is_asked(policy))
-            known[stage][name] = asked
+            at_till = [gate for gate in GATES if name not in gate.spares and gate.is_asked_at(self._till, policy)]
+            first, second = (tuple(gate for gate in at_till if gate.stage is stage) for stage in Stage)
+            asked = self._known[name] = first, second
         return asked
 
 
-_ASKED: Final = _Asked()
+_ANYWHERE: Final = _Asked(None)
 
 
-def gates_of(stage: Stage) -> tuple[Gate, ...]:
-    """The gates of one stage, in order."""
-    return tuple(gate for gate in GATES if gate.stage is stage)
+def _asked(case: Case) -> _Stages:
+    """The gates that a request must pass, stage by stage."""
+    till = case.snapshot.standing
+    asked = _ANYWHERE
+    if till is not None:
+        asked = till.worked_out.get("gates") or till.worked_out.setdefault("gates", _Asked(till))
+    return asked.of(case.request.kind.name, case.policy)

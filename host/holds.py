@@ -128,6 +128,15 @@ def in_force(
     return tuple(sorted(found, key=lambda hold: HOLDS[hold.reason].rank)) if found else ()
 
 
+def none_can_stand(
+    stored: tuple[Hold, ...], terminal: Terminal, merchant: Merchant | None, policy: Policy, plan: Plan | None = None
+) -> bool:
+    """Is nothing there from which ``in_force`` could ever make a hold, whatever the day?"""
+    may_lapse = terminal.activate_by is not None and terminal.activated_at is None
+    may_end = plan is not None and plan.suspend_at is not None and plan.done_at is None
+    return not (stored or may_lapse or may_end or (merchant and stale_at(merchant, policy)))
+
+
 def is_mended(hold: Hold, firmware: str) -> bool:
     """Does firmware run that clears a security hold?"""
     return bool(hold.version) and not is_below(firmware, hold.version)

@@ -88,6 +88,8 @@ WALLETS: Final = (
 )
 """TABLE WALLETS: the partners behind the codes that customers show, by the leading digits of the code."""
 
+_CARD_NUMBER: Final = re.compile(r"[0-9]{13,19}")
+_CODE: Final = re.compile(r"[0-9]{16,24}")
 _SPELT: Final = slice(8, 12)
 _ARQC: Final = b"\x80"
 _TC: Final = b"\x40"
@@ -104,14 +106,14 @@ class Answer:
 
 def find_issuer(pan: str) -> Issuer | None:
     """The issuer of a card, or None where no issuer knows it: 13 to 19 digits whose last one checks the others."""
-    if not re.fullmatch(r"[0-9]{13,19}", pan) or not luhn_ok(pan):
+    if not _CARD_NUMBER.fullmatch(pan) or not luhn_ok(pan):
         return None
     return next((row for row in ISSUERS if pan.startswith(row.prefix)), None)
 
 
 def find_wallet(code: str) -> Issuer | None:
     """The partner behind a customer's code of 16 to 24 digits, or None where nobody knows it."""
-    if not re.fullmatch(r"[0-9]{16,24}", code):
+    if not _CODE.fullmatch(code):
         return None
     return next((row for row in WALLETS if code.startswith(row.prefix)), None)
 

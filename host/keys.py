@@ -80,14 +80,14 @@ SUITES: Final[Mapping[BlockCipher, Suite]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeySet:
     """The keys of one sign-on, for which 60.3 was ``network``."""
 
     network: str
     keys: WorkingKeys = field(repr=False)
 
-    @property
+    @cached_property
     def suite(self) -> Suite:
         """How they are used."""
         return SUITES[KEY_CIPHERS[self.network]]

@@ -6,7 +6,7 @@ against it where nothing is demanded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -63,8 +63,9 @@ def capability(case: Case) -> Refused | None:
     lacking = _lacking(model, case.policy.models.capabilities)
     if model and model.capabilities:
         how = ENTRIES.get(case.request.message.text(F.ENTRY_MODE)[:2], "")
-        lacking += [how] if how and how not in model.capabilities.split() else []
-    return _lacks(case, lacking)
+        if how and how not in model.capabilities.split():
+            lacking.append(how)
+    return _lacks(case, lacking) if lacking else None
 
 
 def family(case: Case) -> Refused | None:
@@ -132,8 +133,8 @@ def _level(case: Case, level: int) -> Refused | None:
     return Refused("model.security_level", what)
 
 
-def _lacking(model: DeviceModel | None, demanded: Iterable[str]) -> list[str]:
-    has = model.capabilities.split() if model else []
+def _lacking(model: DeviceModel | None, demanded: Collection[str]) -> list[str]:
+    has = model.capabilities.split() if model and demanded else []
     return [name for name in demanded if name not in has]
 
 

@@ -14,7 +14,7 @@ from host.refusals import Refused
 from protocol.elements import Value
 from protocol.errors import DecodeError
 from protocol.fields import F
-from protocol.header import ENVELOPE_BYTES, FETCH_COMMANDS, NO_REQUIREMENT, TPDU_BYTES, Header, Tpdu
+from protocol.header import ENVELOPE_BYTES, ENVELOPES_MAX, FETCH_COMMANDS, NO_REQUIREMENT, TPDU_BYTES, Header, Tpdu
 from protocol.kinds import KINDS, REQUEST_MTIS, reply_mti
 from protocol.message import Message
 from protocol.private import RefusalText
@@ -73,7 +73,7 @@ def requirement(case: Case, decision: Decision) -> str:
     if not case.is_extended or (due and case.request.kind.name == "command_fetch"):
         return due or NO_REQUIREMENT
     waiting = len(case.snapshot.commands) - (case.request.kind.name == "command_ack")
-    waiting += sum(write.table == "commands" and "document" in getattr(write, "row", {}) for write in decision.writes)
+    waiting += sum("document" in getattr(write, "row", {}) for write in decision.writes if write.table == "commands")
     return FETCH_COMMANDS if waiting > 0 else due or NO_REQUIREMENT
 
 
@@ -114,4 +114,9 @@ def _refusal_fields(now: datetime, refused: Refused) -> dict[int, Value]:
 
 
 def _answer(request: Message, mti: str, fields: dict[int, Value], nibble: str) -> Message:
-    return Message(mti, fields, (request.tpdu or Tpdu()).reply(), (request.header or Header()).reply(nibble))
+    return Message(mti, fields, *_envelope(request.tpdu, request.header, nibble))
+
+
+@lru_cache(ENVELOPES_MAX)
+def _envelope(tpdu: Tpdu | None, header: Header | None, nibble: str) -> tuple[Tpdu, Header]:
+    return (tpdu or Tpdu()).reply(), (header or Header()).reply(nibble)

@@ -56,14 +56,14 @@ def unpack(body: bytes, dialect: Dialect = CUP) -> Message:
 def seal(message: Message, mac: MacMaker | None = None, dialect: Dialect = CUP) -> bytes:
     """A payload. With ``mac``, the MAC field is computed; without, it is as it stands. Raises EncodeError."""
     if mac:
-        number = LAST_FIELD if max(message.fields, default=0) <= LAST_FIELD else 2 * LAST_FIELD
-        body = pack(message.with_fields({number: bytes(MAC_BYTES)}), dialect)
+        number = LAST_FIELD if max(message.numbers, default=0) <= LAST_FIELD else 2 * LAST_FIELD
+        body = dialect.plan.write_fields(message.mti, message.fields_with({number: _NO_MAC}))
         coding = dialect.fields[number].element.coding
         covered = body[: -coding.size_bytes(MAC_BYTES)]
         body = covered + coding.encode(mac(covered))
     else:
         body = dialect.plan.write(message)
-    return bytes(message.tpdu or _TPDU) + bytes(message.header or _HEADER) + body
+    return _envelope_of(message.tpdu or _TPDU, message.header or _HEADER) + body
 
 
 def unseal(payload: bytes, dialect: Dialect = CUP) -> Unsealed:
@@ -82,6 +82,11 @@ def unseal(payload: bytes, dialect: Dialect = CUP) -> Unsealed:
 
 
 @lru_cache(ENVELOPES_MAX)
+def _envelope_of(tpdu: Tpdu, header: Header) -> bytes:
+    return bytes(tpdu) + bytes(header)
+
+
+@lru_cache(ENVELOPES_MAX)
 def _envelope(raw: bytes) -> tuple[Tpdu, Header]:
     if len(raw) < ENVELOPE_BYTES:
         raise DecodeError(
@@ -94,5 +99,6 @@ def _envelope(raw: bytes) -> tuple[Tpdu, Header]:
     return Tpdu.parse(raw[:TPDU_BYTES]), Header.parse(raw[TPDU_BYTES:])
 
 
+_NO_MAC: Final = bytes(MAC_BYTES)
 _TPDU: Final = Tpdu()
 _HEADER: Final = Header()

@@ -79,15 +79,19 @@ class Plan:
 
     def write(self, message: Message) -> bytes:
         """The inverse of ``read``, without TPDU and header. Raises EncodeError."""
+        return self.write_fields(message.mti, message.fields)
+
+    def write_fields(self, mti: str, fields: Mapping[int, Value]) -> bytes:
+        """The same for what is no message yet."""
+        numbers = (*fields,)
         try:
-            raw = self._writers[message.numbers](message.mti, message.fields.values())
+            raw = self._writers[numbers](mti, fields.values())
         except (KeyError, TypeError, IndexError, ElementError):
             raw = None
-        return raw if raw is not None else self._write_as_defined(message)
+        return raw if raw is not None else self._write_as_defined(mti, numbers, fields)
 
-    def _write_as_defined(self, message: Message) -> bytes:
-        raw = self._body.build(message.mti, message.fields)
-        numbers = message.numbers
+    def _write_as_defined(self, mti: str, numbers: tuple[int, ...], fields: Mapping[int, Value]) -> bytes:
+        raw = self._body.build(mti, fields)
         if numbers not in self._writers and self._unwritten.is_due(numbers):
             _keep(self._writers, numbers, _writer(self._body, numbers))
         return raw

@@ -44,11 +44,11 @@ from host.refusals import Refused
 from host.store import chain, statements
 from host.store.backend import Backend
 from host.store.chain import AUDIT
-from host.store.foreseen import Foreseen, TransactionKey, record_of
+from host.store.foreseen import FORESEEN, Foreseen, TransactionKey, record_of
 from host.store.gathered import Gathered
 from host.store.prepared import defaults, prepare
 from host.store.schema import TABLES
-from host.store.shelves import Shelves
+from host.store.shelves import OWNERS, Shelves
 from protocol.image import parse_version
 
 R = TypeVar("R")
@@ -155,11 +155,14 @@ class Books:
         """Carry out what a decision wants written."""
         for write in writes:
             self.writes += 1
-            self._shelves.forget(write)
-            self._foreseen.forget(write)
+            table = write.table
+            if table in OWNERS:
+                self._shelves.forget(write)
+            if table in FORESEEN:
+                self._foreseen.forget(write)
             if isinstance(write, Insert) and not write.replace:
-                self.audits += write.table == AUDIT
-                self._gathered.add(write.table, write.row)
+                self.audits += table == AUDIT
+                self._gathered.add(table, write.row)
             else:
                 self._change(write)
 

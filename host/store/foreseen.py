@@ -27,7 +27,8 @@ from protocol.swap import SwapState
 R = TypeVar("R")
 TransactionKey = tuple[str, str, str]
 """Terminal id, batch, STAN."""
-_TABLES: Final = ("transactions", "replies")
+FORESEEN: Final = ("transactions", "replies")
+"""The tables."""
 COLUMNS: Final = ("terminal_id", "batch", "stan")
 _key_of: Final[Callable[[Mapping[str, Any]], TransactionKey]] = itemgetter(*COLUMNS)
 SIZES: Final = (4, 16, 64, 256)
@@ -77,14 +78,14 @@ class Foreseen:
             some = keys[begin : begin + SIZES[-1]]
             size = next(size for size in SIZES if size >= len(some))
             wanted = [value for key in some + some[-1:] * (size - len(some)) for value in key]
-            for name in _TABLES:
+            for name in FORESEEN:
                 asking = _asking(dialect, name, size)
                 for values in asking.read(driver.execute(asking.sql, wanted)):
                     self._note(name, values)
 
     def forget(self, write: Write) -> None:
         """A write is about to change what there is."""
-        if not self._found or write.table not in _TABLES:
+        if not self._found or write.table not in FORESEEN:
             return
         try:
             key = _key_of(write.row if isinstance(write, Insert) else write.key)

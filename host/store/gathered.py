@@ -11,18 +11,21 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from sqlalchemy import Boolean
 from sqlalchemy.engine import Dialect
 
 from host.store import statements
 from host.store.prepared import defaults, prepare
 from host.store.schema import TABLES
 
+ValuesOf = Callable[[Mapping[str, Any]], Sequence[Any]]
+
 
 class Form(NamedTuple):
     """How rows of a table are inserted: the statement, and its parameters out of whole rows."""
 
     sql: str
-    values_of: Callable[[Mapping[str, Any]], Sequence[Any]]
+    values_of: ValuesOf
 
 
 class Gathered:
@@ -38,7 +41,8 @@ class Gathered:
 
     def add(self, name: str, row: Mapping[str, Any]) -> None:
         """One more row; what it leaves out is the table's own, and a number that the database gives."""
-        whole = {**defaults(TABLES[name]), **row}
+        own = defaults(TABLES[name])
+        whole = row if row.keys() >= own.keys() else {**own, **row}
         place = name, len(whole)
         rows = self._rows.get(place)
         if rows is None:
@@ -71,4 +75,20 @@ def form_of(dialect: Dialect, name: str, width: int) -> Form:
     if width != len(columns):
         raise LookupError(f"a row of {name} has {len(columns)} columns, not {width}")
     prepared = prepare(dialect, statements.INSERT[name], frozenset(columns))
-    return Form(prepared.sql, itemgetter(*prepared.names))
+    values_of = itemgetter(*prepared.names)
+    flags = [at for at, column in enumerate(prepared.names) if isinstance(table.c[column].type, Boolean)]
+    return Form(
+        prepared.sql, _numbered(values_of, flags) if flags and not dialect.supports_native_boolean else values_of
+    )
+
+
+def _numbered(values_of: ValuesOf, flags: list[int]) -> ValuesOf:
+    """The same values with numbers for flags: a driver that knows no flags takes three times as long for one."""
+
+    def numbered(row: Mapping[str, Any]) -> list[Any]:
+        values = [*values_of(row)]
+        for at in flags:
+            values[at] = int(values[at])
+        return values
+
+    return numbered

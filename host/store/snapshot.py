@@ -6,18 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from host.case import Request, Snapshot
+from host.case import Request, Snapshot, Standing
 from host.issuer import find_wallet
 from host.limits import LIMITED
 from host.maintenance import day_begin
 from host.partners import PARTNER_OF
 from host.policy import Firmware, Limits, Policy
-from host.records import DeviceModel, Hold, Merchant, Plan, Terminal, Transaction
+from host.records import DeviceModel, Merchant, Terminal, Transaction
 from host.store.backend import Keys
 from host.store.books import Books
 from host.store.reconcile import RECONCILE
 from host.transactions import ADJUSTMENTS, COMPLETIONS, LATE_REVERSAL, SIGNS, VOIDS
-from host.value import value
 from protocol.downloads import DOWNLOAD_OF
 from protocol.fields import F
 from protocol.private import Original
@@ -69,7 +68,8 @@ def take_snapshot(
         "tenant": standing.tenant,
         "merchant": merchant,
         "number": books.next_number() if request.stan else 0,
-        "is_restored": books.counter(RECONCILE) > 0,
+        "is_restored": standing.is_restored,
+        "standing": standing,
     }
     if terminal is None:
         return Snapshot(**extra)
@@ -133,26 +133,14 @@ def take_snapshot(
     return Snapshot(**extra)
 
 
-@value
-class Standing:
-    """What stands from one request of a till to the next: the part of its snapshot that seldom changes."""
-
-    terminal: Terminal | None
-    tenant: Terminal | None
-    merchant: Merchant | None
-    model: DeviceModel | None = None
-    holds: tuple[Hold, ...] = ()
-    plan: Plan | None = None
-
-
 def _standing(books: Books, request: Request) -> Standing:
     terminal, tenant = _who(books, request)
-    merchant = books.merchant(request.merchant_id)
+    merchant, is_restored = books.merchant(request.merchant_id), books.counter(RECONCILE) > 0
     if terminal is None:
-        return Standing(None, tenant, merchant)
+        return Standing(None, tenant, merchant, is_restored=is_restored)
     serial_number = terminal.serial_number
     model, plan = books.model(terminal.model), books.plan(serial_number)
-    return Standing(terminal, tenant, merchant, model, books.holds(serial_number), plan)
+    return Standing(terminal, tenant, merchant, model, books.holds(serial_number), plan, is_restored)
 
 
 def _is_limited(merchant: Merchant | None, limits: Limits) -> bool:

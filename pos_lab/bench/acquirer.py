@@ -173,9 +173,9 @@ class _Till:
         self._stan += 1
         return f"{self._stan:06d}"
 
-    def _message(self, mti: str, fields: Mapping[F, str]) -> Message:
+    def _message(self, mti: str, fields: Mapping[int, str]) -> Message:
         till: dict[int, Value] = {F.TERMINAL_ID: self.terminal_id, F.MERCHANT_ID: _MERCHANT}
-        return Message(mti, {**till, **{int(name): value for name, value in fields.items()}}, Tpdu(), Header())
+        return Message(mti, {**till, **fields}, Tpdu(), Header())
 
 
 def _frame(payload: bytes) -> bytes:

@@ -152,6 +152,7 @@ class KindTable:
         self.request_mtis: Final = frozenset(mti for row in kinds for mti in (row.mti, *row.other_mtis))
         self.mtis: Final = self.request_mtis | {reply_mti(mti) for mti in self.request_mtis}
         self._request_of: Final = {reply_mti(mti): mti for mti in self.request_mtis}
+        self._identities: Final[dict[tuple[str, bool, str], Identity]] = {}
         self._entries: Final = _by_codes(row for row in kinds if not row.variant_of)
         self._variants: Final = {
             main: tuple(each for row in kinds if row.variant_of == main for each in _marks(row))
@@ -173,7 +174,12 @@ class KindTable:
         if row is None:
             return None
         variants = self._variants.get(row.name)
-        return Identity(row, mti == message.mti, _bearer(variants, message) if variants else None)
+        variant = _bearer(variants, message) if variants else None
+        known = row.name, mti == message.mti, variant.name if variant else ""
+        identity = self._identities.get(known)
+        if identity is None:
+            identity = self._identities[known] = Identity(row, known[1], variant)
+        return identity
 
 
 def _codes(row: Kind) -> list[_Codes]:

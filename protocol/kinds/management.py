@@ -24,7 +24,7 @@ _CHIP_DETAIL: Final = Presence(
 def _uploaded(row: Kind) -> Kind:
     """The same transaction within a batch upload: MTI 0320, no MAC, the codes of the original."""
     request = Presence(
-        tuple(number for number in row.request.must if number is not F.MAC),
+        tuple(number for number in row.request.must if number != F.MAC),
         (*row.request.may, F.MAC),
         row.request.due,
     )

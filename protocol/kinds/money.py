@@ -160,7 +160,7 @@ SCRIPT_ROWS: Final = (
     Kind(
         "script_result", "脚本结果通知", "script result", "0620", "00", ("951",),
         Presence(
-            tuple(number for number in MONEY if number is not F.AMOUNT),
+            tuple(number for number in MONEY if number != F.AMOUNT),
             (F.AMOUNT, *CARD, F.ACQUIRER, F.RRN, F.AUTH_ID, F.ICC, *EXTRAS, F.TEXT),
             (F.ORIGINAL,),
         ),

@@ -22,7 +22,7 @@ EXTRAS: Final = (*PRIVATE, F.PAYLOAD, *STAMP)
 
 PURCHASE: Final = Presence(MONEY, (*CARD, F.ICC, F.TOTALS, F.ADDITIONAL_AMOUNT, *EXTRAS), (F.TEXT,))
 INQUIRY: Final = Presence(
-    tuple(number for number in MONEY if number is not F.AMOUNT), (*CARD, F.AMOUNT, F.ICC, *EXTRAS), (F.TEXT,)
+    tuple(number for number in MONEY if number != F.AMOUNT), (*CARD, F.AMOUNT, F.ICC, *EXTRAS), (F.TEXT,)
 )
 UNDO: Final = Presence((*MONEY, F.RRN, F.ORIGINAL), (*CARD, F.AUTH_ID, F.ICC, *EXTRAS), (F.TEXT,))
 HOLD_UNDO: Final = Presence((*MONEY, F.AUTH_ID, F.ORIGINAL), (*CARD, F.RRN, F.ICC, *EXTRAS), (F.TEXT,))
@@ -45,7 +45,7 @@ _REPLY_MAY: Final = (
 )  # fmt: skip
 MONEY_REPLY: Final = Presence(_REPLY, _REPLY_MAY, _REPLY_DUE)
 INQUIRY_REPLY: Final = Presence(
-    tuple(number for number in _REPLY if number is not F.AMOUNT), (F.AMOUNT, *_REPLY_MAY), _REPLY_DUE
+    tuple(number for number in _REPLY if number != F.AMOUNT), (F.AMOUNT, *_REPLY_MAY), _REPLY_DUE
 )
 REVERSAL_REPLY: Final = Presence(
     _REPLY, (*_REPLY_MAY, F.ADDITIONAL_RESPONSE, F.TEXT), (F.PAN, F.SETTLEMENT_DATE, F.CONDITION_CODE, F.ACQUIRER)

@@ -96,11 +96,11 @@ class DeviceInfo:
         code = [("A3", self.payment_code.encode("ascii"))] if self.payment_code else []
         return pack_tags([("A2", inner), *code])
 
-    @classmethod
-    def parse(cls, raw: bytes) -> DeviceInfo:
+    @staticmethod
+    def parse(raw: bytes) -> DeviceInfo:
         """What tags A2 and A3 tell; empty where field 59 is another acquirer's or absent."""
         if not raw.startswith((b"A2", b"A3")):
-            return cls()
+            return _NOBODY
         return _read_device(raw) if b"A3" in raw else _read_known_device(raw)
 
 
@@ -115,6 +115,7 @@ def _read_device(raw: bytes) -> DeviceInfo:
         raise DecodeError("device information is not ASCII", field=F.DEVICE, code="tags") from None
 
 
+_NOBODY: Final = DeviceInfo()
 _read_known_device: Final = lru_cache(_DEVICES_KEPT)(_read_device)
 """A device tells the same in every request; what a customer showed is not kept."""
 

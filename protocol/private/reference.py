@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from protocol.errors import DecodeError
 from protocol.fields import F
+
+_CONTROLS_KEPT: Final = 4096
+"""A terminal says the same all day, until its batch is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +25,17 @@ class Control:
     def __str__(self) -> str:
         return f"{self.type_code}{self.batch}{self.network}{self.rest}"
 
-    @classmethod
-    def parse(cls, digits: str) -> Control:
+    @staticmethod
+    def parse(digits: str) -> Control:
         """Eight digits at least; shorter by whole sub-fields from the right is allowed."""
-        if len(digits) < 8 or len(digits) in (9, 10):
-            raise DecodeError(f"{len(digits)} digits hold no 60.1, 60.2 and 60.3", field=F.CONTROL, code="control")
-        return cls(digits[:2], digits[2:8], digits[8:11], digits[11:])
+        return _read_control(digits)
+
+
+@lru_cache(_CONTROLS_KEPT)
+def _read_control(digits: str) -> Control:
+    if len(digits) < 8 or len(digits) in (9, 10):
+        raise DecodeError(f"{len(digits)} digits hold no 60.1, 60.2 and 60.3", field=F.CONTROL, code="control")
+    return Control(digits[:2], digits[2:8], digits[8:11], digits[11:])
 
 
 @dataclass(frozen=True, slots=True)

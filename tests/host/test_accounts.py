@@ -14,7 +14,7 @@ HAS_FEN = 100
 
 def left_fen(wire: Wire) -> int:
     """What the issuer says is on the card."""
-    fields = {name: value for name, value in wire.money(0, POOR, wire.stan()).items() if name is not F.AMOUNT}
+    fields = {name: value for name, value in wire.money(0, POOR, wire.stan()).items() if name != F.AMOUNT}
     reply = wire.send(wire.build("balance", fields))
     assert reply.text(F.RESPONSE_CODE) == "00"
     return Balance.parse(reply.text(F.ADDITIONAL_AMOUNT)).amount_fen

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from host.case import Case, Request, Snapshot
-from host.gates import GATES, RENMINBI, Gate, Stage, first_refusal
+from host.case import Case, Request, Snapshot, Standing
+from host.gates import GATES, RENMINBI, Gate, Stage, first_refusal, refusal_at
 from host.keys import KeyDesk, MacCheck
 from host.lifecycle import ABSENT, ALL_KINDS, DRAIN, FINISHING, NEW_BUSINESS, PERMITS, UNREGISTERED, State
 from host.policy import (
@@ -25,7 +25,7 @@ from host.policy import (
     Risk,
     Window,
 )
-from host.records import Alert, DeviceModel, Hold, Merchant, Terminal, Transaction, TransactionState
+from host.records import Alert, DeviceModel, Hold, Merchant, Plan, Terminal, Transaction, TransactionState
 from protocol.elements import Value
 from protocol.fields import F
 from protocol.header import Header
@@ -207,6 +207,12 @@ class World:
             part = getattr(self.snapshot, where)
             self.snapshot = replace(self.snapshot, **{where: replace(part, **changes)})
 
+    def keep(self) -> None:
+        """Keep the till's rows as a host does from one request to the next."""
+        known = self.snapshot
+        till = Standing(known.terminal, known.tenant, known.merchant, known.model, known.holds, known.plan)
+        self.snapshot = replace(known, standing=till)
+
     def change(self, **changes: object) -> None:
         """Change the terminal that speaks."""
         assert self.snapshot.terminal is not None
@@ -236,6 +242,82 @@ def test_the_gates_refuse_in_the_order_of_the_table() -> None:
         world.repair(repair)
     assert first_refusal(world.case(), GATES) is None
     assert list(dict.fromkeys(names)) == [gate.name for gate in GATES]
+
+
+def test_a_till_is_refused_by_the_same_gate_whether_its_rows_are_kept_or_not() -> None:
+    """A gate would not be asked at a till at which it has something to refuse."""
+    world = World.all_wrong()
+    for *_, repair in read_table(PRECEDENCE):
+        world.keep()
+        case = world.case()
+        refused = refusal_at(case, Stage.IDENTITY) or refusal_at(case, Stage.PERMISSION)
+        assert refused == first_refusal(case, GATES)
+        assert refused is not None
+        world.repair(repair)
+    world.keep()
+    assert refusal_at(world.case(), Stage.PERMISSION) is None
+
+
+TOMORROW: Final = AT + 86_400
+DATED: Final[dict[str, tuple[str, Change]]] = {
+    "hold.activation": ("terminal", {"activate_by": TOMORROW}),
+    "hold.documents": ("merchant", {"papers_until": TOMORROW}),
+    "hold.retirement": ("snapshot", {"plan": Plan("S1", "old", AT, AT, AT * 2, suspend_at=TOMORROW)}),
+    "hold.dispute": ("snapshot", {"holds": (Hold(3, "S1", "dispute", "", "admin", TOMORROW),)}),
+    "model.retired": ("model", {"retired_at": TOMORROW}),
+    "model.certificate": ("model", {"certificate_until": TOMORROW}),
+    "firmware.too_old": ("model", {"recommended_firmware": "3.0.0", "required_at": TOMORROW}),
+}
+
+
+@pytest.mark.parametrize("reason", DATED)
+def test_what_begins_on_a_day_is_refused_from_that_day_on_though_no_row_changes(reason: str) -> None:
+    """A till that sold yesterday would sell on past the date that stops it."""
+    world, (where, changes) = _good_world(), DATED[reason]
+    if where == "snapshot":
+        world.snapshot = replace(world.snapshot, **changes)  # type: ignore[arg-type]
+    else:
+        part = getattr(world.snapshot, where)
+        world.snapshot = replace(world.snapshot, **{where: replace(part, **changes)})
+    world.keep()
+    registration = RULES.registration.model_copy(update={"stale_grace_s": 0})
+    rules = RULES.model_copy(update={"registration": registration})
+    assert refusal_at(world.case(rules=rules), Stage.PERMISSION) is None
+    world.now = START + timedelta(days=2)
+    refused = refusal_at(world.case(rules=rules), Stage.PERMISSION)
+    assert refused is not None
+    assert refused.reason == reason
+
+
+def test_other_rules_are_asked_at_a_till_whose_rows_are_kept() -> None:
+    """What was published between two sales would count for new connections only."""
+    world = _good_world()
+    world.keep()
+    assert refusal_at(world.case(), Stage.PERMISSION) is None
+    rules = RULES.model_copy(update={"models": Models(families_refused=("smart",))})
+    refused = refusal_at(world.case(rules=rules), Stage.PERMISSION)
+    assert refused is not None
+    assert refused.reason == "model.family"
+
+
+def test_a_till_with_nothing_against_it_is_asked_what_its_request_says_and_no_more() -> None:
+    """Every sale would pay for a dozen questions whose answers are known."""
+    world = _good_world()
+    world.change(activated_at=AT)
+    world.keep()
+    till = world.snapshot.standing
+    asked = [gate.name for gate in GATES if gate.is_asked_at(till, Policy())]
+    assert asked == [
+        "malformed", "bound elsewhere", "MAC", "superseded line", "books ahead", "wrong batch", "currency",
+        "restored books", "capability", "firmware", "protocol version", "limits", "STAN used", "partner",
+    ]  # fmt: skip
+
+
+def _good_world() -> World:
+    world = World.all_wrong()
+    for *_, repair in read_table(PRECEDENCE):
+        world.repair(repair)
+    return world
 
 
 def _who_refuses(case: Case) -> str:

@@ -253,7 +253,7 @@ class Wire:
     def refund(self, sold: Sold, amount_fen: int, *, stan: str = "", pan: str | None = None, **more: Value) -> bytes:
         """A refund of a sale."""
         fields = self._undo(sold, stan, amount_fen, pan)
-        return self.build("refund", fields | {F[name]: value for name, value in more.items()})
+        return self.build("refund", fields | {getattr(F, name): value for name, value in more.items()})
 
     def _undo(self, sold: Sold, stan: str, amount_fen: int | None, pan: str | None) -> dict[int, Value]:
         fields = self.money(

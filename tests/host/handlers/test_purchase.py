@@ -180,7 +180,7 @@ def test_the_track_alone_is_a_card(active: Wire) -> None:
 
 
 @pytest.mark.parametrize("missing", [F.AMOUNT, F.STAN, F.ENTRY_MODE, F.CONDITION_CODE, F.CURRENCY])
-def test_a_missing_field_is_named(active: Wire, missing: F) -> None:
+def test_a_missing_field_is_named(active: Wire, missing: int) -> None:
     """The maker of the terminal would not know what to mend."""
     fields = {k: v for k, v in active.money(100, DEBIT, active.stan()).items() if k != missing}
     reply = active.send(active.build("sale", fields))

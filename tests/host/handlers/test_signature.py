@@ -29,7 +29,7 @@ DATE = "0301"
 
 def signed(wire: Wire, sold: Sold, image: bytes = PICTURE, slip: bytes = SLIP, **options: Any) -> bytes:
     """The signature of a sale; fields by name replace its own."""
-    changes: dict[int, Value] = {F[name]: options.pop(name) for name in list(options) if name.isupper()}
+    changes: dict[int, Value] = {getattr(F, name): options.pop(name) for name in list(options) if name.isupper()}
     fields: dict[int, Value] = {
         F.AMOUNT: f"{sold.amount_fen:012d}",
         F.STAN: sold.stan,

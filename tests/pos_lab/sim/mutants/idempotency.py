@@ -88,7 +88,7 @@ IDEMPOTENCY: Final[Mapping[str, Mutant]] = {
     ),
     "lines_not_fenced": Mutant(
         "two lines speak for one terminal", "network", "I6",
-        {"host.gates._ASKED": GatesWithout("superseded line")},
+        {"host.gates._asked": GatesWithout("superseded line")},
         seed=2,
     ),
     "wake_up_lost": Mutant(

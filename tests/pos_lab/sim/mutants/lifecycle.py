@@ -64,11 +64,11 @@ LIFECYCLE: Final[Mapping[str, Mutant]] = {
         seed=13,
     ),
     "hold_ignored": Mutant(
-        "a suspended terminal sells", "adversary", "L4", {"host.gates._ASKED": GatesWithout("held")}
+        "a suspended terminal sells", "adversary", "L4", {"host.gates._asked": GatesWithout("held")}
     ),
     "stop_ignored": Mutant(
         "a stopped terminal sells", "adversary", "L5",
-        {"host.gates._ASKED": GatesWithout("stopped", "not activated")},
+        {"host.gates._asked": GatesWithout("stopped", "not activated")},
         seed=6,
     ),
     "stop_strands": Mutant(

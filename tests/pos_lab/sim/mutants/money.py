@@ -256,7 +256,7 @@ MONEY: Final[Mapping[str, Mutant]] = {
     "resurrected": Mutant(
         "a late original takes the place of its tombstone", "network", "M10 I5",
         {
-            "host.gates._ASKED": GatesWithout("STAN used"),
+            "host.gates._asked": GatesWithout("STAN used"),
             "host.handlers.purchase.Insert": _over_what_was,
         },
         seed=2,
@@ -301,7 +301,7 @@ MONEY: Final[Mapping[str, Mutant]] = {
             "host.acquirer.repeats": lambda case: b"",
             "host.engine.RENEWED": frozenset(HANDLERS),
             "host.acquirer._remembered": remembered_again,
-            "host.gates._ASKED": GatesWithout("STAN used"),
+            "host.gates._asked": GatesWithout("STAN used"),
             "host.handlers.purchase.Insert": _over_what_was,
         },
         seed=2,

@@ -22,9 +22,9 @@ class GatesWithout:
     def __init__(self, *names: str) -> None:
         self._names = names
 
-    def of(self, *about: Any) -> tuple[Gate, ...]:
-        """Those of a stage for a kind."""
-        return tuple(gate for gate in _asked.of(*about) if gate.name not in self._names)
+    def __call__(self, case: Case) -> tuple[tuple[Gate, ...], ...]:
+        """Those of each stage that a request is asked."""
+        return tuple(tuple(gate for gate in gates if gate.name not in self._names) for gates in _asked(case))
 
 
 def busy_with(*flows: str) -> dict[str, Any]:
@@ -65,4 +65,4 @@ def remembered_again(request: Any, payload: bytes) -> Insert:
 
 
 _remembered = _acquirer._remembered
-_asked = _gates._ASKED
+_asked = _gates._asked

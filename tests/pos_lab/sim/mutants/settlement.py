@@ -89,7 +89,7 @@ SETTLEMENT: Final[Mapping[str, Mutant]] = {
         "both ends forget that a batch is closed", "calm", "S4 S5",
         {
             "terminal.records.batch.following": lambda batch: batch,
-            "host.gates._ASKED": GatesWithout("wrong batch"),
+            "host.gates._asked": GatesWithout("wrong batch"),
         },
     ),
     "fee_floored": Mutant("a fee is rounded down", "calm", "S7", {"host.fees.Rate.fee_fen": _floored}),
@@ -102,7 +102,7 @@ SETTLEMENT: Final[Mapping[str, Mutant]] = {
             "host.acquirer.repeats": lambda case: b"",
             "host.engine.RENEWED": frozenset(HANDLERS),
             "host.acquirer._remembered": remembered_again,
-            "host.gates._ASKED": GatesWithout("wrong batch", "STAN used"),
+            "host.gates._asked": GatesWithout("wrong batch", "STAN used"),
             "host.engine.HANDLERS": {**HANDLERS, "settlement": _settled_again},
         },
         seed=2,

@@ -33,7 +33,7 @@ SWAP: Final[Mapping[str, Mutant]] = {
     "old_device_sells": Mutant(
         "a device that was replaced goes on selling", "adversary", "W2",
         {
-            "host.gates._ASKED": GatesWithout(
+            "host.gates._asked": GatesWithout(
                 "bound elsewhere", "replaced, retired, lost or tampered", "not signed on", "wrong batch", "stopped",
             ),
         },
