@@ -250,6 +250,11 @@ class Case:
         return stored is not None and stored.fingerprint == self.request.fingerprint
 
     @property
+    def ends_old_keys(self) -> bool:
+        """Is it the first that came under the keys of the last sign-on, so that those before serve nobody any more?"""
+        return self.mac is MacCheck.CURRENT and bool(self.terminal.previous_keys)
+
+    @property
     def is_extended(self) -> bool:
         """Does the device know our extensions, as it says now or once said under a good MAC?"""
         return self.terminal.extended or (self.mac.good and bool(self.request.device.model))

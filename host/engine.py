@@ -21,7 +21,6 @@ from host.handlers import HANDLERS
 from host.handlers.commands import enqueue_update
 from host.handlers.firmware import INSTALLED
 from host.holds import is_mended
-from host.keys import MacCheck
 from host.lifecycle import NEW_BUSINESS
 from host.partners import delay_s
 from host.refusals import Refused
@@ -96,10 +95,13 @@ def repeats(case: Case) -> bytes:
 def old_keys_die(case: Case) -> list[Write]:
     """The first good frame under the newer keys ends the older ones, whatever it is answered: a terminal that repeats
     what was decided before its sign-on, and gets the stored reply, has the new keys all the same (invariant K2).
+
+    The merchant's words under the older ones cannot come any more, so that none has to be told from a later one.
     """
-    if case.mac is not MacCheck.CURRENT or not case.terminal.previous_keys:
+    if not case.ends_old_keys:
         return []
-    return [Update("terminals", {"serial_number": case.terminal.serial_number}, {"previous_keys": b""})]
+    changes = {"previous_keys": b"", "pause_word": ""}
+    return [Update("terminals", {"serial_number": case.terminal.serial_number}, changes)]
 
 
 def _consequences(case: Case, decision: Decision, refused: Refused | None) -> list[Write]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
+from firmware_sim.power import PowerLost
 from firmware_sim.secure_module import KeyState
 from terminal.outcome import LOCAL, Outcome
 from terminal.session import Session
@@ -90,6 +91,11 @@ class Idle:
             return  # nobody is there to look at it
         self._wait(loop, _MINUTE_S - self._session.board.clock.glance().second)
 
+    def _rest_again(self) -> None:
+        """Nobody calls this who could hear that the power went: the screen is dark, and that is all."""
+        with suppress(PowerLost):
+            self.rest()
+
     @contextmanager
     def away(self) -> Iterator[None]:
         """Leave the screen to a flow, however it ends; its end is there to be read for a while, or until a key."""
@@ -102,7 +108,7 @@ class Idle:
         self._rest_later()
 
     def _rest_later(self) -> None:
-        self._session.board.keypad.on_key = self.rest
+        self._session.board.keypad.on_key = self._rest_again
         self._wait(asyncio.get_running_loop(), self._session.settings.idle_after_s)
 
     def _wake(self) -> None:
@@ -114,4 +120,4 @@ class Idle:
 
     def _wait(self, loop: asyncio.AbstractEventLoop, after_s: float) -> None:
         self._session.board.power.on_cut(self._wake)
-        self._timer = loop.call_later(after_s, self.rest)
+        self._timer = loop.call_later(after_s, self._rest_again)

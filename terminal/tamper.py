@@ -6,16 +6,18 @@ module refuses in the middle of a flow; TABLE ALARMS, what the display and the a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from firmware_sim.errors import SecureModuleError
+from firmware_sim.errors import NvramFull, SecureModuleError
 from firmware_sim.secure_module import KeyState, SecureModule
 from terminal.outcome import Outcome, local
 from terminal.session import Session
 
+log = logging.getLogger("poslab.terminal")
 AFTER_TAMPER: Final = frozenset({"echo", "status", "why", "notices", "reprint", "clear_reversal"}) | {
     "log_on",
     "log_off",
@@ -78,10 +80,20 @@ def module_refusal(flow: str, error: SecureModuleError) -> Outcome:
 
 
 def sound(session: Session) -> None:
-    """Show and note every alarm that is on and that was not shown since power-on; a wiped device has none."""
+    """Show every alarm that is on and that was not shown since power-on, and note it where there is room.
+
+    A wiped device has none.
+    """
     for alarm in () if session.book.is_wiped else ALARMS:
         if alarm.name not in session.alarmed and alarm.sounds(session.board.secure_module):
             session.alarmed.add(alarm.name)
             session.show(alarm.chinese, alarm.english)
             if all((event.what, event.detail) != (_AUDIT, alarm.name) for event in session.book.events):
-                session.note(_AUDIT, alarm.name)
+                _note(session, alarm)
+
+
+def _note(session: Session, alarm: Alarm) -> None:
+    try:
+        session.note(_AUDIT, alarm.name)
+    except NvramFull as error:  # what is in the memory must stay readable
+        log.warning("the alarm %s is not in the audit trail: %s", alarm.name, error)

@@ -71,7 +71,9 @@ def _examine(file: str, lang: Lang) -> tuple[dict[str, object], str]:
         except AdminError as error:
             raise refused_at(file, error) from None
         except OSError as error:
-            told = AdminError(f"{error.filename}: {error.strerror}", hint="name it from the file's folder on")
+            told = AdminError(
+                f"{error.filename}: {error.strerror}", hint="name it from the file's folder on", code="blocklist"
+            )
             raise refused_at(file, told) from None
         models = len(listed.names)
         said = f"停用演练，正确（{models}个机型）" if lang.code == "zh" else f"a campaign, right ({models} models)"

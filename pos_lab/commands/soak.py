@@ -72,7 +72,9 @@ def soak(
         raise typer.BadParameter(f"{used[0]} is there already: name a file beside which nothing is", param_hint="--db")
     if database.name and not database.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {database.parent}", param_hint="--db")
-    if keep and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+    if keep and keep.exists() and not keep.is_dir():
+        raise typer.BadParameter(f"{keep} is a file: name a new folder", param_hint="--keep")
+    if keep and keep.exists() and any(keep.iterdir()):
         raise typer.BadParameter(f"{keep} is not empty", param_hint="--keep")
     setting = Setting(
         Path(),

@@ -168,9 +168,7 @@ async def _run(
     from firmware_sim.models import find_model
     from pos_lab.vendor import VENDOR_PUBLIC_KEY, make_image
     from pos_lab.wall_clock import fresh_bytes, wall_clock
-    from protocol.money import yuan
     from terminal.app import Terminal
-    from terminal.journal import read_book
     from terminal.settings import Settings
 
     model = find_model(given["model"])
@@ -187,12 +185,8 @@ async def _run(
     hardware.network = network
     try:
         if refurbish:
-            unsettled = () if lose_unsettled else read_book(hardware.power_on().nvram).unsettled
-            if unsettled:
-                total = yuan(sum(row.amount_fen for row in unsettled))
-                what = f"would lose {len(unsettled)} transaction{'s' * (len(unsettled) > 1)} of {total} yuan in all"
-                hint = "settle first, or add --lose-unsettled"
-                raise typer.BadParameter(f"{what}, which nobody has settled: {hint}", param_hint="--refurbish")
+            if not lose_unsettled:
+                _refuse_losing(hardware)
             hardware.refurbish()
         try:
             settings = Settings(
@@ -226,6 +220,25 @@ async def _run(
         return Status.DONE if good else Status.FAILED
     finally:
         hardware.close()
+
+
+def _refuse_losing(hardware: Any) -> None:
+    """Raises BadParameter where a memory holds money that nobody has settled, or nobody can tell what it holds."""
+    from firmware_sim.errors import BootFailed, NvramCorrupt, SecureModuleError
+    from protocol.money import yuan
+    from terminal.errors import TerminalError
+    from terminal.journal import read_book
+
+    told = ""
+    try:
+        if unsettled := read_book(hardware.power_on().nvram).unsettled:
+            total = yuan(sum(row.amount_fen for row in unsettled))
+            what = f"would lose {len(unsettled)} transaction{'s' * (len(unsettled) > 1)} of {total} yuan in all"
+            told = f"{what}, which nobody has settled: settle first, or add --lose-unsettled"
+    except (BootFailed, NvramCorrupt, SecureModuleError, TerminalError) as error:
+        told = f"nobody can tell what would be lost ({error}): add --lose-unsettled"
+    if told:
+        raise typer.BadParameter(told, param_hint="--refurbish")
 
 
 async def _attend(

@@ -221,9 +221,10 @@ class SimHost:
         if self._strikes(CRASHES[point]):
             raise HostDied
         if point == "before_commit" and self._strikes(BUSY):
+            self._acquirer.commit_failed(is_known=True)
             raise DiskBusy
         if self._strikes(FAILURES[point]):
-            self._acquirer.commit_failed()
+            self._acquirer.commit_failed(is_known=False)
             raise DiskFailed
 
     def _strikes(self, kind: str) -> bool:

@@ -24,7 +24,7 @@ from pos_lab.sim.checker.examiner import Violation
 from pos_lab.sim.device import PART_FAULTS
 from pos_lab.sim.examined import ExaminedWorld
 from pos_lab.sim.faults import FaultLedger
-from pos_lab.sim.loop import Deadlocked, SimLoop, run_virtual
+from pos_lab.sim.loop import NO_TRACEBACK, Deadlocked, Escaped, SimLoop, run_virtual
 from pos_lab.sim.occasions import OCCASIONS, OPERATION, Plan, Rule
 from pos_lab.sim.profiles import drawn_profile, drawn_rates
 from pos_lab.sim.run import Result, silence
@@ -106,6 +106,8 @@ def explore(file: str, seed: int, profile: str = "", *, suppressed: frozenset[st
             run_virtual(main, Streams(seed).of("loop"))
     except (Deadlocked, TimeoutError) as error:
         stuck.append(Violation("D3", "somebody can always go on", str(error) or "a step never ends"))
+    except Escaped as error:
+        stuck.append(Violation("D4", NO_TRACEBACK, str(error)))
     except PowerLost:
         stuck.append(Violation("J5", "a device always starts", "a device does not start any more"))
     built = worlds[0]

@@ -5,6 +5,7 @@ Rules owned here:
 - of what is due at the same instant, within RESOLUTION_S, the order of timers and of tasks is drawn; callbacks of
   ``call_soon`` keep theirs, as protocols and transports rely on it;
 - a loop with nothing to do and nothing to wait for is Deadlocked, and says when;
+- what a callback raises is logged, as asyncio does, and is the end's too: it is Escaped;
 - what would run in a thread runs at once, on the default executor; another executor, a socket, a signal, a process or
   a pipe is refused (NotImplementedError, as asyncio has it).
 """
@@ -29,6 +30,8 @@ T = TypeVar("T")
 RESOLUTION_S: Final = 1e-9
 LONGEST_S: Final = 10 * 366 * 86_400.0
 """How long a world may last: what is awaited longer is awaited in vain."""
+NO_TRACEBACK: Final = "nothing ends in a traceback"
+"""What an examiner says of Escaped (invariant D4)."""
 
 
 class Deadlocked(RuntimeError):
@@ -37,6 +40,13 @@ class Deadlocked(RuntimeError):
     def __init__(self, at_s: float) -> None:
         super().__init__(f"everybody waits and nothing will happen any more, {at_s:.6f} s after the world began")
         self.at_s = at_s
+
+
+class Escaped(RuntimeError):
+    """A callback, or a task that nobody waited for, raised ``__cause__``: whoever runs it for real gets a traceback."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"{type(error).__name__} in a callback: {error}")
 
 
 class SimLoop(asyncio.BaseEventLoop):
@@ -55,6 +65,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._timer_number = 0
+        self.escaped: list[BaseException] = []
         self.network: Network | None = None
         self.schemes: Mapping[str, Scheme] = SCHEMES
 
@@ -130,6 +141,12 @@ class SimLoop(asyncio.BaseEventLoop):
         shaken.add_done_callback(_settled)
         return sslproto.SSLProtocol(self, protocol_factory(), context, shaken, server_side=True)
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what nobody handled, and let it be logged."""
+        if error := context.get("exception"):
+            self.escaped.append(error)
+        super().call_exception_handler(context)
+
     def _write_to_self(self) -> None:
         """There is no other thread that would have to wake this one."""
 
@@ -181,7 +198,10 @@ def _settled(shaken: asyncio.Future[Any]) -> None:
 
 
 def run_virtual(main: Callable[[SimLoop], Coroutine[Any, Any, T]], chance: Random) -> T:
-    """Run ``main(loop)`` to its end in virtual time. Raises what it raises, and Deadlocked."""
+    """Run ``main(loop)`` to its end in virtual time. Raises what it raises, Deadlocked, and else Escaped."""
     loop = SimLoop(chance)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(main(loop))
+        result = runner.run(main(loop))
+    if loop.escaped:
+        raise Escaped(loop.escaped[0]) from loop.escaped[0]
+    return result

@@ -12,7 +12,7 @@ from pos_lab.sim.both_books import BookRow, both_books
 from pos_lab.sim.chance import Streams
 from pos_lab.sim.checker.examiner import Violation
 from pos_lab.sim.log import Event
-from pos_lab.sim.loop import Deadlocked, SimLoop, run_virtual
+from pos_lab.sim.loop import NO_TRACEBACK, Deadlocked, Escaped, SimLoop, run_virtual
 from pos_lab.sim.world import Scale, SimWorld, Violated
 
 
@@ -105,6 +105,8 @@ def _lived(
         run_virtual(main, Streams(seed).of("loop"))
     except Deadlocked as error:
         worlds[0].examiner.violations.append(Violation("D3", "somebody can always go on", str(error)))
+    except Escaped as error:
+        worlds[0].examiner.violations.append(Violation("D4", NO_TRACEBACK, str(error)))
     try:
         return _result(worlds[0], seed, with_books=with_books)
     finally:

@@ -74,6 +74,12 @@ SIGNED_ABOVE_FEN: Final = 200_000
 
 _MTI: Final = slice(11, 13)
 """Where the type of a message stands, behind TPDU and header."""
+BROKEN: Final = {
+    "D3": "nothing stays unresolved",
+    "F1": "a device always starts",
+    "J5": "a device always starts",
+}
+"""What a world says by itself, by invariant."""
 _REVERSAL: Final = b"\x04\x00"
 _APPROVALS: Final = frozenset({b"\x02\x10", b"\x01\x10"})
 
@@ -190,7 +196,7 @@ class SimWorld:
         """Something that no examiner has to look for. Raises Violated."""
         self.note(who, "broken", finding)
         invariant, _, words = finding.partition(": ")
-        self.examiner.violations.append(Violation(invariant, "a device always starts", words))
+        self.examiner.violations.append(Violation(invariant, BROKEN[invariant], words))
         raise Violated
 
     async def live(self) -> None:

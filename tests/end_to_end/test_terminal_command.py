@@ -126,6 +126,17 @@ def test_a_device_with_unsettled_sales_is_not_emptied_by_one_word(host: HostComm
     counter.documents("--refurbish", "--lose-unsettled", "--do", "sign_in")
 
 
+def test_a_device_whose_memory_is_damaged_is_emptied_when_asked_twice(host: HostCommand, tmp_path: Path) -> None:
+    """The depot could do nothing with a device that does not start, or would not know what the device has lost."""
+    counter = Counter(host, tmp_path, 7)
+    counter.documents("--do", "sale 5.00")
+    journal = tmp_path / f"till-{counter.serial_number}" / "journal.chip"
+    journal.write_bytes(bytes(len(journal.read_bytes())))
+    status, out, err = counter.terminal("--refurbish", "--do", "sign_in")
+    assert (status, out, "--lose-unsettled" in err) == (2, "", True)
+    counter.documents("--refurbish", "--lose-unsettled", "--do", "sign_in")
+
+
 def test_nobody_at_the_other_end(tmp_path: Path, host: HostCommand) -> None:
     """The cashier would wait, or be told that a sale that never left is in doubt."""
     counter = Counter(host, tmp_path, 4)

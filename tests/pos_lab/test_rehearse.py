@@ -220,6 +220,7 @@ WRONG = {
     "line": (CAMPAIGN, LIST + "PX-S04,百富,smart,tomorrow,memory\n", r"models\.csv: line 3: 'tomorrow' is no day"),
     "twice": (CAMPAIGN, LIST + LIST.splitlines()[1], r"models\.csv: line 3: 'PX-S03' is in line 2"),
     "columns": (CAMPAIGN, "model;brand\n", r"models\.csv: line 1: the columns are wrong"),
+    "no list": (CAMPAIGN.replace("models.csv", "other.csv"), LIST, r"other\.csv: No such file"),
     "too soon": (CAMPAIGN.replace("stop: 40d", "stop: 20d"), LIST, r"would stop on .*30 days at least"),
     "no room": (
         CAMPAIGN.replace("capacity: 0", "capacity: 1").replace("terminals: 4", "terminals: 60"), LIST,
@@ -253,7 +254,13 @@ def test_a_check_refuses_what_a_rehearsal_refuses(name: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("successor", "successor:"), ("too soon", "stop:"), ("no room", "capacity:"), ("twice", "models:")],
+    [
+        ("successor", "successor:"),
+        ("too soon", "stop:"),
+        ("no room", "capacity:"),
+        ("twice", "models:"),
+        ("no list", "models:"),
+    ],
 )
 def test_a_check_points_at_what_is_to_be_changed(name: str, key: str, tmp_path: Path) -> None:
     """Of a file of two hundred lines all would be read."""

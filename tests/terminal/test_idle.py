@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import pytest
 
+from firmware_sim.clock import BoardClock
 from firmware_sim.errors import DeviceError
 from firmware_sim.keypad import Key
 from firmware_sim.power import Cause
@@ -75,6 +77,27 @@ async def test_a_dead_terminal_shows_nothing_more(bench: Bench) -> None:
     assert len(bench.screens) == shown
     bench.restart()
     assert bench.screens[-1] == READY
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+async def test_power_that_goes_while_the_screen_is_drawn_is_no_crash(
+    bench: Bench, by_key: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The laboratory would show a traceback for a plug that was pulled at an idle terminal."""
+    glance, failures = BoardClock.glance, list[object]()
+
+    def cut(clock: BoardClock) -> datetime:
+        bench.hardware.power.cut(Cause.MAINS)
+        return glance(clock)
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    await bench.sell()
+    monkeypatch.setattr(BoardClock, "glance", cut)
+    if by_key:
+        bench.terminal.board.keypad.strike("6")
+    await asyncio.sleep(0.05)
+    assert not bench.hardware.power.is_on
+    assert failures == []
 
 
 def notice(*, must_confirm: bool) -> CommandAccepted:

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from firmware_sim.errors import SecureModuleError
+from firmware_sim.errors import NvramFull, SecureModuleError
 from firmware_sim.faults import Faults
 from firmware_sim.key_memory import BAD_LOADS_MAX, BAD_MACS_MAX, TAMPER_FAULT
 from firmware_sim.secure_module import KeyState
 from protocol.fields import F
 from terminal.flows import FLOWS
 from terminal.outcome import LOCAL
+from terminal.session import Session
 from terminal.tamper import AFTER_TAMPER, ALARMS, MODULE_REFUSALS, module_refusal
 from tests.terminal.bench import Bench, bench_at, once, swallow, wrong_mac
 from tests.terminal.fake_host import Answer, FakeHost
@@ -97,6 +98,20 @@ async def test_the_alarm_is_shown_once_a_boot_and_noted_once(opened: Bench) -> N
         assert opened.screens.count(alarm.english) == boot
     assert [event.detail for event in opened.terminal.book.events if event.what == "security alarm"] == ["tampered"]
     assert alarm.chinese in [shown.zh for shown in opened.hardware.shown]
+
+
+async def test_an_alarm_without_room_for_its_note_is_shown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full memory could not be read any more, and the sales in it would be lost with the keys."""
+
+    def full(session: Session, what: str, detail: str, *, operator: str = "") -> None:
+        raise NvramFull(f"{what} does not fit")
+
+    await bench.sell()
+    monkeypatch.setattr(Session, "note", full)
+    bench.hardware.open_case()
+    bench.restart()
+    assert ALARMS[0].english in bench.screens
+    assert len(bench.terminal.book.money) == 1
 
 
 async def test_the_case_is_opened_at_every_use_of_the_module() -> None:

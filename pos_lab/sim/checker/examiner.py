@@ -76,6 +76,7 @@ class Examiner:
         if not isinstance(driver, Changes):
             self.evidence.image_of = partial(_stored_image, driver)
         self._journals: dict[str, JournalReader] = {}
+        self._said_last: dict[str, bytes] = {}
         self._asked: dict[type[Any], list[Invariant]] = defaultdict(list)
         for invariant in INVARIANTS:
             self._asked[invariant.event].append(invariant)
@@ -229,10 +230,15 @@ class Examiner:
                     talk.tell(fact)
                 self.evidence.remember(fact)
                 self._ask(Replied(fact, line))
-                self._answer(line, fact)
+                is_repeat = line in self.evidence.cables and self._said_last.get(line) == payload
+                self._said_last[line] = payload
+                self._answer(line, fact, is_repeat=is_repeat)
 
-    def _answer(self, line: str, fact: Fact) -> None:
-        """Replies leave in the order of their requests."""
+    def _answer(self, line: str, fact: Fact, *, is_repeat: bool) -> None:
+        """Replies leave in the order of their requests.
+
+        What a cable garbled is said again byte for byte, and is no answer to one whose commit failed before.
+        """
         waiting = self.evidence.questions[line]
         names = (fact.mti, fact.terminal_id, fact.stan)
         fits = [
@@ -240,8 +246,8 @@ class Examiner:
             for question in waiting
             if (question.fact.reply_mti, question.fact.terminal_id, question.fact.stan) == names
         ]
-        if fits:
-            question = next((each for each in fits if not each.is_doubtful), fits[0])
+        certain = [question for question in fits if not question.is_doubtful]
+        for question in (certain or ([] if is_repeat else fits))[:1]:
             waiting.remove(question)
             self._ask(Answered(question, fact))
 

@@ -24,6 +24,8 @@ HOLDS: Final = frozenset({"preauth", "additional_preauth"})
 APPROVED: Final = "00"
 LATE_REVERSALS: Final = frozenset({"late_reversal", "late_restoration"})
 """The host's adjustments, in an open batch, of what a closed one holds: no terminal knows them."""
+CLOSED: Final = "closed"
+"""The state of a batch that is settled."""
 ADVICES: Final = frozenset({"refund", "completion_advice", "offline_sale", "offline_adjustment", "tip_adjustment"})
 """Kinds without a reversal: they are sent until they are answered."""
 SCHEME: Final = "scheme:receivable"

@@ -23,6 +23,7 @@ from pos_lab.sim.checker.evidence import (
     Told,
 )
 from pos_lab.sim.checker.invariant import (
+    CLOSED,
     COMPLETIONS,
     HOLDS,
     LATE_REVERSALS,
@@ -72,9 +73,13 @@ def _one_truth(evidence: Evidence, event: Quiet) -> Iterator[str]:
 
 
 def _outlives_batch(evidence: Evidence, name: Name) -> bool:
-    """Is it a hold of a closed batch? The host may end it later, and the terminal has forgotten it."""
-    till = evidence.tills[name[0]]
-    return name[1] in till.closed and till.rows[name[1:]].kind in HOLDS
+    """Is it a hold of a closed batch? The host may end it later, and the terminal has forgotten it.
+
+    The host alone closes the batch of a device that is gone, and its successor may have the hold ended.
+    """
+    till, batch = evidence.tills[name[0]], evidence.ledger.tables["batches"].get(name[:2], {})
+    is_closed = name[1] in till.closed or batch.get("state") == CLOSED
+    return is_closed and till.rows[name[1:]].kind in HOLDS
 
 
 def _is_undone_by_lost(evidence: Evidence, name: Name) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 
 from pos_lab.sim.checker.evidence import Committed, Evidence, Name, Quiet, Replied
 from pos_lab.sim.checker.invariant import (
+    CLOSED,
     DEBITS,
     LATE_REVERSALS,
     Invariant,
@@ -22,7 +23,7 @@ from pos_lab.sim.checker.invariant import (
 from pos_lab.sim.checker.journal import Row as Entry
 from pos_lab.sim.checker.ledger import Change, Row
 
-CLOSED, UPLOADING = "closed", "uploading"
+UPLOADING: Final = "uploading"
 GONE: Final = frozenset({"replaced", "lost", "tampered", "retired"})
 LAST_BATCH: Final = 999_999
 TYPE_CODES: Final = {
@@ -98,12 +99,10 @@ def _balanced_is_equal(evidence: Evidence, event: Change) -> Iterator[str]:
 
 
 def _totals_agree(evidence: Evidence, event: Quiet) -> Iterator[str]:
-    """What the terminal remembers of a closed batch, sums and digest, is what the host's rows say."""
+    """What the terminal remembers of a closed batch, sums and digest, is what the host's rows and differences say."""
     for terminal_id, till in evidence.tills.items():
         for batch, summary in till.closed.items():
-            if _is_reconciled(evidence, (terminal_id, batch)):
-                continue  # by its differences, one by one (S3)
-            ours = _ours(evidence, (terminal_id, batch))
+            ours = _reconciled(evidence, (terminal_id, batch))
             fen = [amount_fen * sign(kind) for _, kind, amount_fen in ours]
             debit_fen, credit_fen = sum(each for each in fen if each > 0), -sum(each for each in fen if each < 0)
             if (summary["debit_fen"], summary["credit_fen"]) != (debit_fen, credit_fen):
@@ -115,10 +114,11 @@ def _totals_agree(evidence: Evidence, event: Quiet) -> Iterator[str]:
                 yield f"batch {batch} of {terminal_id} closed over other rows than the host has, of the same sum"
 
 
-def _is_reconciled(evidence: Evidence, batch: tuple[str, str]) -> bool:
-    """Did both ends close it though their books differ, because a supervisor had dropped something there?"""
-    named = _rows(evidence, "differences", batch, "stan")
-    return bool(named) and all(evidence.is_dropped((*batch, stan)) for stan in named)
+def _reconciled(evidence: Evidence, batch: tuple[str, str]) -> list[Line]:
+    """The host's rows, but the terminal's where a difference names one that a supervisor had dropped there (S3)."""
+    named = {stan for stan in _rows(evidence, "differences", batch, "stan") if evidence.is_dropped((*batch, stan))}
+    ours = [line for line in _ours(evidence, batch) if line[0] not in named]
+    return ours + [line for line in _theirs(evidence, batch) if line[0] in named]
 
 
 def _digest(lines: list[Line]) -> str:

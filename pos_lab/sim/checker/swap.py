@@ -10,7 +10,7 @@ from typing import Final
 
 from pos_lab.sim.checker.device import Rekeyed
 from pos_lab.sim.checker.evidence import Committed, Evidence, Quiet
-from pos_lab.sim.checker.invariant import Invariant, is_new_business, name_of, sign, spelt
+from pos_lab.sim.checker.invariant import CLOSED, LATE_REVERSALS, Invariant, is_new_business, name_of, sign, spelt
 from pos_lab.sim.checker.ledger import Change
 
 LAST_BATCH: Final = 999_999
@@ -21,13 +21,20 @@ SHARED: Final = frozenset({"host_public"})
 
 
 def _conserves(evidence: Evidence, event: Committed) -> Iterator[str]:
-    """The till goes with an empty batch: what was captured in it must have been settled before (product decision 6)."""
+    """The till goes with an empty batch: what was captured in it must have been settled before (product decision 6).
+
+    An adjustment of the host's own does not keep it, for no device can settle it: its batch is closed with the handing
+    over, and it is paid or carried with that.
+    """
     for change in event.changes:
         states = change.before.get("state", ""), change.after.get("state", "")
         if change.table != "terminals" or states[1] != "replaced" or states[0] not in ALIVE:
             continue
         terminal_id, batch = change.before["terminal_id"], change.before["batch"]
+        is_closed = evidence.ledger.tables["batches"].get((terminal_id, batch), {}).get("state") == CLOSED
         for name, row in evidence.rows():
+            if is_closed and row["kind"] in LATE_REVERSALS:
+                continue
             if name[:2] == (terminal_id, batch) and row["state"] == "captured" and sign(row["kind"]):
                 yield f"{spelt(name)} is captured and unsettled, and its till has gone to {change.after['replaced_by']}"
 

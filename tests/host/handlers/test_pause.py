@@ -87,6 +87,30 @@ def test_a_memory_that_was_lost_counts_from_one_in_the_next_batch(active: Wire) 
     active.sell(100)
 
 
+@pytest.mark.parametrize("is_off", [False, True])
+def test_a_memory_that_was_lost_counts_from_one_in_the_same_batch(active: Wire, is_off: bool) -> None:
+    """A shop whose device was repaired would stay closed until it had counted past the numbers that it lost."""
+    active.numbers = count(400)
+    assert told(active, b"1") == ""
+    if is_off:
+        assert active.code(active.management("sign_off")) == "00"
+    active.numbers = count(1)
+    active.sign_on()
+    assert told(active, b"0") == ""
+    assert holds(active) == []
+
+
+def test_what_was_held_back_over_a_sign_on_counts_no_more(active: Wire) -> None:
+    """A pause of before the sign-on would close the shop that has resumed since."""
+    held_back = said(active, b"1")
+    assert told(active, b"0") == ""
+    active.sign_on()
+    assert active.reason(held_back) == "pause.superseded", "its keys serve still"
+    active.sell(100)
+    assert active.reason(held_back) == "message.mac"
+    assert holds(active) == []
+
+
 def test_words_follow_each_other_over_the_last_number(active: Wire) -> None:
     """A shop would stay closed for ever once its terminal has counted to 999999."""
     active.numbers = count(999_998)

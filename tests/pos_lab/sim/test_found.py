@@ -73,6 +73,15 @@ def test_a_host_is_not_accused_of_what_a_device_took_with_it(seed: int, profile:
     assert not run_seed(seed, profile).violations
 
 
+def test_a_hold_of_a_device_that_forgot_everything_runs_out() -> None:
+    """An examiner who accuses a host of a hold that ran out would be believed no more when a sale is really gone.
+
+    Seed 31080 (power): a device forgot everything and was replaced, so that the host alone closed its batch; the next
+    one wanted to complete a hold of that batch weeks later (M1).
+    """
+    assert not run_seed(31080, "power", scale=Scale(2, 14)).violations
+
+
 @pytest.mark.parametrize(("seed", "profile"), [(943, "network"), (2766, "everything"), (4057, "power")])
 def test_a_merchants_last_word_is_not_the_last_that_arrives(seed: int, profile: str) -> None:
     """A shop that sells would be refused by the host for a pause that is over, and nobody at the counter knows of it.
@@ -140,6 +149,15 @@ def test_a_lost_device_on_hold_may_undo_what_it_began_and_is_refused_as_often_as
     assert not run_seed(21325, "adversary", scale=Scale(2, 14)).violations
 
 
+def test_a_till_is_handed_on_though_a_lost_device_has_undone_a_sale_meanwhile() -> None:
+    """An examiner who accuses a host of leaving money behind that it pays would be believed no more.
+
+    Seed 700115 (adversary): the host took a sale of a closed batch back for a device that was lost, by a row of its own
+    in the batch that was open, and no device can settle such a row; the till went on, and the batch was closed (W1).
+    """
+    assert not run_seed(700115, "adversary", scale=Scale(2, 14)).violations
+
+
 def test_a_till_that_was_handed_on_by_a_host_that_died_is_sold_on() -> None:
     """A shop would be given up, and the proof be asked for what only its lost device could undo.
 
@@ -184,3 +202,12 @@ def test_an_upload_whose_end_was_not_heard_of_comes_to_it() -> None:
     result = run_seed(3045, "network")
     assert result.passed
     assert (result.fired["operator.clears"], result.markers["books_differed"]) == (1, 1)
+
+
+def test_a_commit_of_the_stores_own_leaves_no_doubt_about_what_waits_behind_it() -> None:
+    """An honest host would be accused of an answer whose commit it knows.
+
+    Seed 42074 (storage): the disk failed under what a store writes where it opens its connection anew; the sign-on that
+    waited for it was decided after that, and its own commit held (J6).
+    """
+    assert run_seed(42074, scale=Scale(2, 14)).passed

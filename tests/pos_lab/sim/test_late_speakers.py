@@ -66,7 +66,7 @@ class Scene:
 
     def ids(self) -> list[str]:
         """What does not hold."""
-        return sorted({violation.id for violation in self.examiner.violations} & {"C1", "I1", "L4", "L5", "W2"})
+        return sorted({violation.id for violation in self.examiner.violations} & {"C1", "I1", "L4", "L5", "W1", "W2"})
 
 
 def asking(mti: str, stan: str, serial_number: str = OLD, amount_fen: int = 6_000) -> bytes:
@@ -178,6 +178,34 @@ def test_what_stands_against_a_device_does_not_keep_it_from_undoing(
     scene.write(table, **{"kinds": "", "min_firmware": "", "blocked_firmware": "", **row})
     scene.write("transactions", **new, **about, kind=kind, state="captured", card_type="debit")
     assert set(scene.ids()) - {"C1"} == ({finds} if kind == "sale" else set())
+
+
+@pytest.mark.parametrize(
+    ("kind", "batch_state", "finds"),
+    [
+        ("late_reversal", "closed", []),
+        ("late_restoration", "closed", []),
+        ("late_reversal", "open", ["W1"]),
+        ("sale", "closed", ["W1"]),
+    ],
+)
+def test_a_till_is_handed_on_with_what_the_host_itself_has_put_into_its_batch(
+    scene: Scene, kind: str, batch_state: str, finds: list[str]
+) -> None:
+    """A till could not be handed on for what no device can settle; or money be left in a batch that nobody closes.
+
+    Seed 700115 (adversary): a device that was lost reversed a sale between the settlement of its successor and the
+    exchange of that for a third one.
+    """
+    old = {"serial_number": OLD, "terminal_id": TILL, "batch": BATCH}
+    scene.write("merchants")
+    scene.write("terminals", **old, state="activated")
+    about = {"original_terminal_id": TILL, "original_batch": "000009", "original_stan": "000008", "amount_fen": 6_000}
+    row = {"terminal_id": TILL, "batch": BATCH, "stan": "000001", "serial_number": NEW, "card_type": "debit"}
+    scene.write("transactions", **row, **about, kind=kind, state="captured")
+    scene.write("batches", terminal_id=TILL, batch=BATCH, state=batch_state)
+    scene.write("terminals", **old, state="replaced")
+    assert [violation for violation in scene.ids() if violation == "W1"] == finds
 
 
 REPLACED, REUSED = ("97", "terminal.replaced"), ("94", "request.key_reused")

@@ -13,7 +13,7 @@ from time import perf_counter
 import pytest
 
 from pos_lab.sim.chance import Streams
-from pos_lab.sim.loop import Deadlocked, SimLoop, run_virtual
+from pos_lab.sim.loop import Deadlocked, Escaped, SimLoop, run_virtual
 from pos_lab.sim.net import Network
 from protocol.errors import EndpointInUse, TransportError
 from protocol.transport import connect, serve
@@ -216,3 +216,16 @@ def test_no_network_no_connection() -> None:
         Network(loop, Streams(0).of)
 
     run_virtual(main, Random(0))
+
+
+def test_what_a_callback_raises_is_not_lost(caplog: pytest.LogCaptureFixture) -> None:
+    """A terminal that shows a traceback at night would pass every seed."""
+
+    async def main(loop: SimLoop) -> None:
+        loop.call_later(1.0, lambda: {}["sale"])
+        await asyncio.sleep(2.0)
+
+    with pytest.raises(Escaped, match="KeyError in a callback: 'sale'") as told:
+        run_virtual(main, Random(0))
+    assert isinstance(told.value.__cause__, KeyError)
+    assert "Exception in callback" in caplog.text

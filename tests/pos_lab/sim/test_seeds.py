@@ -17,6 +17,7 @@ from pos_lab.sim.markers import MARKERS, Sightings
 from pos_lab.sim.profiles import PROFILES
 from pos_lab.sim.run import Result, run_seed
 from pos_lab.sim.world import Scale, SimWorld
+from terminal.idle import Idle
 
 ROOT = Path(__file__).parents[3]
 SEEDS = 500
@@ -122,3 +123,14 @@ def test_no_garbage_is_collected_inside_a_world_and_none_is_left_behind() -> Non
     assert gc.isenabled()
     assert len(collected) <= 2
     assert not [one for one in gc.get_objects() if isinstance(one, SimWorld)]
+
+
+def test_a_traceback_in_a_world_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A till would fill its log with tracebacks whenever nobody looks, and every seed pass."""
+
+    def stumble(idle: Idle) -> None:
+        raise KeyError("screen")
+
+    monkeypatch.setattr(Idle, "_rest_again", stumble)
+    found = run_seed(0, "calm", scale=Scale(1, 4)).violations
+    assert [(each.id, each.finding) for each in found] == [("D4", "KeyError in a callback: 'screen'")]
