@@ -37,7 +37,7 @@ class Counter:
     def documents(self, *words: str) -> list[dict[str, Any]]:
         """The same for programs."""
         status, out, err = self.terminal(*words, "--json")
-        assert (status, err) == (0, ""), err
+        assert (status, err) == (0, ""), out + err
         return [json.loads(line) for line in out.splitlines()]
 
     def captured(self) -> int:
@@ -126,12 +126,16 @@ def test_a_device_with_unsettled_sales_is_not_emptied_by_one_word(host: HostComm
     counter.documents("--refurbish", "--lose-unsettled", "--do", "sign_in")
 
 
-def test_a_device_whose_memory_is_damaged_is_emptied_when_asked_twice(host: HostCommand, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "chip"), [(7, "journal"), (8, "keys")])
+def test_a_device_whose_memory_is_damaged_is_emptied_when_asked_twice(
+    host: HostCommand, tmp_path: Path, number: int, chip: str
+) -> None:
     """The depot could do nothing with a device that does not start, or would not know what the device has lost."""
-    counter = Counter(host, tmp_path, 7)
+    counter = Counter(host, tmp_path, number)
     counter.documents("--do", "sale 5.00")
-    journal = tmp_path / f"till-{counter.serial_number}" / "journal.chip"
-    journal.write_bytes(bytes(len(journal.read_bytes())))
+    memory = tmp_path / f"till-{counter.serial_number}" / f"{chip}.chip"
+    content = memory.read_bytes()
+    memory.write_bytes(b"\x5a" * 64 + content[64:])
     status, out, err = counter.terminal("--refurbish", "--do", "sign_in")
     assert (status, out, "--lose-unsettled" in err) == (2, "", True)
     counter.documents("--refurbish", "--lose-unsettled", "--do", "sign_in")
