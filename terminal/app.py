@@ -135,12 +135,17 @@ class Terminal:
             self.board.clear_entries()
             if not self.book.is_wiped:
                 await self._carry_out_requirements(flow, outcome)
-            if outcome.reason not in NO_HOST:
-                if pause_due:
-                    await tell_pause(self.session)
-                await tell_read(self.session)
-            if outcome.reason != "terminal.no_line":
-                await upload(self.session, [row.key for row in self.book.signatures if at_once or row.key in waiting])
+            try:
+                if outcome.reason not in NO_HOST:
+                    if pause_due:
+                        await tell_pause(self.session)
+                    await tell_read(self.session)
+                if outcome.reason != "terminal.no_line":
+                    due = [row.key for row in self.book.signatures if at_once or row.key in waiting]
+                    await upload(self.session, due)
+            except SecureModuleError as error:  # the flow has ended: what could not be told any more is told later
+                self.session.tell(module_refusal(name, error))
+            sound(self.session)
         return outcome
 
     def _start(self) -> None:

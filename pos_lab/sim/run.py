@@ -80,7 +80,7 @@ def run_seed(
     until: frozenset[str] = frozenset(),
     with_books: bool = False,
 ) -> Result:
-    """Live the world of a seed. ``profile`` is drawn where it is not given. Raises what is a defect of the product.
+    """Live the world of a seed. ``profile`` is drawn where it is not given. What its world raises is a violation (D4).
 
     A world ends with its first violation, but not before one of each id of ``until`` was found.
     """
@@ -107,6 +107,10 @@ def _lived(
         worlds[0].examiner.violations.append(Violation("D3", "somebody can always go on", str(error)))
     except Escaped as error:
         worlds[0].examiner.violations.append(Violation("D4", NO_TRACEBACK, str(error)))
+    except Exception as error:  # a run of days goes on, and tells by which seed it comes again
+        if not worlds:
+            raise
+        worlds[0].examiner.violations.append(Violation("D4", NO_TRACEBACK, f"{type(error).__name__}: {error}"))
     try:
         return _result(worlds[0], seed, with_books=with_books)
     finally:

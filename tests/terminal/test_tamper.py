@@ -148,6 +148,33 @@ async def test_the_case_is_opened_at_every_use_of_the_module() -> None:
     assert number > 5
 
 
+async def test_the_case_is_opened_while_a_pause_is_told_late() -> None:
+    """What follows a flow by itself would crash the till, on the very device that has to show the alarm.
+
+    Seed 13200 of the simulation: the case was opened as the terminal told which notices were read.
+    """
+    number, opened, told = 0, 0, set[str]()
+    while opened == number:
+        number += 1
+        async with bench_at(FakeHost()) as bench:
+            await bench.sell()
+            bench.host.after.append(once("pause", swallow))
+            await bench.do("pause")
+            assert not bench.terminal.book.pause_told
+            faults = TamperAt()
+            bench.hardware.faults = faults
+            bench.restart()
+            faults.uses, faults.number = 0, number
+            await bench.do("reverse")
+            if faults.uses < number:
+                continue
+            opened += 1
+            assert ALARMS[0].english in bench.screens
+            told.add(bench.terminal.told[-1].reason)
+            assert len(bench.terminal.book.money) == 1
+    assert "terminal.tampered" in told
+
+
 async def _prepared(bench: Bench, flow: str) -> None:
     """A sale in the batch; for a reversal, one that waits."""
     await bench.sell()

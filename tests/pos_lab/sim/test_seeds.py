@@ -18,6 +18,7 @@ from pos_lab.sim.profiles import PROFILES
 from pos_lab.sim.run import Result, run_seed
 from pos_lab.sim.world import Scale, SimWorld
 from terminal.idle import Idle
+from terminal.session import Session
 
 ROOT = Path(__file__).parents[3]
 SEEDS = 500
@@ -123,6 +124,17 @@ def test_no_garbage_is_collected_inside_a_world_and_none_is_left_behind() -> Non
     assert gc.isenabled()
     assert len(collected) <= 2
     assert not [one for one in gc.get_objects() if isinstance(one, SimWorld)]
+
+
+def test_a_world_that_breaks_off_is_told_by_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of 200,000 seeds would end at the first crash, and nobody could play it again."""
+
+    def stumble(session: Session, row: object = None) -> None:
+        raise KeyError("read")
+
+    monkeypatch.setattr("terminal.app.tell_read", stumble)
+    found = run_seed(0, "calm", scale=Scale(1, 4)).violations
+    assert [(each.id, each.finding) for each in found] == [("D4", "KeyError: 'read'")]
 
 
 def test_a_traceback_in_a_world_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
