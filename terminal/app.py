@@ -7,7 +7,7 @@ Terminal is made from the hardware alone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
@@ -38,6 +38,7 @@ from terminal.outcome import Outcome, local
 from terminal.session import Session
 from terminal.settings import Settings
 from terminal.tamper import after_tamper, module_refusal, sound
+from terminal.transaction import Key
 
 Run = Callable[[Session], Awaitable[Outcome]]
 
@@ -124,8 +125,7 @@ class Terminal:
     async def _played(self, flow: Flow, name: str, arguments: Mapping[str, str]) -> Outcome:
         if arguments:
             type_in(flow, arguments, self.board, asks_password=asks_password(self.session, name))
-        at_once = self.session.settings.signature_upload == "at_once"
-        waiting = {row.key for row in self.book.signatures}
+        waited = {row.key for row in self.book.signatures}
         pause_due = not self.book.pause_told
         self.session.sign_on_failed = False
         with self.board.watchdog.watch(self.session.settings.longest_wait_s):
@@ -136,17 +136,23 @@ class Terminal:
             if not self.book.is_wiped:
                 await self._carry_out_requirements(flow, outcome)
             try:
-                if outcome.reason not in NO_HOST:
-                    if pause_due:
-                        await tell_pause(self.session)
-                    await tell_read(self.session)
-                if outcome.reason != "terminal.no_line":
-                    due = [row.key for row in self.book.signatures if at_once or row.key in waiting]
-                    await upload(self.session, due)
-            except SecureModuleError as error:  # the flow has ended: what could not be told any more is told later
+                await self._tell_what_waits(outcome, waited, pause_due=pause_due)
+            except SecureModuleError as error:  # what could not be told any more is told later
                 self.session.tell(module_refusal(name, error))
             sound(self.session)
         return outcome
+
+    async def _tell_what_waits(self, outcome: Outcome, waited: Set[Key], *, pause_due: bool) -> None:
+        """Behind a flow, while there is a host: the pause that it was not told, what was read, the signatures that have
+        ``waited`` since before the flow; those of the flow itself only where they go at once.
+        """
+        if outcome.reason not in NO_HOST:
+            if pause_due:
+                await tell_pause(self.session)
+            await tell_read(self.session)
+        if outcome.reason != "terminal.no_line":
+            at_once = self.session.settings.signature_upload == "at_once"
+            await upload(self.session, [row.key for row in self.book.signatures if at_once or row.key in waited])
 
     def _start(self) -> None:
         board = self.hardware.power_on()
