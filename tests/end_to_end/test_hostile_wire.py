@@ -454,7 +454,7 @@ async def test_who_does_not_read_is_not_read(port: Port, monkeypatch: pytest.Mon
     """One terminal that never takes its replies would fill the host's memory."""
     monkeypatch.setattr(server.HostConnection, "connection_made", _with_small_buffers)
     line = await port.open()
-    line.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    _keep_small(line.writer.get_extra_info("socket"))
     line.writer.transport.pause_reading()  # type: ignore[attr-defined]
     echo = framed(port.wire.management("echo"))
     line.writer.write(echo * 40_000)
@@ -468,8 +468,14 @@ async def test_who_does_not_read_is_not_read(port: Port, monkeypatch: pytest.Mon
 
 
 def _with_small_buffers(self: server.HostConnection, transport: asyncio.BaseTransport) -> None:
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    _keep_small(transport.get_extra_info("socket"))
     _connection_made(self, transport)
+
+
+def _keep_small(line: socket.socket) -> None:
+    """Fix both buffers of the system, which would grow until they hold everything that is sent here."""
+    for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        line.setsockopt(socket.SOL_SOCKET, buffer, 4_096)
 
 
 _connection_made = server.HostConnection.connection_made
