@@ -16,7 +16,7 @@ from firmware_sim.cards import TEST_CARDS
 from firmware_sim.chip import BLANK, Chip
 from firmware_sim.chips import SIZES, Chips
 from firmware_sim.fuse import Fuse
-from firmware_sim.power import Phase, Power, PowerLost, cuts
+from firmware_sim.power import Phase, Power, cuts
 from firmware_sim.secure_module import KeyState
 from host.policy import Activation, Policy
 from pos_lab.world import Device, Over, World, world
@@ -273,17 +273,6 @@ async def _points(lab: World, name: str) -> list[str]:
     return points
 
 
-async def _cut(act: Act, swap: Swap, device: Device, *, may_miss: bool) -> None:
-    """The power goes and comes back; a cut at the very end may miss, for no two backups have the same length."""
-    try:
-        await act(swap)
-    except PowerLost:
-        device.power_cycle()
-    else:
-        assert device.hardware.power.spare()
-        assert may_miss
-
-
 @pytest.mark.parametrize("name", ["hand over", "take over"])
 async def test_a_cut_at_every_point_of_a_swap(lab: World, name: str) -> None:
     """A plug that is pulled during the swap would cost a batch or a till."""
@@ -295,8 +284,9 @@ async def test_a_cut_at_every_point_of_a_swap(lab: World, name: str) -> None:
         swap = await Swap.ordered(lab)
         await prepare(swap)
         device = _device(swap, at_old=at_old)
-        device.hardware.power.cut_at(number, phase)
-        await _cut(act, swap, device, may_miss=number > len(points) - 4)
+        with struck(device.hardware.power, number, phase):
+            await act(swap)
+        device.power_cycle()
         try:
             await _finish(swap)
             await _assert_swapped(swap)
@@ -350,8 +340,7 @@ async def test_a_cut_at_every_point_of_the_wipe(lab: World) -> None:
     for number, phase in cuts(points):
         for lost in (0, ~0):
             power = await frozen.thaw()
-            power.cut_at(number, phase, lost=lost)
-            with pytest.raises(PowerLost):
+            with struck(power, number, phase, lost=lost):
                 await _hand_over(swap)
             await _resume(swap)
             _assert_wiped(swap)
@@ -365,18 +354,15 @@ async def _second_cuts(lab: World, worker: int) -> int:
     pairs = 0
     for number in range(1 + worker, len(points) + 1, SHOPS_AT_ONCE):
         power = await frozen.thaw()
-        power.cut_at(number, Phase.AFTER)
-        with pytest.raises(PowerLost):
+        with struck(power, number, Phase.AFTER):
             await _hand_over(swap)
         with power.watched() as recovery:
             await _resume(swap)
         for second, phase in cuts(recovery):
             power = await frozen.thaw()
-            power.cut_at(number, Phase.AFTER)
-            with pytest.raises(PowerLost):
+            with struck(power, number, Phase.AFTER):
                 await _hand_over(swap)
-            power.cut_at(second, phase)
-            with struck(power):
+            with struck(power, second, phase):
                 await _resume(swap)
             await _resume(swap)
             _assert_wiped(swap)
