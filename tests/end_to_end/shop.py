@@ -295,6 +295,18 @@ class Till:
         """A sale."""
         return await self.do("sale", yuan(amount_fen), card, pin)
 
+    @contextmanager
+    def impatient(self, reply_timeout_s: float = 0.1) -> Iterator[None]:
+        """A short timeout, for what is never answered; a reply that comes later still is not taken for the next."""
+        session = self.device.terminal.session
+        patient = session.settings
+        session.settings = patient.model_copy(update={"reply_timeout_s": reply_timeout_s})
+        try:
+            yield
+        finally:
+            session.settings = patient
+            self.device.hardware.faults.disarm("line.drop_reply")
+
     async def resolve(self) -> None:
         """Reverse until nothing is pending."""
         for _ in range(TRIES):

@@ -49,13 +49,9 @@ async def _sell(till: Till) -> None:
 
 async def _lose_reply_and_reverse(till: Till) -> None:
     """The cashier waits in vain, then reverses."""
-    session = till.device.terminal.session
-    patient = session.settings
     till.device.hardware.faults.arm("line.drop_reply")
-    session.settings = patient.model_copy(update={"reply_timeout_s": 0.1})
-    assert (await till.sell(SALE_FEN)).result == "unknown"
-    till.device.hardware.faults.disarm("line.drop_reply")  # it would drop the next one where this one is late
-    session.settings = patient
+    with till.impatient():
+        assert (await till.sell(SALE_FEN)).result == "unknown"
     await till.do("reverse")
 
 

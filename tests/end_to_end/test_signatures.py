@@ -81,7 +81,7 @@ async def test_a_lost_reply_leaves_one_signature(till: Till) -> None:
     """The host would have two signatures for one sale, or the shop a paper slip besides (G1)."""
     faults = till.device.hardware.faults
     faults.arm("line.drop_reply", when=lambda payload: payload[11:13] == b"\x08\x30")
-    till.device.terminal.session.settings = till.device.terminal.settings.model_copy(update={"reply_timeout_s": 0.3})
+    till.device.terminal.session.settings = till.device.terminal.settings.model_copy(update={"reply_timeout_s": 1.0})
     outcome = await till.sell(60_00, "credit")
     assert faults.fired["line.drop_reply"] == 1
     assert signing(till, outcome.stan) is Signing.CAPTURED
@@ -114,7 +114,7 @@ async def test_a_stopped_till_brings_its_signatures(till: Till) -> None:
     """A stop would destroy the evidence of the day (G5)."""
     faults = till.device.hardware.faults
     faults.arm("line.drop_request", when=lambda payload: payload[11:13] == b"\x08\x20")
-    till.device.terminal.session.settings = till.device.terminal.settings.model_copy(update={"reply_timeout_s": 0.3})
+    till.device.terminal.session.settings = till.device.terminal.settings.model_copy(update={"reply_timeout_s": 1.0})
     outcome = await till.sell(60_00, "credit")
     assert signing(till, outcome.stan) is Signing.CAPTURED
     await till.world.act("stop", serial_number=till.device.member.serial_number)

@@ -75,10 +75,8 @@ class Swap:
         journal = old.device.terminal.session.journal
         journal.append(OperatorKept(operator=Operator(number="01", salt=SALT, digest=DIGEST)))
         old.device.hardware.faults.arm("line.drop_request")
-        patient = old.device.terminal.session.settings
-        old.device.terminal.session.settings = patient.model_copy(update={"reply_timeout_s": 0.02})
-        assert (await old.do("qr_sale", "60.00", f"6200{number:015d}")).result == "unknown"
-        old.device.terminal.session.settings = patient
+        with old.impatient(0.02):
+            assert (await old.do("qr_sale", "60.00", f"6200{number:015d}")).result == "unknown"
         await lab.act("announce", serial_number=serial_number, **NOTICE)
         assert (await old.do("commands")).is_good
         await lab.act("begin_swap", serial_number=serial_number, successor=box.serial_number)
