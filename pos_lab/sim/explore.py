@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
-from firmware_sim.power import PowerLost
 from host.policy import Policy
 from pos_lab.scenario.loader import load_scenario
 from pos_lab.scenario.model import CHAPTER, Scenario, Step
@@ -21,10 +20,11 @@ from pos_lab.scenario.steps import STEPS
 from pos_lab.sim.both_books import both_books
 from pos_lab.sim.chance import Streams
 from pos_lab.sim.checker.examiner import Violation
+from pos_lab.sim.crash import crashed
 from pos_lab.sim.device import PART_FAULTS
 from pos_lab.sim.examined import ExaminedWorld
 from pos_lab.sim.faults import FaultLedger
-from pos_lab.sim.loop import NO_TRACEBACK, Deadlocked, Escaped, SimLoop, run_virtual
+from pos_lab.sim.loop import SimLoop, run_virtual
 from pos_lab.sim.occasions import OCCASIONS, OPERATION, Plan, Rule
 from pos_lab.sim.profiles import drawn_profile, drawn_rates
 from pos_lab.sim.run import Result, silence
@@ -104,12 +104,10 @@ def explore(file: str, seed: int, profile: str = "", *, suppressed: frozenset[st
     try:
         with silence():
             run_virtual(main, Streams(seed).of("loop"))
-    except (Deadlocked, TimeoutError) as error:
-        stuck.append(Violation("D3", "somebody can always go on", str(error) or "a step never ends"))
-    except Escaped as error:
-        stuck.append(Violation("D4", NO_TRACEBACK, str(error)))
-    except PowerLost:
-        stuck.append(Violation("J5", "a device always starts", "a device does not start any more"))
+    except Exception as error:  # the other seeds are still to be played
+        if not worlds:
+            raise
+        stuck.append(crashed(error))
     built = worlds[0]
     violations = (*built.violations, *stuck)
     return Result(

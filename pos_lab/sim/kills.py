@@ -22,8 +22,9 @@ from pos_lab.scenario.runner import Play
 from pos_lab.scenario.steps import STEPS
 from pos_lab.sim.chance import Streams
 from pos_lab.sim.checker.examiner import Violation
+from pos_lab.sim.crash import crashed
 from pos_lab.sim.examined import ExaminedWorld
-from pos_lab.sim.loop import NO_TRACEBACK, Deadlocked, Escaped, SimLoop, run_virtual
+from pos_lab.sim.loop import SimLoop, run_virtual
 from pos_lab.sim.occasions import HOST
 from pos_lab.sim.run import silence
 from pos_lab.sim.scenario_world import RECEIVED, REPLIED, SHOWN, opened
@@ -311,12 +312,10 @@ def _play(file: str, seed: int, killer: Killer) -> tuple[Outcomes, tuple[Violati
     try:
         with silence():
             run_virtual(main, Streams(seed).of("loop"))
-    except (Deadlocked, TimeoutError) as error:
-        stuck.append(Violation("D3", "somebody can always go on", str(error) or "a step never ends"))
-    except Escaped as error:
-        stuck.append(Violation("D4", NO_TRACEBACK, str(error)))
-    except PowerLost:
-        stuck.append(Violation("J5", "a device always starts", "a device does not start any more"))
+    except Exception as error:  # the other cuts are still to be played
+        if not worlds:
+            raise
+        stuck.append(crashed(error))
     return worlds[0].outcome, (*worlds[0].violations, *stuck)
 
 

@@ -30,8 +30,6 @@ T = TypeVar("T")
 RESOLUTION_S: Final = 1e-9
 LONGEST_S: Final = 10 * 366 * 86_400.0
 """How long a world may last: what is awaited longer is awaited in vain."""
-NO_TRACEBACK: Final = "nothing ends in a traceback"
-"""What an examiner says of Escaped (invariant D4)."""
 
 
 class Deadlocked(RuntimeError):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gc
 import logging
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pos_lab.sim.both_books import BookRow, both_books
 from pos_lab.sim.chance import Streams
 from pos_lab.sim.checker.examiner import Violation
+from pos_lab.sim.crash import crashed
 from pos_lab.sim.log import Event
-from pos_lab.sim.loop import NO_TRACEBACK, Deadlocked, Escaped, SimLoop, run_virtual
+from pos_lab.sim.loop import SimLoop, run_virtual
 from pos_lab.sim.world import Scale, SimWorld, Violated
 
 
@@ -108,22 +107,11 @@ def _lived(
     except Exception as error:  # a run of days goes on, and tells by which seed it comes again
         if not worlds:
             raise
-        worlds[0].examiner.violations.append(_broken_off(error))
+        worlds[0].examiner.violations.append(crashed(error))
     try:
         return _result(worlds[0], seed, with_books=with_books)
     finally:
         worlds[0].host.database.close()  # a connection that nobody gives back is kept for ever, and its world with it
-
-
-def _broken_off(error: Exception) -> Violation:
-    """What it means that a world did not come to its end; a defect is told with the place where it was raised."""
-    if isinstance(error, Deadlocked):
-        return Violation("D3", "somebody can always go on", str(error))
-    if isinstance(error, Escaped):
-        return Violation("D4", NO_TRACEBACK, str(error))
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{place.name} ({Path(place.filename).name}:{place.lineno})"
-    return Violation("D4", NO_TRACEBACK, f"{type(error).__name__} in {where}: {error}")
 
 
 def _result(world: SimWorld, seed: int, *, with_books: bool) -> Result:

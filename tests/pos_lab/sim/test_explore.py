@@ -81,6 +81,17 @@ def test_a_bug_is_found_and_made_small(tmp_path: Path) -> None:
     assert len(small.result.intents) < len(failing.intents)
 
 
+def test_a_story_that_crashes_is_told_with_its_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A night of seeds would end at the first defect, and nobody know at which seed."""
+
+    def stumble(*_: object) -> None:
+        raise KeyError("read")
+
+    monkeypatch.setattr("terminal.app.tell_read", stumble)
+    (found,) = explore(written(tmp_path, STORY), 3, "calm").violations
+    assert (found.id, "KeyError in stumble (test_explore.py:" in found.finding) == ("D4", True)
+
+
 def test_the_command_line_explores_a_scenario(tmp_path: Path) -> None:
     """A tester would need a developer to try his story under faults."""
     file = written(tmp_path, STORY)

@@ -95,6 +95,19 @@ def test_a_bug_is_found_by_its_cut(story: str) -> None:
     assert {violation.id for row in found for violation in row.violations} & {"J1", "M1"}
 
 
+def test_a_cut_behind_which_the_story_crashes_is_a_row(story: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The matrix would end at the first defect, and nobody know at which cut."""
+    kill = next(kill for kill in kills_of(points_of(story, 0), "terminal") if kill.point.name == "line.send")
+
+    def stumble(*_: object) -> None:
+        raise KeyError("read")
+
+    monkeypatch.setattr("terminal.app.tell_read", stumble)
+    row, _ = played(story, 0, kill)
+    assert [violation.id for violation in row.violations] == ["D4"]
+    assert "KeyError in stumble (test_kills.py:" in row.violations[0].finding
+
+
 def test_a_cut_has_a_name(story: str) -> None:
     """What was found could not be played again."""
     points = points_of(story, 0)
