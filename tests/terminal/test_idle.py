@@ -52,7 +52,7 @@ async def test_the_next_key_is_soon_enough() -> None:
 async def test_a_flow_is_not_interrupted(bench: Bench) -> None:
     """The question would vanish while the customer thinks."""
     await bench.sell()
-    bench.terminal.session.settings = bench.settings.model_copy(update={"entry_timeout_s": 0.06})
+    bench.terminal.session.settings = bench.settings.model_copy(update={"entry_timeout_s": 0.3})
     selling = asyncio.create_task(bench.terminal.run("sale"))
     await asyncio.sleep(0.04)
     assert bench.screens[-1] == "enter the amount"
