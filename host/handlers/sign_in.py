@@ -6,27 +6,33 @@ from dataclasses import replace
 
 from host.case import Case
 from host.decision import Decision, Update
+from protocol.elements import Value
 from protocol.fields import F
+from protocol.private import Batches
 
 
 def sign_in(case: Case) -> Decision:
     """New working keys in layout and cipher that 60.3 asks for; the batch of the reply is the one to use (CUP 7.10).
 
-    A sign-on carries no MAC, so nothing but keys comes of it, and a copy of it gets the stored reply.
+    A sign-on carries no MAC, so nothing but keys comes of it, and a copy of it gets the stored reply. A terminal that
+    knows our extensions is told what was heard, and takes no keys where that is not what it said.
     """
-    terminal = case.terminal
+    terminal, told = case.terminal, case.request.control.batch
     issued = case.keys.issue(terminal, case.request.control.network)
     changes: dict[str, object] = {
         "previous_keys": terminal.working_keys,
         "working_keys": issued.sealed,
         "signed_on": True,
-        "told_batch": case.request.control.batch,
+        "told_batch": told,
     }
+    fields: dict[int, Value] = {
+        F.CONTROL: str(replace(case.request.control, batch=terminal.batch)),
+        F.PAYLOAD: issued.field62,
+    }
+    if case.is_extended:
+        fields[F.DEVICE] = bytes(Batches(told, terminal.batch))
     return Decision(
-        fields={
-            F.CONTROL: str(replace(case.request.control, batch=terminal.batch)),
-            F.PAYLOAD: issued.field62,
-        },
+        fields=fields,
         writes=(Update("terminals", {"serial_number": terminal.serial_number}, changes),),
     )
 

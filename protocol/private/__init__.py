@@ -21,7 +21,7 @@ from protocol.private.parameters import (
     unpack_status,
 )
 from protocol.private.reference import Control, Original
-from protocol.private.sign_on import pack_sequence_number, unpack_sequence_number
+from protocol.private.sign_on import Batches, pack_sequence_number, unpack_sequence_number
 from protocol.private.tags import (
     TEXT_CHARSET,
     number_tag,
@@ -49,6 +49,7 @@ __all__ = [
     "TEXT_CHARSET",
     "UPLOAD_ITEMS_PER_MESSAGE",
     "Balance",
+    "Batches",
     "BinPage",
     "ChipDetail",
     "Control",

@@ -53,9 +53,10 @@ DEVICE_TAGS: Final[Mapping[str, Tag]] = MappingProxyType(
         "14": Tag("time", "时间"),
         "15": Tag("flag", "标志"),
         "17": Tag("position", "经纬度"),
+        "BT": Tag("batches", "批次"),
     }
 )
-"""Tags of field 59, and A1 of field 57 (CUP 2.9)."""
+"""Tags of field 59, and A1 of field 57 (CUP 2.9); BT is ours."""
 
 GROUP_TAGS: Final[Mapping[str, Tag]] = MappingProxyType(
     {

@@ -1,8 +1,8 @@
 """Asks for working keys, and ends the session (CUP 3.2, 5.2, 7.10).
 
 Rules owned here: TABLE ALGORITHMS; keys are asked for that the model and its firmware can use, and loaded all or none,
-before the book says that the terminal is signed on; the host's batch is adopted while ours holds no money; firmware on
-trial is confirmed by a sign-on that worked.
+before the book says that the terminal is signed on; the host's batch is adopted while ours holds no money; no keys are
+taken from a host that heard another batch than was told; firmware on trial is confirmed by a sign-on that worked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from firmware_sim.key_slots import Algorithm
 from firmware_sim.secure_module import KeyState
 from protocol.errors import DecodeError, KeyLoadError
 from protocol.fields import F
-from protocol.private import Control, pack_sequence_number
+from protocol.private import Batches, Control, pack_sequence_number
 from terminal.book import FIRST_BATCH
 from terminal.explain import unapproved
 from terminal.outcome import Outcome, done, local
@@ -54,6 +54,8 @@ async def sign_in(session: Session) -> Outcome:
     )
     if not isinstance(answer, Reply) or not answer.response.approved:
         return await unapproved(session, "sign_in", answer)
+    if not _is_whole(answer, told=session.book.batch):
+        return local("sign_in", "terminal.bad_reply")
     try:
         session.board.secure_module.load_working_keys(answer.message.octets(F.PAYLOAD), ALGORITHMS[network])
     except KeyLoadError as error:
@@ -95,16 +97,32 @@ def _without_keys(session: Session, network: str) -> str:
     return "" if session.profile.sm4 or ALGORITHMS[network] is not Algorithm.SM4 else "terminal.no_sm4"
 
 
+def _is_whole(reply: Reply, *, told: str) -> bool:
+    """Did the host hear the batch that was told, and does it say twice which one it has open? A foreign host does not.
+
+    Else it would take this terminal for one that is ahead of its books, or give it a batch that there is not.
+    """
+    said = reply.message.octets(F.DEVICE)
+    return not said.startswith(Batches.TAG) or said == bytes(Batches(told, _open_there(reply)))
+
+
 def _batch(session: Session, reply: Reply) -> str:
     """The batch to use: the host's, unless ours holds money or is being settled; a foreign host may tell none."""
     book = session.book
     if book.money or book.unresolved or book.settling:
         return book.batch
-    try:
-        batch = Control.parse(reply.message.text(F.CONTROL)).batch
-    except DecodeError:
+    batch = _open_there(reply)
+    if not batch:
         return book.batch
     return batch if int(batch) else FIRST_BATCH
+
+
+def _open_there(reply: Reply) -> str:
+    """The host's batch, empty where it tells none."""
+    try:
+        return Control.parse(reply.message.text(F.CONTROL)).batch
+    except DecodeError:
+        return ""
 
 
 async def _settle_firmware(session: Session) -> None:

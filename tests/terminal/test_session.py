@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from protocol.exchange import Event
 from protocol.fields import F
 from protocol.header import Header, Tpdu
 from protocol.message import Message
+from protocol.private import Batches
 from terminal.errors import WordsWrong
 from tests.terminal.bench import Bench, bench_at, once
 from tests.terminal.fake_host import Answer, FakeHost
@@ -182,6 +184,38 @@ async def test_damaged_keys_are_not_loaded(bench: Bench) -> None:
     outcome = await bench.sell()
     assert (outcome.result, outcome.reason) == ("refused", "terminal.bad_keys")
     assert bench.terminal.board.secure_module.key_state == "tmk"
+
+
+def _batches(told: str, heard: str, opened: str) -> Callable[[Answer], None]:
+    """A sign-on's reply with another batch in field 60, and what field 59 says."""
+
+    def say(answer: Answer) -> None:
+        network = answer.request.text(F.CONTROL)[8:]
+        answer.fields |= {F.CONTROL: f"00{told}{network}", F.DEVICE: bytes(Batches(heard, opened))}
+
+    return once("sign_in", say)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [("000001", "000101", "000001"), ("000101", "000001", "000001"), ("000001", "000001", "000101")],
+    ids=["heard wrong", "told wrong", "told twice differently"],
+)
+async def test_a_batch_that_changed_on_the_way_is_noticed(bench: Bench, said: tuple[str, str, str]) -> None:
+    """A bit that fell over in a message without MAC would put the shop into a batch that there is not, or stop it."""
+    bench.host.after.append(_batches(*said))
+    assert (await bench.do("sign_in")).reason == "terminal.bad_reply"
+    assert bench.terminal.board.secure_module.key_state == "tmk"
+    assert bench.terminal.book.batch == "000001"
+    bench.host.after.append(_batches("000042", "000001", "000042"))
+    assert (await bench.do("sign_in")).is_good
+    assert bench.terminal.book.batch == "000042"
+
+
+async def test_another_acquirers_field_59_is_no_reason(bench: Bench) -> None:
+    """A terminal could not sign on to a host that puts something of its own there."""
+    bench.host.after.append(once("sign_in", lambda answer: answer.fields.update({F.DEVICE: b"A4005hello"})))
+    assert (await bench.do("sign_in")).is_good
 
 
 async def test_a_sign_on_reply_without_batch(bench: Bench) -> None:

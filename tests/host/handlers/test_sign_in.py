@@ -11,7 +11,7 @@ from protocol.crypto.keys import KEY_CIPHERS, KEY_LAYOUTS, unpack_working_keys
 from protocol.fields import F
 from protocol.header import Header, Tpdu
 from protocol.message import Message
-from protocol.private import Control
+from protocol.private import Batches, Control
 from protocol.private.security import pack_security, pack_sm4_pin
 from tests.host.wire import DEBIT, Lab, Wire, refusal
 from tests.vectors import shared_vectors
@@ -52,6 +52,14 @@ def test_a_sign_on_tells_the_batch(active: Wire) -> None:
     """A device that lost its memory would sell into a closed batch."""
     reply = active.send(active.build("sign_in", {F.STAN: active.stan(), F.TEXT: "001"}, batch="000777"))
     assert Control.parse(reply.text(F.CONTROL)).batch == "000002"
+
+
+def test_a_terminal_that_knows_our_extensions_hears_what_the_host_has_heard(active: Wire, lab: Lab) -> None:
+    """A batch whose digits changed on the way would count as told, and the host hold the shop for old books."""
+    reply = active.send(active.build("sign_in", {F.STAN: active.stan(), F.TEXT: "001"}, batch="000777"))
+    assert reply.octets(F.DEVICE) == bytes(Batches("000777", "000002")) == b"BT012000777000002"
+    foreign = Wire(lab, "PXE90-0002", "10000002", "898100000000002", extended=False).activated()
+    assert not foreign.send(foreign.sign_in()).has(F.DEVICE)
 
 
 def test_a_lost_sign_on_reply_locks_nobody_out(wire: Wire) -> None:
