@@ -3,8 +3,9 @@
     DeviceError                         code, message, hint
     ├── ChipError                       a chip whose file cannot be used or written
     │   └── ChipInUse                   another process runs this device
-    ├── NvramFull                       no room for a record: nothing was written
-    ├── NvramWorn                       memory that cannot be erased any more: it can only be read
+    ├── NotRecorded                     the memory did not take a record: what is in it can still be read
+    │   ├── NvramFull                   no room for it: nothing was written
+    │   └── NvramWorn                   it cannot be erased any more
     ├── NvramCorrupt                    content that no power cut explains
     ├── SecureModuleError               a key that is absent or malformed, storage of another device
     ├── EntryTimeout                    nobody pressed a key or presented a card in time
@@ -52,13 +53,19 @@ class ChipInUse(ChipError):
     code = "chip_in_use"
 
 
-class NvramFull(DeviceError):
+class NotRecorded(DeviceError):
+    """A record that the memory did not take; what is in it can still be read."""
+
+    code = "not_recorded"
+
+
+class NvramFull(NotRecorded):
     """A record that does not fit; raised before anything is written."""
 
     code = "nvram_full"
 
 
-class NvramWorn(DeviceError):
+class NvramWorn(NotRecorded):
     """Memory that cannot be erased any more: what it holds can still be read."""
 
     code = "nvram_worn"

@@ -89,7 +89,8 @@ class Nvram(Powered):
         Raises NvramFull before anything is written, NvramWorn when the memory did not take it, PowerLost, ChipError.
         """
         if len(payload) > self._room(reserved=reserved):
-            raise NvramFull(f"no room for a record of {len(payload)} bytes", hint="settle the batch to make room")
+            hint = "swap the device" if self._is_worn else "settle the batch to make room"
+            raise NvramFull(f"no room for a record of {len(payload)} bytes", hint=hint)
         record, crc = _pack(payload, self._crc)
         port, at = self._port, self._offset(self._bank) + self._end
         head = PAGE_BYTES - at % PAGE_BYTES

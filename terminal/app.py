@@ -7,14 +7,16 @@ Terminal is made from the hardware alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Set
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from firmware_sim.board import Board, Hardware
-from firmware_sim.errors import CardError, EntryCancelled, EntryTimeout, SecureModuleError, UnknownName
+from firmware_sim.errors import CardError, EntryCancelled, EntryTimeout, NotRecorded, SecureModuleError, UnknownName
 from protocol.downloads import DOWNLOADS, Download
 from protocol.header import FETCH_COMMANDS, SIGN_ON_AGAIN, UPLOAD_CONFIGURATION, UPLOAD_STATUS
 from protocol.money import yuan
@@ -40,6 +42,7 @@ from terminal.settings import Settings
 from terminal.tamper import after_tamper, module_refusal, sound
 from terminal.transaction import Key
 
+log = logging.getLogger("poslab.terminal")
 Run = Callable[[Session], Awaitable[Outcome]]
 
 
@@ -139,6 +142,8 @@ class Terminal:
                 await self._tell_what_waits(outcome, waited, pause_due=pause_due)
             except SecureModuleError as error:  # what could not be told any more is told later
                 self.session.tell(module_refusal(name, error))
+            except NotRecorded as error:  # it is told once more, for that it was told is not written down
+                log.warning("behind %s: %s", name, error)
             sound(self.session)
         return outcome
 
@@ -179,8 +184,12 @@ class Terminal:
     async def _ended(self, name: str, run: Callable[[Session], Awaitable[Outcome]]) -> Outcome:
         if self.book.training and is_barred(name):
             return local(name, "terminal.training")
+        known = self.book.rows.keys()
         try:
             return await run(self.session)
+        except NotRecorded as error:
+            log.warning("%s: %s", name, error)
+            return self._not_recorded(name, known)
         except SecureModuleError as error:
             return module_refusal(name, error)
         except EntryCancelled:
@@ -189,6 +198,12 @@ class Terminal:
             return local(name, "terminal.entry_timeout")
         except CardError as error:
             return local(name, f"terminal.{error.code}")
+
+    def _not_recorded(self, name: str, known: Set[Key]) -> Outcome:
+        """What is told where the memory took no more: nobody knows how a request ended that had been written down."""
+        outcome = local(name, self.session.journal.no_room)
+        left = next((row for row in self.book.unresolved if row.key not in known), None)
+        return replace(outcome, result="unknown", stan=left.stan, amount_fen=left.amount_fen) if left else outcome
 
     async def _carry_out_requirements(self, flow: Flow, outcome: Outcome) -> None:
         """Do what replies asked for, while there is a host; what has just failed is left to the next flow."""

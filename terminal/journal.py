@@ -3,7 +3,7 @@
 Rules owned here: a record is durable before the book has it, and the book is never ahead of NVRAM (J1, J2); room for
 one more transaction is checked before the host is asked, and what ends a transaction may use the reserve (J8); when
 room is short, or a batch is closed, the journal is compacted; worn memory opens no transaction any more, and ends those
-that are open in the room that is left.
+that are open in the room that is left. Where that is none, as behind a torn record, the journal can only be read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from firmware_sim.errors import NvramWorn
+from firmware_sim.errors import NotRecorded, NvramWorn
 from firmware_sim.nvram import Nvram
 from terminal.book import Book
 from terminal.records import Opened, Record, SignatureTaken, TableDownloaded, compacted, fold, read, spell
@@ -43,10 +43,15 @@ class Journal:
         """What the durable records say."""
         return self._book
 
-    def recover(self) -> None:
-        """Let every request that nobody waits for any more be reversed."""
-        for move in recover(self._book):
-            self.append(move)
+    def recover(self) -> bool:
+        """Let every request that nobody waits for any more be reversed; False where that cannot be written down."""
+        try:
+            for move in recover(self._book):
+                self.append(move)
+        except NotRecorded as error:
+            log.warning("what is in doubt is left as it is: %s", error)
+            return False
+        return True
 
     def has_room(self, limit: int) -> bool:
         """Whether one more transaction fits, of at most ``limit`` in a batch; compacts first where that helps."""
@@ -63,7 +68,8 @@ class Journal:
     def append(self, record: Record) -> None:
         """Make ``record`` durable, then let the book have it.
 
-        Raises TransitionRefused and NvramFull before anything is written, PowerLost, ChipError.
+        Raises TransitionRefused and NvramFull before anything is written, NvramWorn where the memory does not take it,
+        PowerLost, ChipError.
         """
         book = fold([record], self._book)
         spelling = spell(record)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from firmware_sim.errors import NvramFull, SecureModuleError
+from firmware_sim.errors import NotRecorded, SecureModuleError
 from firmware_sim.secure_module import KeyState, SecureModule
 from terminal.outcome import Outcome, local
 from terminal.session import Session
@@ -95,5 +95,5 @@ def sound(session: Session) -> None:
 def _note(session: Session, alarm: Alarm) -> None:
     try:
         session.note(_AUDIT, alarm.name)
-    except NvramFull as error:  # what is in the memory must stay readable
+    except NotRecorded as error:  # what is in the memory must stay readable
         log.warning("the alarm %s is not in the audit trail: %s", alarm.name, error)

@@ -34,7 +34,8 @@ DONE: Final = frozenset({"12", "25", "94"})
 
 async def resolve(session: Session, flow: str) -> Outcome | None:
     """Tell what scripts did, then try once to resolve everything; the refusal of ``flow`` where that fails, or None."""
-    session.journal.recover()
+    if not session.journal.recover():
+        return local(flow, session.journal.no_room)
     await tell_scripts(session)
     for row in session.book.unresolved:
         attempt, reason = _ATTEMPTS[row.state]

@@ -11,7 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import Final
 
-from firmware_sim.errors import NvramFull, PadError, SecureModuleError
+from firmware_sim.errors import NotRecorded, PadError, SecureModuleError
 from protocol.elements import Value
 from protocol.errors import EncodeError
 from protocol.feature_code import feature_code
@@ -62,7 +62,7 @@ async def sign(session: Session) -> None:
     for row in session.book.signatures_due:
         try:
             await _ask(session, row)
-        except (PadError, EncodeError, NvramFull) as error:
+        except (PadError, EncodeError, NotRecorded) as error:
             log.info("%s is signed on paper: %s", row.stan, error)
             give_up(session, row.key, error.code)
 
@@ -101,7 +101,7 @@ def give_up(session: Session, key: Key, reason: str) -> None:
     try:
         session.note("signature on paper", f"{key.batch}/{key.stan}: {reason}")
         session.journal.append(SignatureGivenUp(batch=key.batch, stan=key.stan, reason=reason))
-    except NvramFull as error:
+    except NotRecorded as error:
         log.warning("%s is signed on paper, and there is no room to say so: %s", key.stan, error)
     session.tell(local("signature", "signature.paper", batch=key.batch, stan=key.stan, why=reason))
 

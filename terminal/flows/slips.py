@@ -5,12 +5,16 @@ Rules owned here: the merchant's copy comes first; what became of the paper neve
 
 from __future__ import annotations
 
-from firmware_sim.errors import PrinterError
+import logging
+
+from firmware_sim.errors import NotRecorded, PrinterError
 from terminal.outcome import Outcome, local
 from terminal.receipts import GOOD, Copy, Slip, slips
 from terminal.records import SlipPrinted
 from terminal.session import Session
 from terminal.transaction import Transaction
+
+log = logging.getLogger("poslab.terminal")
 
 
 def hand_out(session: Session, outcome: Outcome) -> None:
@@ -21,7 +25,10 @@ def hand_out(session: Session, outcome: Outcome) -> None:
     if row is None or row.state not in GOOD:
         _print(session, (outcome.receipt_zh, outcome.receipt_en))
     elif all(_print(session, slips(row, session.settings, copy)) for copy in Copy):
-        session.journal.append(SlipPrinted(batch=row.batch, stan=row.stan))
+        try:
+            session.journal.append(SlipPrinted(batch=row.batch, stan=row.stan))
+        except NotRecorded as error:  # a reprint is offered that nobody needs
+            log.warning("the slip of %s is printed, and that is not written down: %s", row.stan, error)
 
 
 def print_paper_slip(session: Session, row: Transaction) -> None:

@@ -167,7 +167,7 @@ PREPARED: dict[str, Play] = {
 """What has happened before the power is at risk."""
 
 
-async def _begin(bench: Bench, name: str = "") -> None:
+async def begin(bench: Bench, name: str = "") -> None:
     await bench.do("sign_in")
     assert (await bench.sell("10.00", "credit", PIN)).result == "approved"
     if name in PREPARED:
@@ -176,7 +176,7 @@ async def _begin(bench: Bench, name: str = "") -> None:
 
 async def _points(name: str) -> list[str]:
     async with bench_at(FakeHost()) as bench:
-        await _begin(bench, name)
+        await begin(bench, name)
         with bench.hardware.power.watched() as points:
             await PLAYS[name](bench)
         return points
@@ -191,15 +191,15 @@ async def test_a_cut_at_every_point(name: str) -> None:
     assert ("line.send" in points) is (name != "offline sales")
     for number, phase in cuts(points):
         async with bench_at(FakeHost()) as bench:
-            await _begin(bench, name)
+            await begin(bench, name)
             bench.hardware.power.cut_at(number, phase)
             await play(bench)
             bench.host.after.clear()
             bench.host.before.clear()
             if bench.hardware.power.is_on:
                 bench.restart()
-            await _check_recovery(bench)
-            await _quiesce(bench)
+            await check_recovery(bench)
+            await quiesce(bench)
             where = f"{name}, {phase.value} {points[number - 1]}, point {number}"
             assert bench.is_resolved(), where
             batch = bench.terminal.book.batch
@@ -209,7 +209,7 @@ async def test_a_cut_at_every_point(name: str) -> None:
             _no_card_data(bench)
 
 
-async def _check_recovery(bench: Bench) -> None:
+async def check_recovery(bench: Bench) -> None:
     """Recovering twice is recovering once."""
     book = fold(map(read, bench.terminal.board.nvram.records()))
     assert recover(book) == []
@@ -218,7 +218,7 @@ async def _check_recovery(bench: Bench) -> None:
     assert bench.terminal.book == book
 
 
-async def _quiesce(bench: Bench) -> None:
+async def quiesce(bench: Bench) -> None:
     """Faults are over: everything is resolved, and an interrupted settlement finished."""
     assert (await bench.do("reverse")).result == "done"
     if bench.terminal.book.settling:
@@ -242,7 +242,7 @@ def _no_card_data(bench: Bench) -> None:
 
 async def _interrupted(bench: Bench, *, torn: int) -> None:
     """A sale is cut off: at its point ``torn``, in the middle of a record, or, with 0, as the host answers."""
-    await _begin(bench)
+    await begin(bench)
     if torn:
         bench.hardware.power.cut_at(torn, Phase.TORN)
     else:
@@ -269,29 +269,29 @@ async def test_a_cut_in_the_recovery(is_torn: bool) -> None:
                 bench.restart()
             bench.restart()
             assert bench.states()["000003"] == "must_reverse"
-            await _check_recovery(bench)
-            await _quiesce(bench)
+            await check_recovery(bench)
+            await quiesce(bench)
             assert bench.captured() == bench.host.captured()
 
 
 async def test_the_power_goes_while_the_host_answers(bench: Bench) -> None:
     """The host captures a sale whose terminal is dark: both books must say the same in the morning."""
-    await _begin(bench)
+    await begin(bench)
     bench.host.after.append(once("sale", lambda answer: bench.hardware.cut_power()))
     assert await bench.do_or_die("sale", "60.00", "debit", PIN) is None
     assert bench.states()["000003"] == "must_reverse"
     assert bench.terminal.book.rows["000001", "000003"].reason == "98"  # type: ignore[index]
-    await _quiesce(bench)
+    await quiesce(bench)
     assert bench.captured() == bench.host.captured()
 
 
 async def test_stans_are_never_used_twice(bench: Bench) -> None:
     """A sale would be swallowed as the repetition of another one."""
-    await _begin(bench)
+    await begin(bench)
     used: list[str] = []
     for operation in (1, 2, 1, 2, 1):
         bench.hardware.power.cut_at(operation, Phase.AFTER, of="barrier")
         await bench.do_or_die("sale", "1.00", "debit")
-        await _quiesce(bench)
+        await quiesce(bench)
     used = [message.text(F.STAN) for kind, message in bench.host.requests if kind in ("sale", "sign_in")]
     assert len(used) == len(set(used))

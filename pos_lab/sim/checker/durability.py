@@ -18,6 +18,8 @@ UNDONE: Final = frozenset({"reversed", "tombstone", "declined", "expired"})
 """Where a row stands of which nothing is left to reverse."""
 RESERVE_BYTES: Final = 4096
 """What ordinary business leaves free of a journal, for reversals."""
+MOVE_BYTES: Final = 96
+"""What the record takes by which something is in doubt."""
 DOUBTFUL: Final = frozenset({"10", "98"})
 """Codes by which nobody knows whether money has moved (CUP 5)."""
 
@@ -111,11 +113,14 @@ def _room_for_reversals(evidence: Evidence, event: Sent) -> Iterator[str]:
 
 
 def _recovered(evidence: Evidence, event: Booted) -> Iterator[str]:
-    """Recovery turns what nobody waits for any more into what is to be reversed, and does it once."""
+    """Recovery turns what nobody waits for any more into what is to be reversed, and does it once.
+
+    It cannot where worn memory has no room left, behind a torn record that nobody can erase, say.
+    """
     till = evidence.tills[event.terminal_id]
     for key in till.unresolved:
         row = till.rows[key]
-        if row.state == "pending" and row.kind not in ADVICES:
+        if row.state == "pending" and row.kind not in ADVICES and till.room_bytes >= MOVE_BYTES:
             yield f"{spelt((event.terminal_id, *key))} is pending behind a boot, and nobody waits for its answer"
     for step in event.steps:
         if (step.before, step.after) not in (("pending", "must_reverse"), ("", "pending"), ("", "must_reverse")):

@@ -150,7 +150,10 @@ class JournalReader:
 
     @property
     def _room_bytes(self) -> int:
-        return (self._live[1] + 1) * self._bank_bytes - self._end
+        """None where a torn record stands behind the last one: nothing may be put there."""
+        room = (self._live[1] + 1) * self._bank_bytes - self._end
+        next_header = self._read(self._end, min(room, RECORD[1]))
+        return room if next_header == b"\xff" * len(next_header) else 0
 
     def check(self) -> None:
         """Look whether everything that was ever read of this bank is there as it was (J4, J7)."""

@@ -179,6 +179,25 @@ def test_a_recorded_pause_closes_no_shop() -> None:
     assert F.STAN in KINDS["pause"].request.must
 
 
+@pytest.mark.parametrize("seed", [14765, 17628, 19285, 27916])
+def test_memory_that_takes_nothing_more_is_told_and_read(seed: int) -> None:
+    """A till whose memory wears out would crash at its settlement, or never start again, with its sales inside.
+
+    Seeds 14765, 19285, 27916 and 17628 (power): memory that could not be erased any more, and behind its last record
+    the torn part of another, so that nothing could be put there; a settlement raised (D4), and the boot of 17628 (J5).
+    """
+    assert run_seed(seed, "power", scale=Scale(2, 14)).passed
+
+
+def test_a_sign_on_whose_batch_changed_on_the_way_stops_no_shop() -> None:
+    """One bit in a message without MAC would stop a shop until the acquirer has compared its books.
+
+    Seed 17702 (network): a sign-on arrived as one of batch 000101 instead of 000001; the host took the terminal for one
+    that is ahead of its books, and let it neither sell nor settle (D3).
+    """
+    assert run_seed(17702, "network", scale=Scale(2, 14)).passed
+
+
 @pytest.mark.parametrize(("seed", "profile"), [(5524, "network"), (5583, "network"), (6899, "power")])
 def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) -> None:
     """A swap or a reversal would stand still for ever, and an honest host be accused of letting MACs be guessed.
