@@ -11,12 +11,12 @@ from pathlib import Path
 
 from firmware_sim.power import PowerLost
 from pos_lab.sim.checker.examiner import Violation
-from pos_lab.sim.loop import Deadlocked, Escaped
+from pos_lab.sim.loop import Deadlocked, Escaped, Livelocked
 
 
 def crashed(error: Exception) -> Violation:
     """The violation that ``error``, raised by a world, is: D3, J5, or D4 with the place where it was raised."""
-    if isinstance(error, Deadlocked | TimeoutError):
+    if isinstance(error, Deadlocked | Livelocked | TimeoutError):
         return Violation("D3", "somebody can always go on", str(error) or "a step never ends")
     if isinstance(error, PowerLost):
         return Violation("J5", "a device always starts", "a device does not start any more")

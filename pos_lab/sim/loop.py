@@ -4,7 +4,7 @@ Rules owned here:
 - time moves only when nobody can do anything at this instant, and then to the next timer at once;
 - of what is due at the same instant, within RESOLUTION_S, the order of timers and of tasks is drawn; callbacks of
   ``call_soon`` keep theirs, as protocols and transports rely on it;
-- a loop with nothing to do and nothing to wait for is Deadlocked, and says when;
+- a loop with nothing to do and nothing to wait for is Deadlocked, one that never waits is Livelocked; both say when;
 - what a callback raises is logged, as asyncio does, and is the end's too: it is Escaped;
 - what would run in a thread runs at once, on the default executor; another executor, a socket, a signal, a process or
   a pipe is refused (NotImplementedError, as asyncio has it).
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 RESOLUTION_S: Final = 1e-9
+TURNS_MAX: Final = 200_000
+"""How often the loop may go round at one instant; whoever needs more never comes to an end."""
 LONGEST_S: Final = 10 * 366 * 86_400.0
 """How long a world may last: what is awaited longer is awaited in vain."""
 
@@ -37,6 +39,14 @@ class Deadlocked(RuntimeError):
 
     def __init__(self, at_s: float) -> None:
         super().__init__(f"everybody waits and nothing will happen any more, {at_s:.6f} s after the world began")
+        self.at_s = at_s
+
+
+class Livelocked(RuntimeError):
+    """Somebody goes on and on at ``at_s`` of virtual time, and no time passes."""
+
+    def __init__(self, at_s: float) -> None:
+        super().__init__(f"somebody goes round in circles and no time passes, {at_s:.6f} s after the world began")
         self.at_s = at_s
 
 
@@ -61,6 +71,7 @@ class SimLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._chance = chance
         self._now = 0.0
+        self._turns = 0
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._timer_number = 0
         self.escaped: list[BaseException] = []
@@ -155,7 +166,12 @@ class SimLoop(asyncio.BaseEventLoop):
         if not ready and not self._stopping:
             if not timers or timers[0][0] > LONGEST_S:
                 raise Deadlocked(self._now)
-            self._now = max(self._now, timers[0][0])
+            if timers[0][0] > self._now:
+                self._now, self._turns = timers[0][0], 0
+        self._turns += 1
+        if self._turns > TURNS_MAX:
+            self._turns = 0  # whoever is cancelled now has as many again to end
+            raise Livelocked(self._now)
         due = []
         until = self._now + RESOLUTION_S
         while timers and timers[0][0] <= until:
@@ -196,7 +212,7 @@ def _settled(shaken: asyncio.Future[Any]) -> None:
 
 
 def run_virtual(main: Callable[[SimLoop], Coroutine[Any, Any, T]], chance: Random) -> T:
-    """Run ``main(loop)`` to its end in virtual time. Raises what it raises, Deadlocked, and else Escaped."""
+    """Run ``main(loop)`` to its end in virtual time. Raises what it raises, Deadlocked, Livelocked, and else Escaped."""
     loop = SimLoop(chance)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         result = runner.run(main(loop))

@@ -246,12 +246,12 @@ class SimWorld:
 
     async def _until_done(self, working: list[asyncio.Task[None]], beside: Sequence[asyncio.Task[None]] = ()) -> None:
         """Wait for all, or for the first violation, which ends the others. Raises Violated, and what a task raises."""
-        left = list(working)
+        left, under_way = list(working), [*working, *beside]
         while left and not self._found.done():
-            await asyncio.wait([*left, *beside, self._found], return_when=asyncio.FIRST_COMPLETED)
-            for task in [task for task in (*left, *beside) if task.done()]:
+            await asyncio.wait([*under_way, self._found], return_when=asyncio.FIRST_COMPLETED)
+            for task in [task for task in under_way if task.done()]:
                 task.result()
-            left = [task for task in left if not task.done()]
+            left, under_way = ([task for task in tasks if not task.done()] for tasks in (left, under_way))
         for task in left:
             task.cancel()
         self._judge()

@@ -189,6 +189,16 @@ def test_memory_that_takes_nothing_more_is_told_and_read(seed: int) -> None:
     assert run_seed(seed, "power", scale=Scale(2, 14)).passed
 
 
+def test_a_world_outside_which_nothing_happens_any_more_goes_on() -> None:
+    """A run of days would stand still for ever at one seed, and say nothing.
+
+    Seed 34115 (storage): the office had nothing to do and went home; the world looked at once again whether it is there.
+    """
+    result = run_seed(34115, "storage", scale=Scale(2, 14))
+    assert result.passed
+    assert result.virtual_s > 1_000
+
+
 def test_a_sign_on_whose_batch_changed_on_the_way_stops_no_shop() -> None:
     """One bit in a message without MAC would stop a shop until the acquirer has compared its books.
 

@@ -13,7 +13,7 @@ from time import perf_counter
 import pytest
 
 from pos_lab.sim.chance import Streams
-from pos_lab.sim.loop import Deadlocked, Escaped, SimLoop, run_virtual
+from pos_lab.sim.loop import Deadlocked, Escaped, Livelocked, SimLoop, run_virtual
 from pos_lab.sim.net import Network
 from protocol.errors import EndpointInUse, TransportError
 from protocol.transport import connect, serve
@@ -81,6 +81,27 @@ def test_a_deadlock_says_when() -> None:
 
     with pytest.raises(Deadlocked, match=r"12\.5"):
         run_virtual(main, Random(0))
+
+
+def test_whoever_goes_round_in_circles_is_told_when() -> None:
+    """A loop of the product that waits for nothing would hang a run of days, and name no seed."""
+    ended = []
+
+    async def spin() -> None:
+        try:
+            while True:
+                await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    async def main(loop: SimLoop) -> None:
+        await asyncio.sleep(12.5)
+        await spin()
+
+    with pytest.raises(Livelocked, match=r"12\.5"):
+        run_virtual(main, Random(0))
+    assert ended
 
 
 def test_threads_run_here_or_not_at_all() -> None:
