@@ -212,7 +212,7 @@ def _settled(shaken: asyncio.Future[Any]) -> None:
 
 
 def run_virtual(main: Callable[[SimLoop], Coroutine[Any, Any, T]], chance: Random) -> T:
-    """Run ``main(loop)`` to its end in virtual time. Raises what it raises, Deadlocked, Livelocked, and else Escaped."""
+    """Run ``main(loop)`` to its end in virtual time. Raises as it does, Deadlocked, Livelocked, and else Escaped."""
     loop = SimLoop(chance)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         result = runner.run(main(loop))

@@ -192,7 +192,7 @@ def test_memory_that_takes_nothing_more_is_told_and_read(seed: int) -> None:
 def test_a_world_outside_which_nothing_happens_any_more_goes_on() -> None:
     """A run of days would stand still for ever at one seed, and say nothing.
 
-    Seed 34115 (storage): the office had nothing to do and went home; the world looked at once again whether it is there.
+    Seed 34115 (storage): the office had nothing to do and went home, and the world did nothing but look for it again.
     """
     result = run_seed(34115, "storage", scale=Scale(2, 14))
     assert result.passed
