@@ -346,10 +346,11 @@ class SimWorld:
 
     def _weigh(self, *, is_quiet: bool = False) -> None:
         """Tell the examiner of what could pile up."""
-        lines = sum(not transport.is_client for transport in self.network.connections)
+        lines = [transport.is_dead for transport in self.network.connections if not transport.is_client]
         guests = sum(not guest.done() for guest in self.guests)
         tasks = len(asyncio.all_tasks(self.loop))
-        self.examiner.loaded(Loaded(len(self.shops), guests, lines, tasks, is_quiet))
+        dead = sum(lines)
+        self.examiner.loaded(Loaded(len(self.shops), guests, len(lines) - dead, tasks, is_quiet, dead))
 
     def _heal(self) -> None:
         self.note("world", "heal")

@@ -141,13 +141,14 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """How much there is at an instant of what may pile up."""
+    """How much there is at an instant of what may pile up; ``dead`` are lines whose other end went without a word."""
 
     shops: int
     guests: int
     connections: int
     tasks: int
     is_quiet: bool = False
+    dead: int = 0
 
 
 @dataclass(frozen=True, slots=True)

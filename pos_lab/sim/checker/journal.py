@@ -126,6 +126,7 @@ class JournalReader:
         self.count = self.alarms = 0
         self.recovered_at: tuple[int, int] | None = None
         self.keys_at = 0
+        self._came_known = self.till.pause_known
 
     @property
     def stands_at(self) -> tuple[int, int]:
@@ -258,7 +259,7 @@ class JournalReader:
         elif name == "restored":
             come = record["backup"]
             till.paused, till.pause_told = come.get("paused", False), come.get("pause_told", True)
-            till.pause_known = True
+            till.pause_known = self._came_known  # it knows what the device before knew, and no more
         elif name == "closed":
             batch = record["summary"]["batch"]
             till.closed[batch] = record["summary"]

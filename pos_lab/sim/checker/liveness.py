@@ -11,7 +11,9 @@ from pos_lab.sim.checker.talk import reason_of
 
 APPROVALS: Final = frozenset({"00", "11", "A2", "94"})
 CONNECTIONS_MAX: Final = 10
-"""Lines that a host keeps for one shop. One that died without a word stays until it was idle for half an hour."""
+"""Lines that a host keeps for one shop, but for those that died without a word."""
+DEAD_MAX: Final = 60
+"""Those stay until they were idle for half an hour, and a shop takes the time of an answer, 30 s, to notice one."""
 TASKS_MAX: Final = 8
 LEFT: Final = 2
 """The world itself, and one of its own."""
@@ -21,6 +23,8 @@ def _bounded(evidence: Evidence, event: Loaded) -> Iterator[str]:
     """Memory and descriptors are a process's; in a world what can pile up are lines and what waits on them."""
     if event.connections > CONNECTIONS_MAX * event.shops + event.guests:
         yield f"the host has {event.connections} lines for {event.shops} shops and {event.guests} strangers"
+    if event.dead > DEAD_MAX * event.shops:
+        yield f"the host has {event.dead} dead lines of {event.shops} shops"
     if event.tasks > TASKS_MAX * event.shops + event.guests:
         yield f"{event.tasks} things are under way for {event.shops} shops and {event.guests} strangers"
     if event.is_quiet and event.tasks > event.shops + LEFT:

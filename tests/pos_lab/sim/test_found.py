@@ -93,6 +93,23 @@ def test_a_merchants_last_word_is_not_the_last_that_arrives(seed: int, profile: 
     assert not run_seed(seed, profile).violations
 
 
+def test_a_device_whose_predecessor_knew_of_no_pause_knows_of_none() -> None:
+    """An honest till would be accused of having forgotten what nobody told it.
+
+    Seed 36322 (power): a device that replaced a paused one knew nothing of the pause, and neither did the one that took
+    over from it by a swap; the merchant had not resumed, and the host's word stood (L8).
+    """
+    assert run_seed(36322, "power", scale=Scale(2, 14)).passed
+
+
+def test_lines_that_died_without_a_word_are_counted_apart() -> None:
+    """A busy shop on a bad network would be taken for a host that keeps every line.
+
+    Seed 500039 (network): ten of the lines of one shop had died within the half hour in which nobody can know (D2).
+    """
+    assert run_seed(500039, "network", scale=Scale(3, 60)).passed
+
+
 def test_a_new_device_answers_for_its_own_boots() -> None:
     """An examiner who takes one device's boot for another's accuses a terminal that has done its duty.
 
