@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -73,6 +73,7 @@ class Searched:
 
     places: Mapping[str, bytes] = field(repr=False)
     secrets: Mapping[str, bytes] = field(repr=False)
+    harmless: Set[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +186,16 @@ class Seat:
 class Evidence:
     """State of the examination. ``told`` are the results by transaction, on screen and on paper, the newest last.
 
-    ``about`` are the rows that name another as their original, ``in_batch`` those of a batch, ``moves`` what postings
-    did for a transaction, ``worth`` what they did for a batch by reason, in fen to the merchant. ``reversals`` are what
-    terminals asked to be undone, ``questions`` what the host was given on a line and has not answered yet, ``totals``
-    those that it told, as they stand in messages, ``decided`` what the host decided of a question that had come under
-    its keys. ``sensitive`` are the last proofs of a card that passed. ``net_fen`` and ``fees_fen`` are what all rows
-    say together, ``accounts_by_reason`` what postings say: by kind of account and reason. ``fee_due_fen`` is what a row
-    was to cost when it was captured first, ``turnover_fen`` the turnover of each device by its rows,
-    ``answered_at_fen`` what that was when the host wrote an answer down, by the key of the answer; ``said_at`` is the
-    host's time at which it first let an answer go. ``cables`` are lines that nobody hangs up.
+    ``about`` are the rows that name another as their original, ``in_batch`` those of a batch, ``moves`` what
+    postings did for a transaction, ``worth`` what they did for a batch by reason, in fen to the merchant.
+    ``reversals`` are what terminals asked to be undone, ``questions`` what the host was given on a line and has not
+    answered yet, ``harmless`` what stands in messages and is no secret, whatever it looks like, ``decided`` what
+    the host decided of a question that had come under its keys. ``sensitive`` are the last proofs of a card that
+    passed. ``net_fen`` and ``fees_fen`` are what all rows say together, ``accounts_by_reason`` what postings say:
+    by kind of account and reason. ``fee_due_fen`` is what a row was to cost when it was captured first,
+    ``turnover_fen`` the turnover of each device by its rows, ``answered_at_fen`` what that was when the host wrote
+    an answer down, by the key of the answer; ``said_at`` is the host's time at which it first let an answer go.
+    ``cables`` are lines that nobody hangs up.
     """
 
     ledger: Ledger
@@ -208,7 +210,7 @@ class Evidence:
     questions: dict[str, list[Question]] = field(default_factory=lambda: defaultdict(list))
     approved: dict[Name, Fact] = field(default_factory=dict)
     settled: dict[Name, str] = field(default_factory=dict)
-    totals: set[bytes] = field(default_factory=set)
+    harmless: set[bytes] = field(default_factory=set)
     seats: dict[str, Seat] = field(default_factory=lambda: defaultdict(Seat))
     net_fen: int = 0
     fees_fen: int = 0
@@ -251,11 +253,14 @@ class Evidence:
     def remember(self, fact: Fact) -> None:
         """Keep what proves a card or its holder: it must stand nowhere when all is over (P2).
 
-        And the totals of a settlement, which spell in BCD what may look like a card number (P1).
+        And what may look like a card number and is none (P1): the totals of a settlement, in BCD, and the RRN with the
+        authorisation number behind it.
         """
         message = fact.unsealed.message
         if fact.mti == SETTLED and len(fact.totals) == TOTALS_DIGITS:
-            self.totals.add(bytes.fromhex(f"{TOTALS_DIGITS}{fact.totals}"))
+            self.harmless.add(bytes.fromhex(f"{TOTALS_DIGITS}{fact.totals}"))
+        if fact.rrn and fact.auth_id:
+            self.harmless.add(f"{fact.rrn}{fact.auth_id}".encode())
         for number in (F.PIN_BLOCK, F.TRACK2, F.TRACK3):
             if message.has(number):
                 value = message.fields[number]

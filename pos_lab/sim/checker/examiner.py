@@ -270,10 +270,10 @@ class Examiner:
 
     def search(self, places: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> None:
         """Look for secrets, by name, wherever something was left."""
-        places = {place: squeezed(content, self.evidence.totals) for place, content in places.items()}
-        self._ask(Searched(places, secrets))
+        places, harmless = {place: squeezed(content) for place, content in places.items()}, self.evidence.harmless
+        self._ask(Searched(places, secrets, harmless))
         proofs = {f"proof {number} of a card": each for number, each in enumerate(self.evidence.sensitive)}
-        for finding in leaks(places, proofs):
+        for finding in leaks(places, proofs, harmless):
             self._found("P2", "no track and no PIN block is left anywhere", finding)
 
     def loaded(self, event: Loaded) -> None:

@@ -20,6 +20,7 @@ from pos_lab.sim.checker.ledger import WATCHED, Change, LedgerReader
 from pos_lab.sim.checker.privacy import SPELLINGS, leaks
 from pos_lab.sim.checker.wire import fact_of, frames_of
 from protocol.codec import seal
+from protocol.elements import Value
 from protocol.fields import F
 from protocol.message import Message
 from terminal.book import Book, ClosedBatch
@@ -29,6 +30,7 @@ from terminal.transaction import Event, Transaction
 SIZE_BYTES = 64 * 1024
 BATCH = "000001"
 TILL = "20000001"
+CARD_NUMBER = "6200000500000000"
 
 
 class Bench:
@@ -482,13 +484,23 @@ def test_a_number_is_found_in_every_spelling() -> None:
     assert not list(leaks({"the slip": b"620000******0004" + blank}, {"the number": b"6200000100000004"}))
 
 
-def test_the_totals_of_a_batch_are_no_card_number() -> None:
-    """A batch of 50,000 yuan would be taken for a card of issuer 62 that somebody wrote down (seed 25, network)."""
-    driver, number = _database(), "6200000500000000"
+@pytest.mark.parametrize(
+    ("mti", "fields"),
+    [
+        ("0510", {F.TOTALS: f"{CARD_NUMBER[2:]}2{'0' * 47}"}),
+        ("0210", {F.RRN: f"00{CARD_NUMBER[:5:-1]}", F.AUTH_ID: CARD_NUMBER[5::-1]}),
+    ],
+    ids=["totals", "RRN and authorisation"],
+)
+def test_what_looks_like_a_card_number_and_is_none(mti: str, fields: dict[int, Value]) -> None:
+    """A batch of 50,000 yuan, or the 50th sale, would be taken for a card of issuer 62 that somebody wrote down.
+
+    Seed 25 (network) of the totals; 600353 (power), of three shops and sixty intents.
+    """
+    driver, number = _database(), CARD_NUMBER
     examiner = Examiner(driver)
-    totals = f"{number[2:]}2{'0' * 47}"
-    payload = seal(Message("0510", {F.TOTALS: totals, F.STAN: "000007", F.TERMINAL_ID: "20000001"}))
-    assert bytes.fromhex(number) in payload
+    payload = seal(Message(mti, {**fields, F.STAN: "000007", F.TERMINAL_ID: "20000001"}))
+    assert bytes.fromhex(number) in payload or number[::-1].encode() in payload
     examiner.replied(len(payload).to_bytes(2, "big") + payload)
     examiner.search({"the database": payload}, {"the number": number.encode()})
     assert not examiner.violations
