@@ -29,7 +29,7 @@ def sign_in(case: Case) -> Decision:
         F.CONTROL: str(replace(case.request.control, batch=terminal.batch)),
         F.PAYLOAD: issued.field62,
     }
-    if case.is_extended:
+    if case.request.device.model:  # which only those name that know our extensions, in their first sign-on already
         fields[F.DEVICE] = bytes(Batches(told, terminal.batch))
     return Decision(
         fields=fields,

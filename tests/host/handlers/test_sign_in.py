@@ -56,6 +56,8 @@ def test_a_sign_on_tells_the_batch(active: Wire) -> None:
 
 def test_a_terminal_that_knows_our_extensions_hears_what_the_host_has_heard(active: Wire, lab: Lab) -> None:
     """A batch whose digits changed on the way would count as told, and the host hold the shop for old books."""
+    new = Wire(lab, "PXE90-0003", "10000003", "898100000000003").register()
+    assert new.send(new.sign_in()).octets(F.DEVICE) == bytes(Batches("000001", "000001")), "already in its first one"
     reply = active.send(active.build("sign_in", {F.STAN: active.stan(), F.TEXT: "001"}, batch="000777"))
     assert reply.octets(F.DEVICE) == bytes(Batches("000777", "000002")) == b"BT012000777000002"
     foreign = Wire(lab, "PXE90-0002", "10000002", "898100000000002", extended=False).activated()
