@@ -15,6 +15,8 @@ CONNECTIONS_MAX: Final = 10
 DEAD_MAX: Final = 60
 """Those stay until they were idle for half an hour, and a shop takes the time of an answer, 30 s, to notice one."""
 TASKS_MAX: Final = 8
+GUEST_TASKS_MAX: Final = 2
+"""A stranger, and the connection that he opens."""
 LEFT: Final = 2
 """The world itself, and one of its own."""
 
@@ -25,7 +27,7 @@ def _bounded(evidence: Evidence, event: Loaded) -> Iterator[str]:
         yield f"the host has {event.connections} lines for {event.shops} shops and {event.guests} strangers"
     if event.dead > DEAD_MAX * event.shops:
         yield f"the host has {event.dead} dead lines of {event.shops} shops"
-    if event.tasks > TASKS_MAX * event.shops + event.guests:
+    if event.tasks > TASKS_MAX * event.shops + GUEST_TASKS_MAX * event.guests:
         yield f"{event.tasks} things are under way for {event.shops} shops and {event.guests} strangers"
     if event.is_quiet and event.tasks > event.shops + LEFT:
         yield f"{event.tasks} tasks are left when all is over"

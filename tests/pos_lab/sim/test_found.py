@@ -110,6 +110,14 @@ def test_lines_that_died_without_a_word_are_counted_apart() -> None:
     assert run_seed(500039, "network", scale=Scale(3, 60)).passed
 
 
+def test_a_stranger_who_opens_a_connection_is_two_tasks() -> None:
+    """A host that is attacked would be accused of what the attackers do.
+
+    Seed 45732 (everything): nine of thirteen strangers were connecting at one instant (D2).
+    """
+    assert run_seed(45732, "everything", scale=Scale(2, 14)).passed
+
+
 def test_a_new_device_answers_for_its_own_boots() -> None:
     """An examiner who takes one device's boot for another's accuses a terminal that has done its duty.
 
