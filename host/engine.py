@@ -21,6 +21,7 @@ from host.handlers import HANDLERS
 from host.handlers.commands import enqueue_update
 from host.handlers.firmware import INSTALLED
 from host.holds import is_mended
+from host.keys import MacCheck
 from host.lifecycle import NEW_BUSINESS
 from host.partners import delay_s
 from host.refusals import Refused
@@ -100,7 +101,7 @@ def old_keys_die(case: Case) -> list[Write]:
     """
     if not case.ends_old_keys:
         return []
-    changes = {"previous_keys": b"", "pause_word": ""}
+    changes = {"previous_keys": b"", "pause_word": "", "missed_sign_on": False}
     return [Update("terminals", {"serial_number": case.terminal.serial_number}, changes)]
 
 
@@ -131,7 +132,7 @@ def _lost_sale(case: Case, refused: Refused) -> list[Write]:
 
 
 def _learn(case: Case) -> list[Write]:
-    """The firmware that an authenticated device says it runs, and that it knows our extensions."""
+    """The firmware that an authenticated device says it runs, that it knows our extensions, by which keys it goes."""
     if case.snapshot.terminal is None or not case.mac.good:
         return []
     terminal, changes = case.terminal, dict[str, object]()
@@ -141,6 +142,8 @@ def _learn(case: Case) -> list[Write]:
         cleared = _updated(case)
     if case.is_extended and not terminal.extended:
         changes["extended"] = True
+    if case.mac is MacCheck.PREVIOUS and not terminal.missed_sign_on:
+        changes["missed_sign_on"] = True
     return [Update("terminals", {"serial_number": terminal.serial_number}, changes), *cleared] if changes else []
 
 

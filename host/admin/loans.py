@@ -127,6 +127,7 @@ def _as_new(desk: Desk, terminal: Terminal) -> dict[str, Any]:
         "merchant_id": "", "terminal_id": "", "batch": "000001", "replaced_by": "", "line": "", "pause_word": "",
         "told_batch": "", "signed_on": False, "bound": True, "extended": False, "firmware": "", "download_until": 0,
         "tmk": desk.keys.new_tmk(terminal.serial_number), "working_keys": b"", "previous_keys": b"",
+        "missed_sign_on": False,
         "due": "".join(row.requirement for row in DOWNLOADS.values() if desk.books.published(row.name)),
         "activated_at": None, "registered_at": None, "activate_by": None, "refurbished_at": desk.at,
     }  # fmt: skip

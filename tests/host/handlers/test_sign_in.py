@@ -71,6 +71,18 @@ def test_a_lost_sign_on_reply_locks_nobody_out(wire: Wire) -> None:
     assert wire.code(wire.reversal(100, sold.stan)) == "00"
 
 
+def test_the_keys_that_a_terminal_has_outlive_every_sign_on_that_it_hears_no_reply_to(active: Wire) -> None:
+    """A till on a bad line would be locked out of what it must finish, its wipe among it, where it may not sign on."""
+    for _ in range(3):
+        active.send(active.sign_in())  # the host has new keys, and nobody hears of them
+        assert active.code(active.management("command_fetch")) == "00"
+    had = active.keys
+    active.sign_on()
+    active.sell(100)
+    active.keys = had
+    assert active.code(active.sale(100)) == "A0", "once it has proven new ones they are dead"
+
+
 def test_the_old_keys_die_with_the_first_good_frame_under_the_new(wire: Wire) -> None:
     """Keys that were replaced because somebody may know them would be good for ever."""
     old = wire.keys

@@ -234,7 +234,9 @@ def test_a_sign_on_whose_batch_changed_on_the_way_stops_no_shop(seed: int) -> No
     assert run_seed(seed, "network", scale=Scale(2, 14)).passed
 
 
-@pytest.mark.parametrize(("seed", "profile"), [(5524, "network"), (5583, "network"), (6899, "power")])
+@pytest.mark.parametrize(
+    ("seed", "profile"), [(5524, "network"), (5583, "network"), (6899, "power"), (47407, "network")]
+)
 def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) -> None:
     """A swap or a reversal would stand still for ever, and an honest host be accused of letting MACs be guessed.
 
@@ -243,6 +245,8 @@ def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) ->
 
     5583: the reply to a sign-on was lost, so that the host held other keys than the old device of a swap: it could
     prove nothing to it any more, and the device asked on under its old keys (D3).
+    47407: two sign-ons of the old device were heard and their replies were not; the host forgot the keys that it had,
+    though it had spoken under them in between, and a device that was replaced may not sign on to be wiped (D3).
     5524: on a cable, which cannot be cut, a session ends and begins anew in place (C4).
     """
     assert run_seed(seed, profile, scale=Scale(2, 14)).passed

@@ -335,6 +335,7 @@ def upgrade() -> None:
     op.add_column("terminals", number("refurbished_at", filled=True))
     op.add_column("terminals", words("told_batch", filled=True))
     op.add_column("terminals", words("pause_word", filled=True))
+    op.add_column("terminals", flag("missed_sign_on", filled=True))
     op.create_table(
         "tokens",
         words("name", key=True),
