@@ -6,13 +6,14 @@ import json
 import logging
 import shutil
 import socketserver
+import struct
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from socket import create_connection
+from socket import SHUT_WR, SO_LINGER, SOL_SOCKET, create_connection, create_server
 from threading import Thread
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ from protocol.errors import KeyLoadError
 from protocol.fields import F
 from protocol.kinds import identify
 from tests.end_to_end.canaries import SPELLINGS, Canary, Leak, Search
-from tests.end_to_end.shop import HostCommand, poslab, serving
+from tests.end_to_end.shop import WAIT_S, HostCommand, poslab, serving
 
 MODEL: Final = "PX-E90"
 PIN: Final = "918273645091"
@@ -146,7 +147,8 @@ class Tap:
                 while len(stream) >= 2 and len(stream) >= 2 + (size := int.from_bytes(stream[:2], "big")):
                     self.payloads.append(stream[2 : 2 + size])
                     stream = stream[2 + size :]
-            target.shutdown(1)
+        with suppress(OSError):  # a line that was reset ends as well: the other end would wait for ever
+            target.shutdown(SHUT_WR)
 
 
 @contextmanager
@@ -161,6 +163,20 @@ def tapped(port: int) -> Iterator[Tap]:
         tap.server.shutdown()
         passing.join()
         tap.server.server_close()
+
+
+def test_a_line_that_is_reset_ends_behind_the_tap() -> None:
+    """A tap that waits for a host that waits for the tap would hold up every other test."""
+    with create_server(("127.0.0.1", 0)) as host, tapped(host.getsockname()[1]) as tap:
+        with create_connection(("127.0.0.1", tap.server.server_address[1])) as till:
+            till.sendall(b"\0\1.")
+            served, _ = host.accept()
+            served.settimeout(WAIT_S)
+            assert served.recv(9) == b"\0\1."
+            till.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        with served:
+            assert served.recv(9) == b""
+    assert tap.payloads == [b"."]
 
 
 @dataclass

@@ -259,7 +259,7 @@ MONEY: Final[Mapping[str, Mutant]] = {
             "host.gates._asked": GatesWithout("STAN used"),
             "host.handlers.purchase.Insert": _over_what_was,
         },
-        seed=2,
+        seed=75,
     ),
     "completed_too_high": Mutant(
         "a hold is completed with twice of it", "calm", "M9",
@@ -304,7 +304,7 @@ MONEY: Final[Mapping[str, Mutant]] = {
             "host.gates._asked": GatesWithout("STAN used"),
             "host.handlers.purchase.Insert": _over_what_was,
         },
-        seed=2,
+        seed=15,
     ),
     "in_suspense": Mutant(
         "fees go to an account that is nobody's", "calm", "M6 M7 S8", {"host.postings.FEE_INCOME": "suspense:fees"}
