@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,25 +19,25 @@ def _clock() -> Callable[[], float]:
     return lambda: float(next(seconds))
 
 
+class _Echo(socketserver.BaseRequestHandler):
+    """Answers every frame with itself, in two pieces; hangs up on an empty one."""
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            while len(data := self.request.recv(1_000)) > 2:
+                self.request.sendall(data[:3])
+                self.request.sendall(data[3:])
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Answers every frame with itself, in two pieces; hangs up on an empty one."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def answer(line: socket.socket) -> None:
-        with line, suppress(ConnectionError):
-            while len(data := line.recv(1_000)) > 2:
-                line.sendall(data[:3])
-                line.sendall(data[3:])
-
-    def accept() -> None:
-        for _ in range(2):
-            line, _ = listener.accept()
-            threading.Thread(target=answer, args=(line,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    yield listener.getsockname()[1]
-    listener.close()
+    """Of a server that echoes."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Echo) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        serving.start()
+        yield server.server_address[1]
+        server.shutdown()
+        serving.join()
 
 
 def _frame(payload: bytes) -> bytes:
