@@ -1,13 +1,15 @@
 """How a swap stands, as the host says it: asked for, or told after a report of what was done here.
 
 Rules owned here: where there are keys, only what the host proves counts; a host that proves nothing may hold other keys
-since a sign-on whose reply was lost, so that the device signs on and asks once more; an answer that makes no sense is
-none.
+since a sign-on whose reply was lost, so that the device signs on and asks once more; the order to wipe proves itself,
+for whoever has given its till away signs on no more, and the host may have none of its keys since a sign-off whose
+reply was lost; an answer that makes no sense is none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from protocol.elements import Value
 from protocol.errors import DecodeError
@@ -17,8 +19,12 @@ from protocol.private import number_tag, text_tag
 from protocol.swap import NUMBER_MAX, Report, Role, SwapState
 from terminal.explain import unapproved
 from terminal.flows.sign_in import sign_in
+from terminal.flows.wipe import why_refused
 from terminal.outcome import Outcome, local
 from terminal.session import Reply, Session, Silence
+
+_ORDERS: Final = frozenset({SwapState.RESTORED, SwapState.WIPED})
+"""The new device has everything: the old one is to be wiped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,21 @@ async def report(session: Session, flow: str, what: Report, *tags: tuple[str, by
 
 def _is_unproven(session: Session, answer: Reply | Silence) -> bool:
     """Does the host agree, and not prove that it is the host, though this device could tell?"""
-    return isinstance(answer, Reply) and answer.response.approved and session.can_seal and not session.believes(answer)
+    if not isinstance(answer, Reply) or not answer.response.approved or not session.can_seal:
+        return False
+    return not session.believes(answer) and not _is_order(session, answer)
+
+
+def _is_order(session: Session, answer: Reply) -> bool:
+    """Is it the order to wipe this device, and nothing that the host has not signed with it?"""
+    kept = session.book.swap
+    try:
+        told = _told(answer)
+    except DecodeError:
+        return False
+    if kept is None or told.role is not Role.OLD or told.state not in _ORDERS or told.number != kept.number:
+        return False
+    return not why_refused(session, kept.model_copy(update={"peer": told.peer}), told.order)
 
 
 async def _read(session: Session, flow: str, answer: Reply | Silence) -> Standing | Outcome:
@@ -68,12 +88,19 @@ async def _read(session: Session, flow: str, answer: Reply | Silence) -> Standin
     if _is_unproven(session, answer):
         return local(flow, "terminal.bad_reply")
     try:
-        tags = answer.tags()
+        return _told(answer)
+    except DecodeError:
+        return local(flow, "terminal.bad_reply")
+
+
+def _told(answer: Reply) -> Standing:
+    """Raises DecodeError."""
+    tags = answer.tags()
+    number, sha256 = number_tag(tags, "SW"), text_tag(tags, "SH")
+    try:
         state, role = SwapState(text_tag(tags, "ST")), Role(text_tag(tags, "RO"))
-        number, received = number_tag(tags, "SW"), number_tag(tags, "RC")
-        peer, sha256 = text_tag(tags, "PE"), text_tag(tags, "SH")
-    except (DecodeError, ValueError):
-        return local(flow, "terminal.bad_reply")
+    except ValueError as error:
+        raise DecodeError(f"no standing of a swap: {error}", field=F.PAYLOAD, code="tags") from None
     if not 0 < number <= NUMBER_MAX or not (sha256 == "" or SHA256.admits(sha256)):
-        return local(flow, "terminal.bad_reply")
-    return Standing(number, state, role, peer, received, sha256, tags.get("WO", b""))
+        raise DecodeError("no standing of a swap: its number or digest is none", field=F.PAYLOAD, code="tags")
+    return Standing(number, state, role, text_tag(tags, "PE"), number_tag(tags, "RC"), sha256, tags.get("WO", b""))

@@ -15,6 +15,7 @@ from protocol.crypto.derived import Purpose
 from protocol.errors import SignatureError
 from protocol.fields import F
 from protocol.wipe import WipeCertificate, make_certificate, open_order
+from terminal.book import Swap
 from terminal.explain import unapproved
 from terminal.outcome import Outcome, done, local
 from terminal.records import SwapKept
@@ -28,18 +29,9 @@ AFTER_WIPE: Final = frozenset({"hand_over"})
 async def obey(session: Session, flow: str, order: bytes) -> Outcome:
     """Wipe this device if the host orders it, and show the certificate."""
     kept, board = session.book.swap, session.board
-    try:
-        ordered = open_order(order, board.secure_module.host_public_key)
-    except SignatureError as error:
-        session.note("wipe refused", error.code)
-        return local(flow, "swap.wipe_order")
-    if kept is None or (ordered.serial_number, ordered.swap, ordered.successor, ordered.sha256) != (
-        board.serial_number,
-        kept.number,
-        kept.peer,
-        kept.sha256,
-    ):
-        session.note("wipe refused", "other_swap")
+    why = why_refused(session, kept, order) if kept else "other_swap"
+    if kept is None or why:
+        session.note("wipe refused", why)
         return local(flow, "swap.wipe_order")
     if session.book.unresolved or session.book.rows or session.book.signatures:
         return local(flow, "swap.not_empty")
@@ -52,6 +44,17 @@ async def obey(session: Session, flow: str, order: bytes) -> Outcome:
     if not finish(session):
         return local(flow, "terminal.memory_worn")
     return await show_certificate(session, flow)
+
+
+def why_refused(session: Session, swap: Swap, order: bytes) -> str:
+    """Why an order is not obeyed: "signature", "malformed", "other_swap"; "" where the host wants this device wiped."""
+    try:
+        ordered = open_order(order, session.board.secure_module.host_public_key)
+    except SignatureError as error:
+        return error.code
+    meant = (session.board.serial_number, swap.number, swap.peer, swap.sha256)
+    is_meant = (ordered.serial_number, ordered.swap, ordered.successor, ordered.sha256) == meant
+    return "" if is_meant else "other_swap"
 
 
 def finish(session: Session) -> bool:

@@ -457,6 +457,42 @@ async def test_an_order_that_is_not_the_hosts_wipes_nothing(old: Bench, name: st
     assert (await old.do("hand_over")).is_good
 
 
+@pytest.mark.parametrize("peer", [PEER, "NX00000003"])
+async def test_the_order_proves_itself(old: Bench, peer: str) -> None:
+    """A device whose sign-off was heard and not answered would keep its keys for ever: it can sign on no more."""
+    await handed_over(old)
+    host_of(old).peer = peer
+    host_of(old).orders()
+    old.host.after.append(lambda answer: without_mac(answer) if answer.kind == "swap_query" else None)
+    asked = len(old.host.requests)
+    assert (await old.do("hand_over")).is_good
+    assert [kind for kind, _ in old.host.requests[asked:]] == ["swap_query"] * 2
+    assert len(host_of(old).certificates) == 1
+
+
+MISUSED_ORDERS: dict[str, Callable[[SwapHost], None]] = BAD_ORDERS | {
+    "nothing was restored": lambda host: setattr(host, "swap_state", "bound"),
+    "the swap is off": lambda host: setattr(host, "swap_state", "cancelled"),
+    "another swap": lambda host: setattr(host, "swap", 8),
+    "another peer": lambda host: setattr(host, "peer", "OTHER-1"),
+    "another role": lambda host: setattr(host, "role", "new"),
+    "nonsense": lambda host: setattr(host, "swap_state", "dancing"),
+}
+
+
+@pytest.mark.parametrize("name", MISUSED_ORDERS)
+async def test_what_no_order_says_is_not_believed_for_its_sake(old: Bench, name: str) -> None:
+    """Whoever has recorded an order could stop a till, or set it free, in its next life."""
+    await handed_over(old)
+    before, host = old.terminal.book.swap, host_of(old)
+    host.orders()
+    MISUSED_ORDERS[name](host)
+    old.host.after.append(lambda answer: without_mac(answer) if answer.kind == "swap_query" else None)
+    assert (await old.do("hand_over")).reason == "terminal.bad_reply"
+    assert old.terminal.book.swap == before
+    assert old.terminal.board.secure_module.key_state is KeyState.WORKING
+
+
 async def test_a_device_that_hands_nothing_over_is_not_wiped(old: Bench) -> None:
     """An order that comes out of turn would take the shop's open batch."""
     host_of(old).orders(sha256="0" * 64)

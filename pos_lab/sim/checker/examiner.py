@@ -104,7 +104,7 @@ class Examiner:
         self.evidence.lost.update((terminal_id, *key) for key in till.unresolved)
         till.open_rows.clear()
         till.open_ends.clear()
-        till.on_paper |= till.waiting
+        till.on_paper |= till.waiting | till.unsigned
         till.waiting.clear()
 
     def leave(self, terminal_id: str) -> None:

@@ -41,6 +41,7 @@ CLEARED_NOTE: Final = "reversal cleared"
 ALARM_NOTE: Final = "security alarm"
 """What it calls an alarm about the keys."""
 UNRESOLVED: Final = frozenset({"pending", "must_reverse", "offline"})
+DUE: Final = "due"
 
 
 @dataclass(slots=True)
@@ -94,6 +95,12 @@ class Till:
     def unresolved(self) -> list[Key]:
         """Money whose outcome is not known at both ends."""
         return sorted(self.open_ends)
+
+    @property
+    def unsigned(self) -> set[Key]:
+        """What is captured, needs a signature, and has none on the pad and none on paper."""
+        due = {key for key, row in self.rows.items() if row.state == "captured" and row.signature == DUE}
+        return due - self.images.keys() - self.on_paper
 
     def move(self, key: Key, state: str) -> None:
         """A row is in this state now."""

@@ -12,7 +12,6 @@ from pos_lab.sim.checker.ledger import Change
 from protocol.errors import DecodeError
 from protocol.jbig.decoder import decode
 
-DUE: Final = "due"
 IMAGE_BYTES_MAX: Final = 999
 PIXELS_MAX: Final = 320 * 240
 RESENDS_MAX: Final = 3
@@ -22,9 +21,8 @@ UNDONE: Final = frozenset({"voided", "adjusted"})
 
 def _one_each(evidence: Evidence, event: Quiet) -> Iterator[str]:
     for terminal_id, till in evidence.tills.items():
-        for key, row in till.rows.items():
-            if row.state == "captured" and row.signature == DUE and key not in till.images.keys() | till.on_paper:
-                yield f"{spelt((terminal_id, *key))} needs a signature, and has none on the pad and none on paper"
+        for key in sorted(till.unsigned):
+            yield f"{spelt((terminal_id, *key))} needs a signature, and has none on the pad and none on paper"
     for name in evidence.ledger.tables["signatures"]:
         if not evidence.row((name[0], name[1], name[2])):
             yield f"the signature of {'/'.join(name)} belongs to no transaction"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from pos_lab.sim.checker.device import DeviceReader, Ring, is_mac
@@ -23,6 +24,9 @@ SIGN_IN: Final = "00"
 """60.1 of what is no money; with it the codes of KEY_CIPHERS in 60.3 ask for keys."""
 FETCH, ACKNOWLEDGE, WHY, CHUNK = "910", "911", "902", "931"
 APPROVED: Final = "00"
+CHINA_TIME: Final = timezone(timedelta(hours=8))
+"""What fields 12 and 13 are in."""
+_DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class Talk:
     """Of one device. ``issued`` are the keys of its sign-ons in the order in which the host told them, ``heard`` those
     that reached it; ``proven`` is the newest whose use the host has seen. ``commands`` are those that came, ``counter``
     the highest that it took, ``done`` the last that it carried out. ``authentic`` are answers under a good MAC.
-    ``knows_s`` is the latest time of the host that it can know, in epoch seconds: it sets its clock by such answers.
+    ``knows_s`` is the latest time of the host that it can know, in epoch seconds: it sets its clock by such answers,
+    where they are dated.
     """
 
     device: DeviceReader
@@ -104,7 +109,7 @@ class Talk:
             self.heard.append(keys)
         if is_proven:
             self.authentic.add((fact.key, fact.mti, fact.code))
-        if keys or is_proven:
+        if (keys or is_proven) and _is_dated(fact, said_at):
             self.knows_s = max(self.knows_s, said_at)
         if fact.mti == "0810" and network_of(fact) == FETCH and (document := tags_of(fact).get("CM")):
             self.commands.append(self._command(document))
@@ -160,3 +165,11 @@ def device_of(fact: Fact) -> DeviceInfo:
         return DeviceInfo.parse(fact.unsealed.message.octets(F.DEVICE))
     except DecodeError:
         return DeviceInfo()
+
+
+def _is_dated(fact: Fact, said_at: int) -> bool:
+    """Is the day in field 13 that on which the host let it go, or the day before? One that it decided, and could let go
+    only when its clock had been moved on, tells nothing of the new time.
+    """
+    days = (datetime.fromtimestamp(at, CHINA_TIME) for at in (said_at, said_at - _DAY_S))
+    return fact.unsealed.message.text(F.LOCAL_DATE) in {f"{day:%m%d}" for day in days}

@@ -25,7 +25,7 @@ from protocol.fields import F
 from protocol.message import Message
 from terminal.book import Book, ClosedBatch
 from terminal.records import BatchClosed, Moved, Opened, StanTaken, compacted, fold, spell
-from terminal.transaction import Event, Transaction
+from terminal.transaction import Event, Signing, Transaction
 
 SIZE_BYTES = 64 * 1024
 BATCH = "000001"
@@ -190,10 +190,14 @@ def _looked_at(bench: Bench, *rows: Mapping[str, object], batch_state: str = "op
     return examiner
 
 
-def _one_truth(examiner: Examiner) -> list[str]:
-    """What M1 finds once everything is quiet."""
-    asked = next(each for each in INVARIANTS if each.id == "M1")
+def _when_quiet(examiner: Examiner, invariant: str) -> list[str]:
+    """What an invariant finds once everything is quiet."""
+    asked = next(each for each in INVARIANTS if (each.id, each.event) == (invariant, Quiet))
     return list(asked.test(examiner.evidence, Quiet()))
+
+
+def _one_truth(examiner: Examiner) -> list[str]:
+    return _when_quiet(examiner, "M1")
 
 
 SALE = {"stan": "000002", "kind": "sale"}
@@ -222,6 +226,20 @@ def test_a_sale_that_nobody_lost_is_in_both_books(ends: list[Event]) -> None:
     examiner = _looked_at(bench, SALE | {"state": "voided"}, VOID | stands)
     examiner.write_off(TILL)
     assert f"{TILL}/{BATCH}/000002 is captured at the terminal and voided at the host" in _one_truth(examiner)
+
+
+def test_nobody_can_sign_at_a_device_that_is_lost() -> None:
+    """A till would be accused of a signature that its customer was to give when the power went for good.
+
+    Seed 87127 (everything): the power went as a sale was approved, and the device was reported lost.
+    """
+    bench = Bench()
+    bench.write(_row("000002", signature=Signing.DUE), _moved("000002", Event.APPROVE))
+    examiner = _looked_at(bench, SALE | {"state": "captured"})
+    unsigned = f"{TILL}/{BATCH}/000002 needs a signature, and has none on the pad and none on paper"
+    assert _when_quiet(examiner, "G1") == [unsigned]
+    examiner.write_off(TILL)
+    assert not _when_quiet(examiner, "G1")
 
 
 def test_what_a_device_wrote_last_is_not_lost_with_it() -> None:

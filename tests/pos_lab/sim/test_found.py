@@ -118,6 +118,22 @@ def test_a_stranger_who_opens_a_connection_is_two_tasks() -> None:
     assert run_seed(45732, "everything", scale=Scale(2, 14)).passed
 
 
+def test_an_answer_is_dated_as_it_was_decided() -> None:
+    """An honest till would be accused of a command that came while the host's clock was moved on.
+
+    Seed 76878 (storage): a slow disk held the answer to a sale back while years passed; it tells of none of them (C3).
+    """
+    assert run_seed(76878, "storage", scale=Scale(2, 14)).passed
+
+
+def test_a_sale_of_a_lost_device_may_be_unsigned() -> None:
+    """An honest till would be accused of what its thief did not sign.
+
+    Seed 87127 (everything): the power went as a sale was approved, and the device was reported lost (G1).
+    """
+    assert run_seed(87127, "everything", scale=Scale(2, 14)).passed
+
+
 def test_a_new_device_answers_for_its_own_boots() -> None:
     """An examiner who takes one device's boot for another's accuses a terminal that has done its duty.
 
@@ -235,7 +251,8 @@ def test_a_sign_on_whose_batch_changed_on_the_way_stops_no_shop(seed: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("seed", "profile"), [(5524, "network"), (5583, "network"), (6899, "power"), (47407, "network")]
+    ("seed", "profile"),
+    [(5524, "network"), (5583, "network"), (6899, "power"), (47407, "network"), (69168, "everything")],
 )
 def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) -> None:
     """A swap or a reversal would stand still for ever, and an honest host be accused of letting MACs be guessed.
@@ -247,6 +264,7 @@ def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) ->
     prove nothing to it any more, and the device asked on under its old keys (D3).
     47407: two sign-ons of the old device were heard and their replies were not; the host forgot the keys that it had,
     though it had spoken under them in between, and a device that was replaced may not sign on to be wiped (D3).
+    69168: the old device's sign-off was heard and not answered, so that the host had none of its keys any more (D3).
     5524: on a cable, which cannot be cut, a session ends and begins anew in place (C4).
     """
     assert run_seed(seed, profile, scale=Scale(2, 14)).passed

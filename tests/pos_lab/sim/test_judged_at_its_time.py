@@ -246,6 +246,22 @@ def test_a_device_cannot_know_that_the_clock_was_moved_on_behind_an_answer() -> 
     assert not desk.found("C1", "C3")
 
 
+@pytest.mark.parametrize("days", [181, 400, 3_650])
+def test_an_answer_says_the_time_at_which_it_was_decided(days: int) -> None:
+    """A terminal would be accused of a command that a slow disk held back while the clock was moved on.
+
+    Seed 76878 (storage): the answer to its sale was decided, the clock moved on by years, and the answer let go (C3).
+    """
+    desk = Desk()
+    till = Till(desk)
+    answer = till.answer(_command())
+    desk.now_s += days * DAY_S
+    desk.let_go(answer)
+    till.hear(answer)
+    till.take()
+    assert not desk.found("C1", "C3")
+
+
 @pytest.mark.parametrize("days", [181, 400])
 def test_a_command_that_the_host_hands_out_too_late_is_found(days: int) -> None:
     """A till would change its firmware by an order that was withdrawn long ago."""
