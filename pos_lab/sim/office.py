@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from firmware_sim.models import MODELS, Model
 from host.downloads import CONTENTS
-from pos_lab.sim.moving import Moving
+from pos_lab.sim.moving import Moving, Stage
 from pos_lab.vendor import make_image
 from protocol.image import parse_version
 
@@ -110,7 +110,8 @@ class Office:
         come, ready = shop.moving, ""
         if come is not None and come.old is old:
             ready = come.new.serial_number
-        shop.moving = None
+        if come is not None and come.stage is not Stage.WIPE:  # what is left of that is at the device before
+            shop.moving = None
         while not ready:
             ready = self.deliver_device(self.chance.choice(SUCCESSORS))
             await asyncio.sleep(PATIENCE_S)

@@ -1,7 +1,8 @@
 """Compares the batch with the host's book, uploads it where they differ, and closes it (CUP 7.12, 7.13).
 
 Rules owned here: the STAN of a settlement is durable before it is sent and stays the same until the batch is closed, so
-that a lost answer is asked for again (decision 7); meanwhile the batch takes no row; nothing unresolved is settled.
+that a lost answer is asked for again (decision 7), but where the host has something else under it; meanwhile the batch
+takes no row; nothing unresolved is settled, and nothing without keys, whose MAC the dialect does not ask for.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from terminal.session import Reply, Session, Silence, refused, silent
 
 BALANCED: Final = 1
 UNBALANCED_CODE: Final = "95"
+REUSED_CODE: Final = "94"
+"""The host has another request under the STAN: one that changed on the way, or of a memory that was set back."""
 CARD_GROUP: Final = {False: "00", True: "01"}
 ONLINE: Final = 1
 UPLOAD_ORDER: Final[Mapping[str, int]] = MappingProxyType(
@@ -43,8 +46,8 @@ async def settle(session: Session) -> Outcome:
     """Settle the open batch, or go on with a settlement that was interrupted."""
     if pending := await resolve(session, "settle"):
         return pending
-    if not session.is_signed_on and not (outcome := await sign_in(session)).is_good:
-        return outcome.of("settle")
+    if stopped := await _signed_on(session):
+        return stopped
     await flush(session)
     if session.book.settling is None:
         session.journal.append(SettlementAsked(stan=session.book.next_stan))
@@ -56,6 +59,8 @@ async def finish(session: Session) -> Outcome:
     settling = session.book.settling
     if settling is None:
         raise LookupError("no settlement is under way")
+    if stopped := await _signed_on(session):
+        return stopped
     balanced = settling.balanced
     if balanced is None:
         compared = await _compare(session, settling.stan)
@@ -67,15 +72,22 @@ async def finish(session: Session) -> Outcome:
     return _close(session, balanced=balanced)
 
 
+async def _signed_on(session: Session) -> Outcome | None:
+    """See to it that there are keys; an outcome where there are none to be had."""
+    if session.is_signed_on or (outcome := await sign_in(session)).is_good:
+        return None
+    return outcome.of("settle")
+
+
 async def _compare(session: Session, stan: str) -> bool | Outcome:
     """Whether both books agree, as the host says; an outcome where it does not say."""
-    book = session.book
-    fields: dict[int, Value] = {F.TOTALS: str(book.totals), F.CURRENCY: RENMINBI}
-    if session.profile.extensions:
-        fields[F.PAYLOAD] = session.pack([("KD", book.digest)])
-    answer = await session.ask("settlement", fields, stan=stan)
+    answer = await _ask(session, stan)
     if session.sign_on_again and (await sign_in(session)).is_good:
-        answer = await session.ask("settlement", fields, stan=stan)
+        answer = await _ask(session, stan)
+    if isinstance(answer, Reply) and answer.response.code == REUSED_CODE and session.believes(answer):
+        stan = session.book.next_stan
+        session.journal.append(SettlementAsked(stan=stan))
+        answer = await _ask(session, stan)
     if isinstance(answer, Silence):
         return silent("settle", answer)
     if not answer.response.approved and answer.response.code != UNBALANCED_CODE:
@@ -85,6 +97,13 @@ async def _compare(session: Session, stan: str) -> bool | Outcome:
     balanced = answer.response.approved and _results(answer) <= {BALANCED}
     session.journal.append(SettlementAnswered(balanced=balanced))
     return balanced
+
+
+async def _ask(session: Session, stan: str) -> Reply | Silence:
+    fields: dict[int, Value] = {F.TOTALS: str(session.book.totals), F.CURRENCY: RENMINBI}
+    if session.profile.extensions:
+        fields[F.PAYLOAD] = session.pack([("KD", session.book.digest)])
+    return await session.ask("settlement", fields, stan=stan)
 
 
 def _results(reply: Reply) -> set[int]:

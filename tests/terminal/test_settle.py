@@ -11,7 +11,7 @@ from protocol.kinds import KINDS
 from protocol.private import Control, Totals, keys_digest, unpack_tags
 from terminal.transaction import Key
 from tests.terminal.bench import Bench, bench_at, once, swallow, without_mac, wrong_mac
-from tests.terminal.fake_host import Answer, FakeHost, Row
+from tests.terminal.fake_host import HOST_PUBLIC_KEY, TMK, Answer, FakeHost, Row
 
 
 async def test_a_balanced_batch_closes(bench: Bench) -> None:
@@ -100,6 +100,49 @@ async def test_sign_on_in_the_middle(bench: Bench) -> None:
     first, second = bench.host.asked("settlement")
     assert first.without(F.MAC).fields == second.without(F.MAC).fields
     assert first.octets(F.MAC) != second.octets(F.MAC)
+
+
+async def test_a_settlement_is_never_sent_without_keys(bench: Bench) -> None:
+    """One bit on the line would be other totals to the host, which keeps its answer to them: the day never closes."""
+    await bench.sell()
+    bench.host.after.append(once("settlement", swallow))
+    await bench.do("settle")
+    bench.terminal.board.secure_module.inject_tmk(TMK, HOST_PUBLIC_KEY)
+    assert (await bench.sell("1.00")).result == "approved"
+    assert [name for name, _ in bench.host.requests][2:] == ["settlement", "sign_in", "settlement", "batch_end", "sale"]
+    assert all(message.has(F.MAC) for message in bench.host.asked("settlement"))
+
+
+async def test_what_cannot_sign_on_settles_nothing(bench: Bench) -> None:
+    """The same, where the sign-on fails."""
+    await bench.sell()
+    bench.host.after.append(once("settlement", swallow))
+    await bench.do("settle")
+    bench.terminal.board.secure_module.inject_tmk(TMK, HOST_PUBLIC_KEY)
+    bench.host.after.append(lambda answer: swallow(answer) if answer.kind == "sign_in" else None)
+    assert (await bench.sell("1.00")).reason == "terminal.settlement_pending"
+    assert (await bench.do("settle")).reason == "terminal.no_answer"
+    assert len(bench.host.asked("settlement")) == 1
+
+
+async def test_a_stan_that_is_somebody_elses_is_given_up(bench: Bench) -> None:
+    """A shop whose settlement changed on the way, or whose memory was set back, could never settle again."""
+    await bench.sell()
+    bench.host.before.append(once("settlement", lambda answer: answer.refuse("94", "request.key_reused")))
+    assert (await bench.do("settle")).detail["balanced"] == "yes"
+    first, second = bench.host.asked("settlement")
+    assert int(second.text(F.STAN)) == int(first.text(F.STAN)) + 1
+
+
+async def test_a_stan_is_not_given_up_for_nobodys_word(bench: Bench) -> None:
+    """Whoever stands between could have a batch settled twice, and the second time in vain."""
+    await bench.sell()
+    bench.host.before.append(once("settlement", lambda answer: answer.refuse("94", "request.key_reused")))
+    bench.host.after.append(once("settlement", without_mac))
+    assert (await bench.do("settle")).result == "refused"
+    assert (await bench.do("settle")).detail["balanced"] == "yes"
+    first, second = bench.host.asked("settlement")
+    assert second.text(F.STAN) == first.text(F.STAN)
 
 
 _UNBALANCED = Row("sale", 100, "captured")

@@ -270,6 +270,24 @@ def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) ->
     assert run_seed(seed, profile, scale=Scale(2, 14)).passed
 
 
+def test_a_settlement_waits_for_keys() -> None:
+    """A shop would settle no more, and sell no more, for one bit that changed on the line.
+
+    Seed 117655 (network): another master key came while a settlement was under way; the next sale sent it without a
+    MAC, its totals changed on the way, and the host kept its answer to them under the STAN of the settlement (D3).
+    """
+    assert run_seed(117655, "network", scale=Scale(2, 14)).passed
+
+
+def test_a_wipe_is_finished_whatever_becomes_of_the_successor() -> None:
+    """Half of the keys of a shop would lie in a drawer, and nobody would look.
+
+    Seed 113244 (power): the power went in a wipe, then the new device was opened and replaced; nobody in the shop
+    switched the old one on again (K4).
+    """
+    assert run_seed(113244, "power", scale=Scale(2, 14)).passed
+
+
 def test_an_upload_whose_end_was_not_heard_of_comes_to_it() -> None:
     """A shop whose line failed behind a batch upload could settle no more, and sell no more.
 
