@@ -99,6 +99,8 @@ async def _back_up(session: Session, standing: Standing) -> Outcome:
         told = await report(session, FLOW, Report.BACKUP, *chunk)
         if isinstance(told, Outcome):
             return told
+        if told.state is SwapState.BACKED_UP:
+            return await _wait(session, told)
         if told.received <= at:
             return local(FLOW, "terminal.bad_reply")
         at = told.received
@@ -106,7 +108,8 @@ async def _back_up(session: Session, standing: Standing) -> Outcome:
 
 
 async def _wait(session: Session, standing: Standing) -> Outcome:
-    _keep(session, standing)
+    """The host has a whole backup of this device: an earlier one, where the end of that came late."""
+    _keep(session, standing, standing.sha256)
     return _waiting(standing)
 
 
@@ -120,7 +123,7 @@ def _waiting(standing: Standing) -> Outcome:
 
 
 async def _obey(session: Session, standing: Standing) -> Outcome:
-    _keep(session, standing)
+    _keep(session, standing, standing.sha256)
     return await obey(session, FLOW, standing.order)
 
 

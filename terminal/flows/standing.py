@@ -77,7 +77,9 @@ def _is_order(session: Session, answer: Reply) -> bool:
         told = _told(answer)
     except DecodeError:
         return False
-    if kept is None or told.role is not Role.OLD or told.state not in _ORDERS or told.number != kept.number:
+    if kept is None or (told.role, told.number, told.sha256) != (Role.OLD, kept.number, kept.sha256):
+        return False
+    if told.state not in _ORDERS:
         return False
     return not why_refused(session, kept.model_copy(update={"peer": told.peer}), told.order)
 

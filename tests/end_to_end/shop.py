@@ -40,8 +40,9 @@ SHORTER_MAX: Final = 4
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of a user with an English locale."""
-    return {**os.environ, "LC_ALL": "C.UTF-8", **extra}
+    """The environment of a user with an English locale; what is said waits in a buffer, as it does there."""
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**usual, "LC_ALL": "C.UTF-8", **extra}
 
 
 def poslab(*words: str, cwd: Path, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

@@ -312,7 +312,7 @@ async def test_an_upload_that_does_not_get_on_ends(old: Bench) -> None:
     def stuck(answer: Answer) -> None:
         if answer.kind == "swap_report" and host_of(old).reports[-1][0] == "backup":
             tags = unpack_tags(answer.fields[F.PAYLOAD], field=F.PAYLOAD)  # type: ignore[arg-type]
-            answer.fields[F.PAYLOAD] = pack_tags({**tags, "RC": b"0"}.items())
+            answer.fields[F.PAYLOAD] = pack_tags({**tags, "RC": b"0", "ST": b"settled"}.items())
 
     old.host.after.append(stuck)
     assert (await old.do("hand_over")).reason == "terminal.bad_reply"
@@ -373,6 +373,31 @@ async def test_old_firmware_knows_no_swap(profile: str) -> None:
     async with bench_at(SwapHost(demands_mac=False), profile=profile) as bench:
         assert (await bench.do("hand_over")).reason == "terminal.no_extension"
         assert (await bench.do("take_over")).reason == "terminal.no_extension"
+
+
+@pytest.mark.parametrize("is_heard", [True, False], ids=["heard of at once", "heard of with the order"])
+async def test_the_end_of_an_earlier_backup_may_come_late(old: Bench, is_heard: bool) -> None:
+    """A device that has begun its backup anew would keep its keys for ever: the order is about the one that came."""
+    await handed_over(old)
+    host, swap = host_of(old), old.terminal.book.swap
+    assert swap is not None
+    old.terminal.session.journal.append(SwapKept(swap=swap.model_copy(update={"sha256": "f" * 64})))
+    old.terminal.session.note("something else", "to be backed up")
+    if is_heard:
+        host.swap_state = "settled"
+        old.host.before.append(once("swap_report", lambda answer: setattr(host, "_on_backup", late)))
+
+        def late(reply: Answer, tags: dict[str, bytes]) -> None:
+            host.swap_state = "backed up"
+            host._stand(reply)
+
+        assert (await old.do("hand_over")).is_good
+        kept = old.terminal.book.swap
+        assert kept is not None
+        assert kept.sha256 == host.sha256
+    host.orders()
+    assert (await old.do("hand_over")).is_good
+    assert len(host.certificates) == 1
 
 
 # the wipe
@@ -476,6 +501,7 @@ MISUSED_ORDERS: dict[str, Callable[[SwapHost], None]] = BAD_ORDERS | {
     "another swap": lambda host: setattr(host, "swap", 8),
     "another peer": lambda host: setattr(host, "peer", "OTHER-1"),
     "another role": lambda host: setattr(host, "role", "new"),
+    "another digest": lambda host: setattr(host, "sha256", "f" * 64),
     "nonsense": lambda host: setattr(host, "swap_state", "dancing"),
 }
 

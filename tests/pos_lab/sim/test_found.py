@@ -252,8 +252,11 @@ def test_a_sign_on_whose_batch_changed_on_the_way_stops_no_shop(seed: int) -> No
 
 @pytest.mark.parametrize(
     ("seed", "profile"),
-    [(5524, "network"), (5583, "network"), (6899, "power"), (47407, "network"), (69168, "everything")],
-)
+    [
+        (5524, "network"), (5583, "network"), (6899, "power"), (47407, "network"), (69168, "everything"),
+        (131086, "network"),
+    ],
+)  # fmt: skip
 def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) -> None:
     """A swap or a reversal would stand still for ever, and an honest host be accused of letting MACs be guessed.
 
@@ -265,6 +268,7 @@ def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) ->
     47407: two sign-ons of the old device were heard and their replies were not; the host forgot the keys that it had,
     though it had spoken under them in between, and a device that was replaced may not sign on to be wiped (D3).
     69168: the old device's sign-off was heard and not answered, so that the host had none of its keys any more (D3).
+    131086: the end of a backup came when the device had begun another one, and it took the order for another's (D3).
     5524: on a cable, which cannot be cut, a session ends and begins anew in place (C4).
     """
     assert run_seed(seed, profile, scale=Scale(2, 14)).passed
