@@ -42,10 +42,13 @@ def _signed_by_host(evidence: Evidence, event: Entered) -> Iterator[str]:
 
 
 def _as_it_came(talk: Talk, taken: Mapping[str, Any]) -> Command | None:
-    """The last command of these words that reached a device; None where none did."""
+    """The last command of these words that reached a device, one that the host signed if there was any; None where none
+    did. A copy may have changed on the way.
+    """
     names = ("counter", "kind", "body")
-    same = (each for each in reversed(talk.commands) if all(each.stated.get(name) == taken[name] for name in names))
-    return next(same, None)
+    same = [each for each in talk.commands if all(each.stated.get(name) == taken[name] for name in names)]
+    same.sort(key=lambda each: each.is_signed)
+    return same[-1] if same else None
 
 
 def _asked_by_device(evidence: Evidence, event: Change) -> Iterator[str]:

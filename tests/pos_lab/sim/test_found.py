@@ -126,6 +126,14 @@ def test_an_answer_is_dated_as_it_was_decided() -> None:
     assert run_seed(76878, "storage", scale=Scale(2, 14)).passed
 
 
+def test_a_changed_copy_of_a_command_is_not_the_one_that_was_taken() -> None:
+    """An honest till would be accused of a command that nobody signed.
+
+    Seed 135318 (network): the answer with the command came twice, and the second copy had changed on the way (C1).
+    """
+    assert run_seed(135318, "network", scale=Scale(2, 14)).passed
+
+
 def test_a_sale_of_a_lost_device_may_be_unsigned() -> None:
     """An honest till would be accused of what its thief did not sign.
 

@@ -288,3 +288,20 @@ def test_a_command_that_somebody_kept_until_it_expired_is_found() -> None:
     till.hear(kept)
     till.take()
     assert desk.found("C1", "C3") == ["C3"]
+
+
+@pytest.mark.parametrize(("copies", "findings"), [("good bad", []), ("bad good", []), ("bad", ["C1"])])
+def test_a_copy_that_changed_on_the_way_makes_no_command_worse(copies: str, findings: list[str]) -> None:
+    """A terminal would be accused of the command that it took, because of one that it did not take.
+
+    Seed 135318 (network): an answer came twice, the second time with another signature (C1).
+    """
+    desk = Desk()
+    till = Till(desk)
+    tag, document = _command()
+    answers = {"good": till.answer((tag, document)), "bad": till.answer((tag, document[:-1] + b"\0"))}
+    for each in copies.split():
+        desk.let_go(answers[each])
+        till.hear(answers[each])
+    till.take()
+    assert desk.found("C1", "C3") == findings
