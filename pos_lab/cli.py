@@ -1,8 +1,9 @@
 """``poslab``: the one program. Loads a command when it is called, and turns every foreseen error into an exit status.
 
 Rules owned here: TABLE COMMANDS, and which error means which status: 2 for what somebody wrote or asked, 3 for what the
-environment refused; a directory in the place of a FILE is refused before a command does anything, whichever it is. An
-error that nobody foresaw is a defect and shows its traceback.
+environment refused; a directory in the place of a FILE is refused before a command does anything, whichever it is.
+Where standard output takes nothing more, its reader has gone, which ends everything quietly, or its disk is full, which
+is told. An error that nobody foresaw is a defect and shows its traceback.
 """
 
 from __future__ import annotations
@@ -60,17 +61,11 @@ class _LazyGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            try:
-                result = super().invoke(ctx)
-            except typer.Exit:
-                sys.stdout.flush()
-                raise
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(_INTERRUPTED) from None
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(_READER_GONE) from None
+        except BrokenPipeError as error:
+            raise typer.Exit(_drop_output(error)) from None
         except _USAGE_ERROR as error:
             if not ctx.obj:
                 raise
@@ -88,9 +83,10 @@ class _LazyGroup(TyperGroup):
             )
             raise typer.Exit(Status.WRONG) from None
         except tuple(_statuses()) as error:
+            if isinstance(error, OSError):
+                sys.stdout.flush()  # where that is what fails, ``main`` tells so
             print_error(error, as_json=bool(ctx.obj))
             raise typer.Exit(next(status for kind, status in _statuses().items() if isinstance(error, kind))) from None
-        return result
 
 
 def _load(name: str) -> Any:
@@ -175,13 +171,28 @@ for _name, (_, _help) in COMMANDS.items():
     app.command(_name, help=_help)(_placeholder)
 
 
+def _drop_output(error: OSError) -> int:
+    """Standard output takes nothing more, and what waits for it is dropped; the exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return _READER_GONE
+    typer.echo(f"poslab: standard output: {error.strerror}", err=True)
+    return Status.ENVIRONMENT
+
+
 def main() -> None:
     """Run ``poslab`` with the arguments of the process; text that the terminal cannot show is escaped, not fatal."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     gc.disable()
-    app(prog_name="poslab")
+    try:
+        try:
+            app(prog_name="poslab")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        sys.exit(_drop_output(error))
 
 
 if __name__ == "__main__":

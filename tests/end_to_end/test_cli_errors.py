@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -97,6 +98,35 @@ def test_an_act_on_a_database_that_is_not_there(tmp_path: Path, words: tuple[str
     """A typing error would make a new, empty database, and the act would seem done."""
     assert "nowhere.db" in complaint("admin", *words, "--db", "nowhere.db", cwd=tmp_path, status=3)
     assert list(tmp_path.iterdir()) == []
+
+
+SCENARIO = str(Path(__file__).parents[2] / "scenarios/money/refund_and_void.yaml")
+TOLD = (("--version",), ("--help",), ("check", SCENARIO), ("check", SCENARIO, "--json"), ("run", SCENARIO, "--json"),
+        ("check", "nowhere.yaml", "--json"), ("decode", "zz", "--json"))  # fmt: skip
+"""Calls that say something on standard output: well, ill, before a command is loaded."""
+
+
+@pytest.mark.parametrize("words", TOLD, ids=" ".join)
+def test_a_full_disk_behind_the_output_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A CI job would keep half a report and go on, or show pages of Python."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*POSLAB, *words], cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (3, b"poslab: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", TOLD, ids=" ".join)
+def test_a_reader_who_has_gone_is_told_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Who looks at the first lines only would read of a broken pipe."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        done = subprocess.run(
+            [*POSLAB, *words], cwd=tmp_path, env=environment(), stdout=gone, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode != 0
+    assert done.stderr == b""
 
 
 # the call: 2

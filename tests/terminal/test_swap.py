@@ -376,7 +376,9 @@ async def test_old_firmware_knows_no_swap(profile: str) -> None:
 
 
 @pytest.mark.parametrize("is_heard", [True, False], ids=["heard of at once", "heard of with the order"])
-async def test_the_end_of_an_earlier_backup_may_come_late(old: Bench, is_heard: bool) -> None:
+async def test_the_end_of_an_earlier_backup_may_come_late(
+    old: Bench, is_heard: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A device that has begun its backup anew would keep its keys for ever: the order is about the one that came."""
     await handed_over(old)
     host, swap = host_of(old), old.terminal.book.swap
@@ -384,13 +386,13 @@ async def test_the_end_of_an_earlier_backup_may_come_late(old: Bench, is_heard: 
     old.terminal.session.journal.append(SwapKept(swap=swap.model_copy(update={"sha256": "f" * 64})))
     old.terminal.session.note("something else", "to be backed up")
     if is_heard:
-        host.swap_state = "settled"
-        old.host.before.append(once("swap_report", lambda answer: setattr(host, "_on_backup", late)))
 
-        def late(reply: Answer, tags: dict[str, bytes]) -> None:
+        def come_late(reply: Answer, tags: dict[str, bytes]) -> None:
             host.swap_state = "backed up"
             host._stand(reply)
 
+        host.swap_state = "settled"
+        monkeypatch.setattr(host, "_on_backup", come_late)
         assert (await old.do("hand_over")).is_good
         kept = old.terminal.book.swap
         assert kept is not None
