@@ -77,11 +77,9 @@ def _is_order(session: Session, answer: Reply) -> bool:
         told = _told(answer)
     except DecodeError:
         return False
-    if kept is None or (told.role, told.number, told.sha256) != (Role.OLD, kept.number, kept.sha256):
+    if kept is None or (told.role, told.number) != (Role.OLD, kept.number) or told.state not in _ORDERS:
         return False
-    if told.state not in _ORDERS:
-        return False
-    return not why_refused(session, kept.model_copy(update={"peer": told.peer}), told.order)
+    return not why_refused(session, kept.model_copy(update={"peer": told.peer, "sha256": told.sha256}), told.order)
 
 
 async def _read(session: Session, flow: str, answer: Reply | Silence) -> Standing | Outcome:
