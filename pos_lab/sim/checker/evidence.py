@@ -230,7 +230,6 @@ class Evidence:
     lost: set[Name] = field(default_factory=set)
     talks: dict[str, Talk] = field(default_factory=dict)
     serial_of: dict[str, str] = field(default_factory=dict)
-    uploads_tried: dict[Name, int] = field(default_factory=lambda: defaultdict(int))
     sensitive: deque[bytes] = field(default_factory=lambda: deque(maxlen=8))
     issued_under: dict[bytes, Name] = field(default_factory=dict)
     refused_in_a_row: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))

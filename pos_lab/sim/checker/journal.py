@@ -42,6 +42,7 @@ ALARM_NOTE: Final = "security alarm"
 """What it calls an alarm about the keys."""
 UNRESOLVED: Final = frozenset({"pending", "must_reverse", "offline"})
 DUE: Final = "due"
+PAPER: Final = "paper"
 
 
 @dataclass(slots=True)
@@ -70,8 +71,8 @@ class Till:
     """What one journal says: ``rows`` of all batches that were ever seen, ``latest`` key of each STAN.
 
     ``open_ends`` are the rows whose outcome is not known at both ends, ``notes`` what the audit trail says of reversals
-    that were cleared, ``room_bytes`` what is left of the bank. ``images`` are the digests of signatures; ``taken`` the
-    counters of commands that were believed.
+    that were cleared, ``room_bytes`` what is left of the bank. ``images`` are the digests of signatures, ``tries`` how
+    often they were sent for nothing; ``taken`` the counters of commands that were believed.
     """
 
     rows: dict[Key, Row] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Till:
     latest: dict[str, Key] = field(default_factory=dict)
     closed: dict[str, dict[str, Any]] = field(default_factory=dict)
     images: dict[Key, str] = field(default_factory=dict)
+    tries: dict[Key, int] = field(default_factory=dict)
     waiting: set[Key] = field(default_factory=set)
     on_paper: set[Key] = field(default_factory=set)
     stan: str = "000000"
@@ -182,6 +184,7 @@ class JournalReader:
         self.till = Till(
             closed=dict(before.closed),
             images=dict(before.images),
+            tries=dict(before.tries),
             on_paper=set(before.on_paper),
             taken=set(before.taken),
             pause_known=knows_pause,
@@ -247,6 +250,8 @@ class JournalReader:
             till.rows[key] = Row(
                 row["kind"], row["amount_fen"], state, row.get("rrn", ""), original, row.get("signature", "")
             )
+            if till.rows[key].signature == PAPER:
+                till.on_paper.add(key)
             till.open_rows.add(key)
             till.move(key, state)
             till.latest[key[1]] = key
@@ -286,6 +291,8 @@ class JournalReader:
                 till.notes.append(record["event"]["detail"])
         elif name == "signature":
             self._signed(record["signature"])
+        elif name == "signature_tried":
+            till.tries[record["batch"], record["stan"]] += 1
         elif name in ("signature_sent", "signature_given_up"):
             key = (record["batch"], record["stan"])
             till.waiting.discard(key)
@@ -310,4 +317,5 @@ class JournalReader:
     def _signed(self, signature: dict[str, Any]) -> None:
         key = (signature["batch"], signature["stan"])
         self.till.images[key] = sha256(b64decode(signature["image"])).hexdigest()
+        self.till.tries[key] = signature.get("tries", 0)
         self.till.waiting.add(key)

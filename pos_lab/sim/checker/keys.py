@@ -42,12 +42,12 @@ def _signed_by_host(evidence: Evidence, event: Entered) -> Iterator[str]:
 
 
 def _as_it_came(talk: Talk, taken: Mapping[str, Any]) -> Command | None:
-    """The last command of these words that reached a device, one that the host signed if there was any; None where none
-    did. A copy may have changed on the way.
+    """The last command of these words that reached a device, one that the host signed if there was any, and signed for
+    it if there was any; None where none did. A copy may have changed on the way, or be another device's.
     """
-    names = ("counter", "kind", "body")
+    names, serial_number = ("counter", "kind", "body"), talk.device.serial_number
     same = [each for each in talk.commands if all(each.stated.get(name) == taken[name] for name in names)]
-    same.sort(key=lambda each: each.is_signed)
+    same.sort(key=lambda each: (each.is_signed, each.stated.get("serial_number") == serial_number))
     return same[-1] if same else None
 
 

@@ -53,13 +53,12 @@ def _moves_no_money(evidence: Evidence, event: Moved) -> Iterator[str]:
 
 def _tried_before_paper(evidence: Evidence, event: Entered) -> Iterator[str]:
     record = event.record
-    if record["record"] not in ("signature_tried", "signature_given_up"):
+    if record["record"] != "signature_given_up" or record["reason"] != NOT_TAKEN:
         return
-    name = (event.terminal_id, record["batch"], record["stan"])
-    if record["record"] == "signature_tried":
-        evidence.uploads_tried[name] += 1
-    elif record["reason"] == NOT_TAKEN and evidence.uploads_tried[name] < RESENDS_MAX:
-        yield f"the signature of {spelt(name)} is given up after {evidence.uploads_tried[name] + 1} tries"
+    key = (record["batch"], record["stan"])
+    tries = evidence.tills[event.terminal_id].tries[key]
+    if tries < RESENDS_MAX:
+        yield f"the signature of {spelt((event.terminal_id, *key))} is given up after {tries + 1} tries"
 
 
 def _bounded(evidence: Evidence, event: Change) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -18,13 +19,25 @@ from pos_lab.sim.checker.invariants import INVARIANTS
 from pos_lab.sim.checker.journal import UNDOES, JournalReader, Row, Step
 from pos_lab.sim.checker.ledger import WATCHED, Change, LedgerReader
 from pos_lab.sim.checker.privacy import SPELLINGS, leaks
+from pos_lab.sim.checker.signature import NOT_TAKEN, RESENDS_MAX
 from pos_lab.sim.checker.wire import fact_of, frames_of
 from protocol.codec import seal
 from protocol.elements import Value
 from protocol.fields import F
 from protocol.message import Message
-from terminal.book import Book, ClosedBatch
-from terminal.records import BatchClosed, Moved, Opened, StanTaken, compacted, fold, spell
+from terminal.book import Book, ClosedBatch, Signature
+from terminal.records import (
+    BatchClosed,
+    Moved,
+    Opened,
+    SignatureGivenUp,
+    SignatureTaken,
+    SignatureTried,
+    StanTaken,
+    compacted,
+    fold,
+    spell,
+)
 from terminal.transaction import Event, Signing, Transaction
 
 SIZE_BYTES = 64 * 1024
@@ -240,6 +253,55 @@ def test_nobody_can_sign_at_a_device_that_is_lost() -> None:
     assert _when_quiet(examiner, "G1") == [unsigned]
     examiner.write_off(TILL)
     assert not _when_quiet(examiner, "G1")
+
+
+@pytest.mark.parametrize("rewritten_after", [None, 1, 3])
+@pytest.mark.parametrize("tries", [2, 3])
+def test_what_was_tried_counts_in_a_rewritten_journal(tries: int, rewritten_after: int | None) -> None:
+    """A till would be accused of giving a signature up too soon, or get away with it.
+
+    Seed 148723 (everything): the journal was compacted between the third try and the next request (G3).
+    """
+    bench, driver = Bench(), _database()
+    bench.write(_row("000002", signature=Signing.DUE), _moved("000002", Event.APPROVE))
+    signature = Signature(batch=BATCH, stan="000002", amount_fen=6_000, rrn="000000000001", image="AAAA")
+    bench.write(SignatureTaken(signature=signature))
+    examiner = Examiner(driver)
+    examiner.watch(TILL, bench.chip.read, SIZE_BYTES)
+    examiner.look_at(TILL)
+    for tried in range(1, tries + 1):
+        bench.write(SignatureTried(batch=BATCH, stan="000002"))
+        if tried == rewritten_after:
+            bench.nvram.rewrite(spell(record) for record in compacted(bench.book))
+            examiner.look_at(TILL)
+    bench.write(SignatureGivenUp(batch=BATCH, stan="000002", reason=NOT_TAKEN))
+    examiner.look_at(TILL)
+    said = [violation.finding for violation in examiner.violations if violation.id == "G3"]
+    too_soon = [f"the signature of {TILL}/{BATCH}/000002 is given up after {tries + 1} tries"]
+    assert said == ([] if tries == RESENDS_MAX else too_soon)
+    driver.close()
+
+
+def test_a_rewritten_journal_says_who_signed_on_paper() -> None:
+    """A till would be accused of a lost signature that its journal gave up and took up before anybody looked."""
+    bench, driver = Bench(), _database()
+    bench.write(_row("000002", signature=Signing.DUE), _moved("000002", Event.APPROVE))
+    signature = Signature(batch=BATCH, stan="000002", amount_fen=6_000, rrn="000000000001", image="AAAA")
+    bench.write(SignatureTaken(signature=signature))
+    examiner = Examiner(driver)
+    examiner.watch(TILL, bench.chip.read, SIZE_BYTES)
+    examiner.look_at(TILL)
+    assert not _when_quiet(examiner, "G5")
+    bench.nvram.rewrite(spell(record) for record in compacted(replace(bench.book, signatures=())))
+    examiner.look_at(TILL)
+    assert _when_quiet(examiner, "G5") == [
+        f"the signature of {TILL}/{BATCH}/000002 is not at the host, waits nowhere, is on no paper"
+    ]
+    bench.write(SignatureGivenUp(batch=BATCH, stan="000002", reason=NOT_TAKEN))
+    bench.nvram.rewrite(spell(record) for record in compacted(bench.book))
+    examiner.look_at(TILL)
+    assert not _when_quiet(examiner, "G5")
+    driver.close()
 
 
 def test_what_a_device_wrote_last_is_not_lost_with_it() -> None:

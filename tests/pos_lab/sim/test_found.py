@@ -126,12 +126,22 @@ def test_an_answer_is_dated_as_it_was_decided() -> None:
     assert run_seed(76878, "storage", scale=Scale(2, 14)).passed
 
 
-def test_a_changed_copy_of_a_command_is_not_the_one_that_was_taken() -> None:
-    """An honest till would be accused of a command that nobody signed.
+@pytest.mark.parametrize(("seed", "profile"), [(135318, "network"), (154001, "everything")])
+def test_another_copy_of_a_command_is_not_the_one_that_was_taken(seed: int, profile: str) -> None:
+    """An honest till would be accused of a command that nobody signed, or not for it.
 
-    Seed 135318 (network): the answer with the command came twice, and the second copy had changed on the way (C1).
+    135318: the answer with the command came twice, and the second copy had changed on the way (C1).
+    154001: the second copy had the command of another terminal, which says the same (C3).
     """
-    assert run_seed(135318, "network", scale=Scale(2, 14)).passed
+    assert run_seed(seed, profile, scale=Scale(2, 14)).passed
+
+
+def test_a_signature_was_tried_as_often_as_a_rewritten_journal_says() -> None:
+    """An honest till would be accused of giving a signature up too soon.
+
+    Seed 148723 (everything): the journal was compacted behind the third try, before anybody had looked (G3).
+    """
+    assert run_seed(148723, "everything", scale=Scale(2, 14)).passed
 
 
 def test_a_sale_of_a_lost_device_may_be_unsigned() -> None:

@@ -225,8 +225,8 @@ class Till:
         self.desk.examiner.look_at(TILL)
 
 
-def _command() -> tuple[str, bytes]:
-    command = RemoteCommand("diagnose", OLD, 1, ISSUED_AT, ISSUED_AT + TTL_S, {})
+def _command(serial_number: str = OLD) -> tuple[str, bytes]:
+    command = RemoteCommand("diagnose", serial_number, 1, ISSUED_AT, ISSUED_AT + TTL_S, {})
     return "CM", sign_command(command, HOST_KEY)
 
 
@@ -290,16 +290,28 @@ def test_a_command_that_somebody_kept_until_it_expired_is_found() -> None:
     assert desk.found("C1", "C3") == ["C3"]
 
 
-@pytest.mark.parametrize(("copies", "findings"), [("good bad", []), ("bad good", []), ("bad", ["C1"])])
-def test_a_copy_that_changed_on_the_way_makes_no_command_worse(copies: str, findings: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("copies", "findings"),
+    [
+        ("good bad", []), ("bad good", []), ("bad", ["C1"]),
+        ("good other", []), ("other good", []), ("other bad", ["C3"]), ("other", ["C3"]),
+    ],
+)  # fmt: skip
+def test_another_copy_makes_no_command_worse(copies: str, findings: list[str]) -> None:
     """A terminal would be accused of the command that it took, because of one that it did not take.
 
     Seed 135318 (network): an answer came twice, the second time with another signature (C1).
+    Seed 154001 (everything): an answer came twice, the second time with the command of another terminal, which says the
+    same (C3).
     """
     desk = Desk()
     till = Till(desk)
     tag, document = _command()
-    answers = {"good": till.answer((tag, document)), "bad": till.answer((tag, document[:-1] + b"\0"))}
+    answers = {
+        "good": till.answer((tag, document)),
+        "bad": till.answer((tag, document[:-1] + b"\0")),
+        "other": till.answer(_command(NEW)),
+    }
     for each in copies.split():
         desk.let_go(answers[each])
         till.hear(answers[each])
