@@ -11,6 +11,7 @@ from host.decision import Decision
 from host.lifecycle import ABSENT, UNREGISTERED
 from host.records import Terminal
 from host.refusals import Refused
+from protocol.downloads import DOWNLOAD_OF
 from protocol.elements import Value
 from protocol.errors import DecodeError
 from protocol.fields import F
@@ -25,6 +26,8 @@ ECHOED: Final = frozenset(
     }
 )  # fmt: skip
 ORGANISATION: Final = "CUP"
+PARAMETERS_OLD: Final = "terminal.parameters_old"
+_DUE_FIRST: Final = DOWNLOAD_OF.keys() | {"command_fetch"}
 _LAYOUTS_KEPT: Final = 256
 
 
@@ -64,13 +67,15 @@ def _stamps(at: int, zone: tzinfo | None) -> tuple[str, str]:
 
 def requirement(case: Case, decision: Decision) -> str:
     """The processing requirement: commands that wait, for a terminal that knows them (product decision 10), else what
-    is due. Commands that cannot be carried out yet keep nothing back: a fetch is answered with what is due.
+    is due. Commands that cannot be carried out yet keep nothing back: what is due comes first in the answer to a fetch,
+    to a download, and to a request that is refused for the lack of it.
     """
     terminal = case.snapshot.terminal
     if terminal is None or terminal.state in ABSENT | UNREGISTERED:
         return NO_REQUIREMENT
     due = _due(terminal, decision)[:1]
-    if not case.is_extended or (due and case.request.kind.name == "command_fetch"):
+    is_lacking = decision.refused is not None and decision.refused.reason == PARAMETERS_OLD
+    if not case.is_extended or (due and (is_lacking or case.request.kind.name in _DUE_FIRST)):
         return due or NO_REQUIREMENT
     waiting = len(case.snapshot.commands) - (case.request.kind.name == "command_ack")
     waiting += sum("document" in getattr(write, "row", {}) for write in decision.writes if write.table == "commands")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from firmware_sim.models import MODELS
 from firmware_sim.power import Phase, PowerLost
 from host.downloads import CONTENTS
-from pos_lab.world import World
+from host.policy import Activation, Downloads, Policy
+from pos_lab.vendor import make_image
+from pos_lab.world import Over, World, world
 from protocol.downloads import DOWNLOADS, Form
 from tests.end_to_end.shop import Till
 
@@ -69,3 +74,38 @@ async def test_a_cut_while_it_is_fetched(lab: World, till: Till, number: int) ->
     assert (await till.do("echo")).result == "done"
     assert await due(lab) == ""
     assert list(till.device.terminal.book.downloads["bin_blacklist"].items) == BINS
+
+
+@pytest.fixture
+async def strict(tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose host takes nothing from a till that has old tables."""
+    rules = Policy(activation=Activation(turnover_fen=1), downloads=Downloads(required=True))
+    async with world({}, rules, Over.MEMORY, tmp_path, seed=11) as built:
+        yield built
+
+
+SALE = ("sale", "60.00", "debit", "123456")
+
+
+@pytest.mark.parametrize(
+    "flows", [(SALE, SALE), (("offline_sale", "10.00", "credit"), ("settle",))], ids=["sale", "offline sale"]
+)
+async def test_an_order_that_waits_keeps_no_shop_closed(strict: World, flows: tuple[tuple[str, ...], ...]) -> None:
+    """A till that cannot be updated before it has settled would sell and settle no more: for the lack of new tables, of
+    which it heard nothing but that it is to be updated (D3).
+    """
+    till = await Till.open(strict, 1)
+    model = MODELS["PX-E90"]
+    assert (await till.do(*SALE)).is_good
+    image = make_image(model, "9.0.0", journal_format=2)
+    await strict.act("publish_firmware", model=model.id, version="9.0.0", image=image)
+    await strict.act("recommend_firmware", model=model.id, version="9.0.0")
+    assert (await till.do(*SALE)).is_good
+    assert till.device.terminal.told[-1].reason == "update.batch_open"
+    await publish(strict, "parameters", {"12": "60"})
+    await publish(strict, "rates", {"840": "67100000"})
+    for flow in flows:
+        outcome = await till.do(*flow)
+    assert outcome.is_good
+    assert await due(strict) == ""
+    await till.assert_sound()
