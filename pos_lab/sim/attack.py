@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pos_lab.sim.net import Lane, Network
-from pos_lab.sim.weather import Fault
+from pos_lab.sim.weather import MAC_BLOCK, Fault
 from protocol.codec import seal, unseal
 from protocol.crypto.signing import SIGNATURE_BYTES
 from protocol.errors import ProtocolError
@@ -86,8 +86,9 @@ def _silent(frame: bytes, chance: Random) -> bytes:
 def _mangled(frame: bytes, chance: Random) -> bytes:
     """A message with bytes that no field may have, its length as it should be."""
     payload = bytearray(frame[PREFIX_BYTES:])
-    for _ in range(chance.randint(1, 6)):
-        payload[chance.randrange(len(payload))] = chance.randrange(256)
+    begins = chance.randrange(len(payload))
+    for _ in range(chance.randint(1, 6)):  # within a block, where the MAC must see it
+        payload[min(begins + chance.randrange(MAC_BLOCK), len(payload) - 1)] = chance.randrange(256)
     return len(payload).to_bytes(PREFIX_BYTES, "big") + bytes(payload)
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from pos_lab.sim.checker.evidence import Answered, Booted, Damage, Evidence, Moved, Replied, Sent
-from pos_lab.sim.checker.invariant import ADVICES, APPROVED, Invariant, spelt
+from pos_lab.sim.checker.invariant import ADVICES, Invariant, spelt
 from pos_lab.sim.checker.ledger import Change
-from pos_lab.sim.checker.wire import FINANCIAL
+from pos_lab.sim.checker.wire import APPROVED, FINANCIAL
 
 UNDONE: Final = frozenset({"reversed", "tombstone", "declined", "expired"})
 """Where a row stands of which nothing is left to reverse."""

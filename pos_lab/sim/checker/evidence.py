@@ -42,7 +42,7 @@ class Replied:
 @dataclass(slots=True, eq=False)
 class Question:
     """What the host was given on a line. ``is_doubtful`` once the commit failed that would have held its answer;
-    ``is_copy`` where the answer was kept before it came.
+    ``is_copy`` where it had come before.
     """
 
     line: str
@@ -303,6 +303,12 @@ class Evidence:
         """Is its MAC by keys that the host issued to a device of this terminal id? Said of all where none is known."""
         talks = self.talks_at(fact.terminal_id)
         return not self.talks or any(talk.version_of_keys(fact) >= 0 for talk in talks)
+
+    def has_come(self, fact: Fact) -> bool:
+        """Did this question come before? Its answer is kept, or waits for its commit, and may never leave."""
+        waiting = (each for line in self.questions.values() for each in line if not each.is_doubtful)
+        is_asked = any((each.fact.key, each.fact.mti) == (fact.key, fact.mti) for each in waiting)
+        return is_asked or (*fact.key, fact.mti) in self.ledger.tables["replies"]
 
     def _has_about(self, name: Name, kind: str) -> bool:
         return any(row.get("kind") == kind for row in map(self.row, self.about.get(name, ())))

@@ -201,8 +201,7 @@ class Examiner:
         fact = fact_of(payload)
         if fact is None or not fact.reply_mti:
             return None
-        is_copy = (*fact.key, fact.mti) in self.evidence.ledger.tables["replies"]
-        question = Question(line, fact, is_copy=is_copy)
+        question = Question(line, fact, is_copy=self.evidence.has_come(fact))
         waiting = self.evidence.questions[line]
         waiting[:] = [other for other in waiting if not (other.is_doubtful and other.fact.key == fact.key)]
         waiting.append(question)

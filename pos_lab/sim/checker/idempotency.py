@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pos_lab.sim.checker.evidence import Answered, Evidence, Moved, Name, Quiet, Replied
-from pos_lab.sim.checker.invariant import APPROVED, Invariant, name_of, spelt
+from pos_lab.sim.checker.invariant import Invariant, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import device_of, reason_of
-from pos_lab.sim.checker.wire import Fact
+from pos_lab.sim.checker.wire import APPROVALS, APPROVED, Fact
 
-APPROVALS: Final = frozenset({"00", "11", "16", "A2", "A4", "A5", "A6"})
 REPLIES: Final = ("0110", "0210", "0230")
 DECISIONS: Final = frozenset({*REPLIES, "0410"})
 OPEN: Final = ("pending", "offline", "must_reverse", "cleared")
@@ -132,7 +131,8 @@ def _one_line(evidence: Evidence, event: Answered) -> Iterator[str]:
 
     With a question that was decided before it proves nothing, be it answered or not: whoever has heard one can say it
     again. Such a line takes over from none, and is left like any other once one does. A device that was replaced and
-    undoes what it began takes nothing from the one that has its till.
+    undoes what it began takes nothing from the one that has its till. A cable cannot be cut: a session ends there, and
+    the next one begins, in place.
     """
     reply, line = event.fact, event.question.line
     if reply.mti not in SPEAKS_FOR or reply.code not in APPROVALS:
@@ -141,7 +141,7 @@ def _one_line(evidence: Evidence, event: Answered) -> Iterator[str]:
     if line in seat.left:
         yield f"{spelt(reply.key)} is answered on {line}, and {seat.line} had taken over from it"
     elif line != seat.line and not event.question.is_copy and (reply.key, reply.mti) not in seat.heard:
-        seat.left |= seat.served - {line}
+        seat.left |= seat.served - {line} - evidence.cables
         seat.line = line
     seat.served.add(line)
     seat.heard.add((reply.key, reply.mti))

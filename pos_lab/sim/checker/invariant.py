@@ -21,7 +21,6 @@ DEBITS: Final = frozenset(
 CREDITS: Final = frozenset({"refund", "late_reversal"})
 COMPLETIONS: Final = frozenset({"completion", "completion_advice"})
 HOLDS: Final = frozenset({"preauth", "additional_preauth"})
-APPROVED: Final = "00"
 LATE_REVERSALS: Final = frozenset({"late_reversal", "late_restoration"})
 """The host's adjustments, in an open batch, of what a closed one holds: no terminal knows them."""
 CLOSED: Final = "closed"

@@ -38,6 +38,8 @@ UNDOES: Final = {
 }
 CLEARED_NOTE: Final = "reversal cleared"
 """What the audit trail calls a reversal that a supervisor dropped."""
+PAPER_NOTE: Final = "signature on paper"
+"""What it calls a signature that was given up, batch and STAN in front of the reason."""
 ALARM_NOTE: Final = "security alarm"
 """What it calls an alarm about the keys."""
 UNRESOLVED: Final = frozenset({"pending", "must_reverse", "offline"})
@@ -285,10 +287,14 @@ class JournalReader:
                 till.closed[summary["batch"]] = summary
             for signature in record.get("signatures", ()):
                 self._signed(signature)
+            for event in record.get("events", ()):
+                self._noted(event)
+                if event["what"] == PAPER_NOTE:  # its row may have gone with its batch
+                    batch, _, stan = event["detail"].partition(":")[0].partition("/")
+                    till.on_paper.add((batch, stan))
         elif name == "event":
             self.alarms += record["event"]["what"] == ALARM_NOTE
-            if record["event"]["what"] == CLEARED_NOTE:
-                till.notes.append(record["event"]["detail"])
+            self._noted(record["event"])
         elif name == "signature":
             self._signed(record["signature"])
         elif name == "signature_tried":
@@ -313,6 +319,10 @@ class JournalReader:
             was = original.state
             self.till.move(row.original, UNDOES[row.kind])
             yield Step(row.original, was, original.state)
+
+    def _noted(self, event: dict[str, Any]) -> None:
+        if event["what"] == CLEARED_NOTE:
+            self.till.notes.append(event["detail"])
 
     def _signed(self, signature: dict[str, Any]) -> None:
         key = (signature["batch"], signature["stan"])

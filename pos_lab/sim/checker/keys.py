@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from pos_lab.sim.checker.device import Rekeyed
 from pos_lab.sim.checker.evidence import Answered, Entered, Evidence, Moved, Quiet, Replied, Sent
-from pos_lab.sim.checker.invariant import APPROVED, LATE_REVERSALS, Invariant, name_of, original_of, spelt
+from pos_lab.sim.checker.invariant import LATE_REVERSALS, Invariant, name_of, original_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import ACKNOWLEDGE, Command, Talk, network_of, proves, tags_of
-from pos_lab.sim.checker.wire import FINANCIAL, Fact
+from pos_lab.sim.checker.wire import APPROVALS, FINANCIAL, Fact
 from protocol.crypto.key import PinKey
 from protocol.crypto.pinblock import PIN_FORMATS
 from protocol.errors import ProtocolError
@@ -27,7 +27,6 @@ WRONG_MACS_MAX: Final = 5
 """After so many in a row the host ends the line (policy of its guard)."""
 ALARM: Final = "alarm"
 ANSWERS: Final = ("0110", "0210", "0230")
-APPROVALS: Final = (APPROVED, "11", "A2")
 _PIN_FORMAT: Final = {"sm4": PIN_FORMATS["sm4"], "3des": PIN_FORMATS["x98"], "des": PIN_FORMATS["x98"]}
 
 

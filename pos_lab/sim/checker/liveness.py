@@ -8,8 +8,9 @@ from typing import Final
 from pos_lab.sim.checker.evidence import Evidence, Loaded, Quiet, Replied
 from pos_lab.sim.checker.invariant import Invariant, spelt
 from pos_lab.sim.checker.talk import reason_of
+from pos_lab.sim.checker.wire import APPROVALS
 
-APPROVALS: Final = frozenset({"00", "11", "A2", "94"})
+NEED_NO_WORDS: Final = APPROVALS | {"94"}
 CONNECTIONS_MAX: Final = 10
 """Lines that a host keeps for one shop, but for those that died without a word."""
 DEAD_MAX: Final = 60
@@ -42,7 +43,7 @@ def _nothing_unresolved(evidence: Evidence, event: Quiet) -> Iterator[str]:
 def _explained(evidence: Evidence, event: Replied) -> Iterator[str]:
     """One refusal, one reason: field 39 alone tells nobody what to mend (product decision 12)."""
     fact = event.fact
-    if fact.code and fact.code not in APPROVALS and not reason_of(fact):
+    if fact.code and fact.code not in NEED_NO_WORDS and not reason_of(fact):
         yield f"{fact.mti} refuses {spelt(fact.key)} with {fact.code} and does not say why"
 
 

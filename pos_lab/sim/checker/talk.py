@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from pos_lab.sim.checker.device import DeviceReader, Ring, is_mac
-from pos_lab.sim.checker.wire import Fact
+from pos_lab.sim.checker.wire import APPROVALS, APPROVED, Fact
 from protocol.crypto import signing
 from protocol.crypto.cipher import SM4
 from protocol.crypto.keys import KEY_CIPHERS, open_keys
@@ -23,7 +23,6 @@ from protocol.private import DeviceInfo, RefusalText, unpack_tags
 SIGN_IN: Final = "00"
 """60.1 of what is no money; with it the codes of KEY_CIPHERS in 60.3 ask for keys."""
 FETCH, ACKNOWLEDGE, WHY, CHUNK = "910", "911", "902", "931"
-APPROVED: Final = "00"
 CHINA_TIME: Final = timezone(timedelta(hours=8))
 """What fields 12 and 13 are in."""
 _DAY_S: Final = 86_400
@@ -70,7 +69,8 @@ class Talk:
     def keys_in(self, fact: Fact) -> Issued | None:
         """The working keys of an approved sign-on, where every check value is right."""
         network = network_of(fact)
-        if (fact.mti, fact.type_code, fact.code) != ("0810", SIGN_IN, APPROVED) or network not in KEY_CIPHERS:
+        is_sign_on = (fact.mti, fact.type_code) == ("0810", SIGN_IN) and fact.code in APPROVALS
+        if not is_sign_on or network not in KEY_CIPHERS:
             return None
         cipher = KEY_CIPHERS[network]
         try:

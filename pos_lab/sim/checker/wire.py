@@ -13,6 +13,9 @@ from protocol.fields import F
 
 STX, ETX = b"\x02", b"\x03"
 FINANCIAL: Final = frozenset({"0100", "0200", "0220"})
+APPROVED: Final = "00"
+APPROVALS: Final = frozenset({APPROVED, "11", "16", "A2", "A4", "A5", "A6"})
+"""What a terminal takes for an approval; a sign-on has no MAC, and its 00 may become another on the way."""
 NOT_CONTENT: Final = frozenset({F.PIN_BLOCK, F.PRIVATE57, F.RESPONSE_CODE, F.DEVICE, F.TEXT, F.MAC})
 """What differs when the same is asked again: keys, firmware or operator of the day, why something is reversed."""
 FACTS_KEPT: Final = 64
@@ -95,7 +98,7 @@ def fact_of(payload: bytes) -> Fact | None:
 
 def frames_of(data: bytes) -> list[bytes]:
     """The payloads of whole frames, of two bytes of length or on a serial line; none where the bytes are no frames."""
-    if data[:1] == STX and data[-2:-1] == ETX:
+    if data[:1] == STX and data[1:3].hex() == f"{len(data) - 5:04d}" and data[-2:-1] == ETX:
         return [data[3:-2]]
     payloads = []
     while len(data) >= 2:

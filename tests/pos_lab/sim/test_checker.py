@@ -16,7 +16,7 @@ from host.store.schema import TABLES
 from pos_lab.sim.checker.evidence import Quiet, Told
 from pos_lab.sim.checker.examiner import Examiner
 from pos_lab.sim.checker.invariants import INVARIANTS
-from pos_lab.sim.checker.journal import UNDOES, JournalReader, Row, Step
+from pos_lab.sim.checker.journal import CLEARED_NOTE, UNDOES, JournalReader, Row, Step
 from pos_lab.sim.checker.ledger import WATCHED, Change, LedgerReader
 from pos_lab.sim.checker.privacy import SPELLINGS, leaks
 from pos_lab.sim.checker.signature import NOT_TAKEN, RESENDS_MAX
@@ -24,10 +24,12 @@ from pos_lab.sim.checker.wire import fact_of, frames_of
 from protocol.codec import seal
 from protocol.elements import Value
 from protocol.fields import F
+from protocol.framing.stx_frame import stx_frame
 from protocol.message import Message
-from terminal.book import Book, ClosedBatch, Signature
+from terminal.book import Book, ClosedBatch, Happening, Signature
 from terminal.records import (
     BatchClosed,
+    Happened,
     Moved,
     Opened,
     SignatureGivenUp,
@@ -44,6 +46,10 @@ SIZE_BYTES = 64 * 1024
 BATCH = "000001"
 TILL = "20000001"
 CARD_NUMBER = "6200000500000000"
+
+SUMMARY = ClosedBatch(
+    batch=BATCH, debit_fen=6_000, debit_count=1, credit_fen=0, credit_count=0, digest="", balanced=True, at=0
+)
 
 
 class Bench:
@@ -74,6 +80,10 @@ def _moved(stan: str, event: Event) -> Moved:
     return Moved(batch=BATCH, stan=stan, event=event)
 
 
+def _noted(what: str, detail: str) -> Happened:
+    return Happened(event=Happening(at=0, what=what, detail=detail))
+
+
 def test_it_reads_what_the_terminal_writes() -> None:
     """The examiner would look at another journal than the terminal has."""
     bench = Bench()
@@ -99,10 +109,7 @@ def test_a_rewritten_journal_is_the_same_and_remembers_what_was_settled() -> Non
     """Sales of a settled batch would be forgotten, and never be compared."""
     bench = Bench()
     bench.write(_row("000002"), _moved("000002", Event.APPROVE))
-    summary = ClosedBatch(
-        batch=BATCH, debit_fen=6_000, debit_count=1, credit_fen=0, credit_count=0, digest="", balanced=True, at=0
-    )
-    bench.write(BatchClosed(summary=summary))
+    bench.write(BatchClosed(summary=SUMMARY))
     bench.nvram.rewrite(spell(record) for record in compacted(bench.book))
     assert bench.reader.look() == []
     assert bench.reader.till.rows[BATCH, "000002"].state == "captured"
@@ -282,7 +289,8 @@ def test_what_was_tried_counts_in_a_rewritten_journal(tries: int, rewritten_afte
     driver.close()
 
 
-def test_a_rewritten_journal_says_who_signed_on_paper() -> None:
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_rewritten_journal_says_who_signed_on_paper(is_closed: bool) -> None:
     """A till would be accused of a lost signature that its journal gave up and took up before anybody looked."""
     bench, driver = Bench(), _database()
     bench.write(_row("000002", signature=Signing.DUE), _moved("000002", Event.APPROVE))
@@ -297,11 +305,28 @@ def test_a_rewritten_journal_says_who_signed_on_paper() -> None:
     assert _when_quiet(examiner, "G5") == [
         f"the signature of {TILL}/{BATCH}/000002 is not at the host, waits nowhere, is on no paper"
     ]
+    if is_closed:
+        bench.write(BatchClosed(summary=SUMMARY))
+    bench.write(_noted("signature on paper", f"{BATCH}/000002: {NOT_TAKEN}"))
     bench.write(SignatureGivenUp(batch=BATCH, stan="000002", reason=NOT_TAKEN))
     bench.nvram.rewrite(spell(record) for record in compacted(bench.book))
     examiner.look_at(TILL)
     assert not _when_quiet(examiner, "G5")
     driver.close()
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_rewritten_journal_says_what_a_supervisor_dropped(is_noted: bool) -> None:
+    """A till would be accused of a reversal that nobody dropped: its journal was full between note and end (M12)."""
+    bench = Bench()
+    bench.write(_row("000002"), _moved("000002", Event.DOUBT))
+    examiner = _looked_at(bench, SALE | {"state": "captured"})
+    if is_noted:
+        bench.write(_noted(CLEARED_NOTE, f"sale {BATCH}/000002 6000 fen, was must_reverse"))
+    bench.nvram.rewrite(spell(record) for record in compacted(bench.book))
+    bench.write(_moved("000002", Event.CLEAR))
+    examiner.look_at(TILL)
+    assert ("M12" in _ids(examiner)) is not is_noted
 
 
 def test_what_a_device_wrote_last_is_not_lost_with_it() -> None:
@@ -538,6 +563,9 @@ def test_facts_are_keys_and_amounts_and_never_a_card() -> None:
     framed = len(payload).to_bytes(2, "big") + payload
     assert frames_of(framed * 2) == [payload, payload]
     assert frames_of(framed[:-1]) == []
+    looks_serial = b"\x02\x00" + bytes(510) + b"\x03\x07"
+    assert frames_of(looks_serial) == [looks_serial[2:]]
+    assert frames_of(stx_frame(payload)) == [payload]
 
 
 def test_a_cashier_who_is_told_two_ends_is_heard() -> None:

@@ -225,6 +225,21 @@ class Till:
         self.desk.examiner.look_at(TILL)
 
 
+@pytest.mark.parametrize(("code", "findings"), [("00", []), ("11", []), ("A2", []), ("05", ["K3"])])
+def test_keys_count_by_whatever_approval_they_came(code: str, findings: list[str]) -> None:
+    """A till would be accused of keys that nobody told it: the 00 of its sign-on, which has no MAC, came as 11 (K3)."""
+    desk = Desk()
+    till = Till(desk)
+    desk.examiner.violations.clear()
+    keys = pack_working_keys(TMK, make_working_keys("003", Random(9).randbytes))
+    said: dict[int, Value] = {F.TERMINAL_ID: TILL, F.CONTROL: f"00{BATCH}003", F.PAYLOAD: keys}
+    desk.let_go(seal(Message("0810", {**said, F.RESPONSE_CODE: "00"})))
+    till.hear(seal(Message("0810", {**said, F.RESPONSE_CODE: code})))
+    till.module.load_working_keys(keys)
+    desk.examiner.look_at(TILL)
+    assert desk.found("K3") == findings
+
+
 def _command(serial_number: str = OLD) -> tuple[str, bytes]:
     command = RemoteCommand("diagnose", serial_number, 1, ISSUED_AT, ISSUED_AT + TTL_S, {})
     return "CM", sign_command(command, HOST_KEY)

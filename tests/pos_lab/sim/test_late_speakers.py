@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pos_lab.sim.checker.evidence import Answered
+from pos_lab.sim.checker.evidence import Answered, Question
 from pos_lab.sim.checker.examiner import Examiner
 from pos_lab.sim.checker.invariants import INVARIANTS
 from pos_lab.sim.checker.ledger import WATCHED
@@ -46,12 +46,22 @@ class Scene:
 
     def found(self, line: str, stan: str, *, mti: str = SALE, serial_number: str = OLD, is_decided: bool = True) -> int:
         """A question comes on a line, and is answered there, as soon as it is decided: how often I6 is broken then."""
-        question = self.examiner.asked(line, asking(mti, stan, serial_number))
-        assert question is not None
+        question = self.ask(line, stan, mti, serial_number)
         if is_decided:
             self.decide(stan, mti)
-        fields: dict[int, Value] = {F.STAN: stan, F.TERMINAL_ID: TILL, F.CONTROL: f"22{BATCH}", F.RESPONSE_CODE: "00"}
-        reply = fact_of(seal(Message(f"{mti[:2]}10", fields)))
+        return self.answered(question)
+
+    def ask(self, line: str, stan: str, mti: str = SALE, serial_number: str = OLD) -> Question:
+        """A question comes on a line."""
+        question = self.examiner.asked(line, asking(mti, stan, serial_number))
+        assert question is not None
+        return question
+
+    def answered(self, question: Question) -> int:
+        """It is answered there: how often I6 is broken then."""
+        control = {F.TERMINAL_ID: TILL, F.CONTROL: f"22{BATCH}"}
+        fields: dict[int, Value] = {**control, F.STAN: question.fact.stan, F.RESPONSE_CODE: "00"}
+        reply = fact_of(seal(Message(f"{question.fact.mti[:2]}10", fields)))
         assert reply is not None
         asked = next(row for row in INVARIANTS if row.id == "I6")
         return len(list(asked.test(self.examiner.evidence, Answered(question, reply))))
@@ -110,6 +120,31 @@ def test_a_line_on_which_only_copies_came_takes_over_from_none_and_is_left(scene
     assert not scene.found("third", "000004")
     assert scene.found("second", "000002", is_decided=False), "but from both of them now"
     assert scene.found("first", "000005")
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_copy_that_comes_before_the_commit_is_one(scene: Scene, is_committed: bool) -> None:
+    """A host with a slow disk would be accused of a till that begins anew, while somebody says again what it had said:
+    one commit decides the sale, whose line is gone, its reversal on the next line, and the copy on a third.
+    """
+    assert not scene.found("first", "000001")
+    asked = scene.ask("first", "000002")
+    if not is_committed:
+        asked.is_doubtful = True
+    reversal, copy = scene.ask("till", "000002", REVERSAL), scene.ask("stranger", "000002")
+    for mti in (SALE, REVERSAL):
+        scene.decide("000002", mti)
+    assert not scene.answered(reversal)
+    assert not scene.answered(copy)
+    assert bool(scene.found("till", "000003")) is not is_committed, "what nobody decided is no copy"
+
+
+def test_a_cable_begins_anew_in_place(scene: Scene) -> None:
+    """A host would be accused of serving a cable on which somebody begins again: it cannot be hung up."""
+    scene.examiner.lay_cable("cable")
+    assert not scene.found("cable", "000001")
+    assert not scene.found("second", "000002")
+    assert not scene.found("cable", "000003")
 
 
 def test_a_replaced_device_takes_no_line_from_its_successor(scene: Scene) -> None:
