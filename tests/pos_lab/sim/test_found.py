@@ -295,8 +295,8 @@ def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) ->
 def test_an_order_that_waits_keeps_no_table_back() -> None:
     """A shop would sell and settle no more: what must be updated had to settle first, which needed tables first.
 
-    Seed 173432 (network): an update waited for an offline sale, the sale was refused for the lack of tables, and the host
-    spoke of nothing but the update (D3).
+    Seed 173432 (network): an update waited for an offline sale, the sale was refused for the lack of tables, and the
+    host spoke of nothing but the update (D3).
     """
     assert run_seed(173432, "network", scale=Scale(2, 14)).passed
 
