@@ -44,12 +44,14 @@ class Standing:
 
 
 async def ask_standing(session: Session, flow: str, *tags: tuple[str, bytes]) -> Standing | Outcome:
-    """How the swap stands; where there are keys, the host proves that it says so."""
+    """How the swap stands; where there are keys, the host proves that it says so, or why there are no others."""
     if not session.profile.extensions:
         return local(flow, "terminal.no_extension")
     fields: dict[int, Value] = {F.PAYLOAD: session.pack(tags)} if tags else {}
     answer = await session.ask("swap_query", fields)
-    if _is_unproven(session, answer) and (await sign_in(session)).is_good:
+    if _is_unproven(session, answer):
+        if not (outcome := await sign_in(session)).is_good:
+            return outcome.of(flow)
         answer = await session.ask("swap_query", fields)
     return await _read(session, flow, answer)
 
@@ -58,7 +60,9 @@ async def report(session: Session, flow: str, what: Report, *tags: tuple[str, by
     """Tell what was done here; how the swap stands then."""
     payload = session.pack([("OP", what.encode()), *tags])
     answer = await session.ask("swap_report", {F.PAYLOAD: payload})
-    if session.sign_on_again and (await sign_in(session)).is_good:
+    if session.sign_on_again:
+        if not (outcome := await sign_in(session)).is_good:
+            return outcome.of(flow)
         answer = await session.ask("swap_report", {F.PAYLOAD: payload})
     return await _read(session, flow, answer)
 

@@ -367,6 +367,20 @@ async def test_only_a_supervisor_hands_over(old: Bench) -> None:
     assert (await old.do("hand_over", "480915")).is_good
 
 
+@pytest.mark.parametrize("kind", ["swap_query", "swap_report"])
+async def test_who_needs_other_keys_is_told_so(old: Bench, kind: str) -> None:
+    """A device whose master key was renewed would hear of a bad reply for ever, and nobody bring the key card (D3)."""
+    if kind == "swap_query":
+        old.host.after.append(lambda answer: without_mac(answer) if answer.kind == kind else None)
+    else:
+        old.host.before.append(lambda answer: answer.refuse("A0") if answer.kind == kind else None)
+    old.host.after.append(
+        lambda answer: answer.fields.update({F.PAYLOAD: bytes(60)}) if answer.kind == "sign_in" else None
+    )
+    outcome = await old.do("hand_over")
+    assert (outcome.flow, outcome.result, outcome.reason) == ("hand_over", "refused", "terminal.bad_keys")
+
+
 @pytest.mark.parametrize("profile", [name for name, row in PROFILES.items() if not row.extensions])
 async def test_old_firmware_knows_no_swap(profile: str) -> None:
     """A device that never heard of it would send what the host does not understand."""
