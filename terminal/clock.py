@@ -1,12 +1,16 @@
 """The host's time, from fields 12 and 13, which name no year.
 
-Rules owned here: the year is the one that lies nearest to what the board shows; digits that are no time are ignored.
+Rules owned here: the year is the one that lies nearest to what the board shows, unless the host proves that it is
+another; digits that are no time are ignored.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
+
+DAY: Final = timedelta(days=1)
 
 
 def host_time(date: str, time: str, near: datetime) -> datetime | None:
@@ -23,3 +27,21 @@ def host_time(date: str, time: str, near: datetime) -> datetime | None:
             continue  # the 29th of February of another year, or no date at all
         candidates.append(at)
     return min(candidates, key=lambda at: abs(at - near), default=None)
+
+
+def year_between(now: datetime, begins: int, ends: int) -> datetime | None:
+    """The aware ``now`` in the nearest year in which it lies between two instants, epoch seconds; None where it does so
+    already, by a day, or in no year.
+    """
+    first, last = (datetime.fromtimestamp(at, now.tzinfo) for at in (begins, ends))
+    if first - DAY <= now < last + DAY:
+        return None
+    candidates = []
+    for year in range(first.year - 1, last.year + 2):
+        try:
+            at = now.replace(year=year)
+        except ValueError:
+            continue  # the 29th of February of another year
+        if first - DAY <= at < last:
+            candidates.append(at)
+    return min(candidates, key=lambda at: abs(at - now), default=None)

@@ -31,7 +31,7 @@ from protocol.message import Message
 from protocol.private import Control, DeviceInfo, RefusalText, pack_tags, unpack_tags
 from protocol.responses import Action, Response, response
 from terminal.book import Book, Happening
-from terminal.clock import host_time
+from terminal.clock import host_time, year_between
 from terminal.downloads import in_effect
 from terminal.journal import Journal
 from terminal.line_faults import with_fault
@@ -307,9 +307,18 @@ class Session:
         at = host_time(message.text(F.LOCAL_DATE), message.text(F.LOCAL_TIME), near)
         if at is None or abs(at - now) <= timedelta(seconds=CLOCK_TOLERANCE_S):
             return
+        self._set_clock(now, at)
+
+    def adopt_year(self, issued_at: int, expires_at: int) -> None:
+        """Put a clock right whose year is another than that of what the host says now: epoch seconds."""
+        now = self.board.clock.now()
+        if at := year_between(now, issued_at, expires_at):
+            self._set_clock(now, at)
+
+    def _set_clock(self, now: datetime, at: datetime) -> None:
         ahead_s = round((at - now).total_seconds())
         self.journal.append(ClockSet(offset_s=self.book.clock_offset_s + ahead_s))
-        clock.set(now + timedelta(seconds=ahead_s))
+        self.board.clock.set(now + timedelta(seconds=ahead_s))
 
     def _latest(self, now: datetime) -> datetime:
         """The latest time on record: it knows the year that a clock with a dead cell has forgotten."""

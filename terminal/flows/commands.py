@@ -2,7 +2,8 @@
 
 Rules owned here: a command is believed for the host's signatures alone, and only for this device, once, in time and in
 answer to the fetch that is under way (C1, C2, C3); its counter is durable before its effect; what was carried out is
-acknowledged until the host knows it.
+acknowledged until the host proves that it knows it, and once more where it gives it out again. A command that the host
+gives out now has not expired there: it tells the year, which its replies leave out.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from terminal.records import (
 from terminal.session import Reply, Session, Silence, refused, silent
 
 FETCHED_MAX: Final = 20
+_WAS_HERE: Final = "command.replayed"
 LATER: Final = frozenset(
     {"terminal.no_line", "terminal.no_answer", "terminal.reversal_pending", "terminal.refund_pending"}
     | {"terminal.settlement_pending", "terminal.offline_pending", "terminal.no_master_key"}
@@ -86,9 +88,14 @@ async def commands(session: Session) -> Outcome:
             return local("commands", "terminal.bad_reply")
         if not tags.get("CM"):
             break
-        if forged := _accept(session, tags["CM"], nonce, tags.get("AP", b"")):
-            return forged
-        carried_out += 1
+        taken = _open(session, tags["CM"], nonce, tags.get("AP", b""))
+        if isinstance(taken, Outcome):
+            return taken
+        if not _was_here(session, taken):
+            session.journal.append(CommandAccepted(command=_accepted(taken)))
+            carried_out += 1
+        elif stopped := await _acknowledge(session, taken.counter, _WAS_HERE):
+            return stopped
     if stopped := await _finish_accepted(session):
         return stopped
     return done(
@@ -136,27 +143,32 @@ async def tell_read(session: Session) -> None:
         session.journal.append(NoticeReadTold(counter=notice.counter))
 
 
-def _accept(session: Session, document: bytes, nonce: bytes, proof: bytes) -> Outcome | None:
-    """Write down a command that is good; the refusal where it is not, which is noted.
+def _open(session: Session, document: bytes, nonce: bytes, proof: bytes) -> RemoteCommand | Outcome:
+    """The command that the host gives this device now; the refusal of any other document, which is noted.
 
     The counter says that it did not come before, as far as this memory knows; the proof says so if the memory is an old
     one, for the host hands out nothing that it knows to be done.
     """
-    board = session.board
+    key = session.board.secure_module.host_public_key
     try:
-        command = open_command(
-            document,
-            board.secure_module.host_public_key,
-            serial_number=board.serial_number,
-            last_counter=session.book.counter,
-            now_s=int(board.clock.now().timestamp()),
-        )
-        check_answer(document, nonce, proof, board.secure_module.host_public_key)
+        command = open_command(document, key, serial_number=session.board.serial_number)
+        check_answer(document, nonce, proof, key)
+        session.adopt_year(command.issued_at, command.expires_at)
+        if _has_expired(session, command):
+            raise SignatureError(f"command {command.counter} has expired", code="expired")
     except SignatureError as error:
         session.note("command refused", error.code)
         return local("commands", f"command.{error.code}", fault=error.message)
-    session.journal.append(CommandAccepted(command=_accepted(command)))
-    return None
+    return command
+
+
+def _was_here(session: Session, command: RemoteCommand) -> bool:
+    """Did it come before? The host has not heard so, or has forgotten it."""
+    return command.counter <= session.book.counter
+
+
+def _has_expired(session: Session, command: RemoteCommand) -> bool:
+    return session.now_s >= command.expires_at
 
 
 def _accepted(command: RemoteCommand) -> Accepted:
@@ -173,14 +185,23 @@ async def _finish_accepted(session: Session) -> Outcome | None:
                 return outcome
             result = outcome.code or "done" if outcome.is_good else outcome.reason or outcome.code
             session.journal.append(CommandDone(counter=command.counter, result=result))
-        tags = [("CN", str(command.counter).encode()), ("RS", result.encode())]
-        if command.kind == "diagnose":
-            tags += pack_diagnosis(diagnose(session.board))  # as the device is now, if it has to be said again
-        answer = await session.ask("command_ack", {F.PAYLOAD: session.pack(tags)})
-        if not isinstance(answer, Reply) or not answer.response.approved:
-            return silent("commands", answer) if isinstance(answer, Silence) else refused("commands", answer)
+        # as the device is now, if it has to be said again
+        diagnosis = pack_diagnosis(diagnose(session.board)) if command.kind == "diagnose" else []
+        if stopped := await _acknowledge(session, command.counter, result, *diagnosis):
+            return stopped
         session.journal.append(CommandAcknowledged(counter=command.counter))
     return None
+
+
+async def _acknowledge(session: Session, counter: int, result: str, *more: tuple[str, bytes]) -> Outcome | None:
+    """Tell what became of a command; an outcome where the host does not prove that it knows."""
+    tags = [("CN", str(counter).encode()), ("RS", result.encode()), *more]
+    answer = await session.ask("command_ack", {F.PAYLOAD: session.pack(tags)})
+    if isinstance(answer, Silence):
+        return silent("commands", answer)
+    if not answer.response.approved:
+        return refused("commands", answer)
+    return None if session.believes(answer) else local("commands", "terminal.bad_reply")
 
 
 async def _notice(session: Session, command: Accepted) -> Outcome:

@@ -48,10 +48,8 @@ UPDATE = replace(
 )
 
 
-def opened(
-    document: bytes, *, serial_number: str = "SN000001", last_counter: int = 6, now_s: int = 1_700_000_001
-) -> RemoteCommand:
-    return open_command(document, PUBLIC, serial_number=serial_number, last_counter=last_counter, now_s=now_s)
+def opened(document: bytes, *, serial_number: str = "SN000001") -> RemoteCommand:
+    return open_command(document, PUBLIC, serial_number=serial_number)
 
 
 def refused(document: bytes, **circumstances: Any) -> str:
@@ -95,7 +93,7 @@ def test_any_notice_round_trip(
     """A notice with an unusual character would never be shown."""
     command = RemoteCommand("notice", serial_number, counter, issued_at, issued_at + lasts_s, body)
     document = sign_command(command, PRIVATE)
-    assert opened(document, serial_number=serial_number, last_counter=counter - 1, now_s=issued_at) == command
+    assert opened(document, serial_number=serial_number) == command
 
 
 def test_every_flipped_bit_is_refused() -> None:
@@ -107,27 +105,10 @@ def test_every_flipped_bit_is_refused() -> None:
         assert refused(bytes(altered)) == "signature"
 
 
-@pytest.mark.parametrize(
-    ("circumstances", "code"),
-    [
-        ({"serial_number": "SN000002"}, "other_device"),
-        ({"serial_number": ""}, "other_device"),
-        ({"last_counter": 7}, "replayed"),
-        ({"last_counter": 8}, "replayed"),
-        ({"now_s": NOTICE.expires_at}, "expired"),
-        ({"now_s": NOTICE.expires_at + 1}, "expired"),
-        ({"serial_number": "SN000002", "last_counter": 7, "now_s": NOTICE.expires_at}, "other_device"),
-        ({"last_counter": 7, "now_s": NOTICE.expires_at}, "replayed"),
-    ],
-)
-def test_right_command_at_the_wrong_place_or_time(circumstances: dict[str, Any], code: str) -> None:
-    """A stop meant for another shop, or lifted long ago, would close this one."""
-    assert refused(sign_command(NOTICE, PRIVATE), **circumstances) == code
-
-
-def test_last_moment() -> None:
-    """A command would be thrown away a second too early."""
-    assert opened(sign_command(NOTICE, PRIVATE), now_s=NOTICE.expires_at - 1) == NOTICE
+@pytest.mark.parametrize("serial_number", ["SN000002", ""])
+def test_a_command_for_another_device(serial_number: str) -> None:
+    """A stop meant for another shop would close this one."""
+    assert refused(sign_command(NOTICE, PRIVATE), serial_number=serial_number) == "other_device"
 
 
 def test_other_signer() -> None:

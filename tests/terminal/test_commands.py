@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
@@ -11,10 +12,10 @@ from firmware_sim.power import cuts
 from protocol.command import COMMAND_KINDS
 from protocol.diagnosis import SECTIONS, read_diagnosis
 from protocol.fields import F
-from protocol.private import unpack_tags
+from protocol.private import pack_tags, unpack_tags
 from terminal.flows.commands import OBEYED
 from terminal.flows.diagnose import COLLECTED, diagnose
-from tests.terminal.bench import SERIAL_NUMBER, Bench, bench_at, make_image, once, swallow
+from tests.terminal.bench import SERIAL_NUMBER, Bench, bench_at, make_image, once, swallow, without_mac, wrong_mac
 from tests.terminal.fake_host import Answer, FakeHost
 from tests.terminal.test_firmware import offer
 
@@ -55,6 +56,54 @@ async def test_a_lost_acknowledgement_is_repeated_and_not_the_command(bench: Ben
     assert len(bench.terminal.book.notices) == 1
     assert list(bench.host.acknowledged) == [1]
     assert bench.terminal.book.commands == ()
+
+
+@pytest.mark.parametrize("spoiled", [without_mac, wrong_mac])
+async def test_an_acknowledgement_is_heard_by_the_host_or_said_again(
+    bench: Bench, spoiled: Callable[[Answer], None]
+) -> None:
+    """Whoever answers for the host could keep all later orders from the shop: it would give out the same for ever."""
+    bench.host.enqueue("notice", NOTICE, SERIAL_NUMBER)
+    bench.host.after.append(once("command_ack", spoiled))
+    assert (await bench.do("commands")).reason == "terminal.bad_reply"
+    assert len(bench.terminal.book.commands) == 1
+    assert (await bench.do("commands")).result == "done"
+    assert bench.terminal.book.commands == ()
+
+
+@pytest.mark.parametrize("days", [-3_650, -400, -100, 0, 100, 366, 400, 3_650])
+@pytest.mark.parametrize("lasts_days", [180, 3_650])
+async def test_the_host_tells_the_year_by_what_it_gives_out(bench: Bench, days: int, lasts_days: int) -> None:
+    """A till whose clock had jumped by a year would take every order for one that has expired, and none behind it."""
+    assert (await bench.do("sign_in")).is_good
+    right = bench.terminal.session.now_s
+    bench.hardware.crystal.step(timedelta(days=days))
+    bench.restart()
+    assert (await bench.do("sign_in")).is_good
+    life = {"issued_at": right - 3_600, "expires_at": right + lasts_days * 86_400}
+    bench.host.commands[1] = bench.host.command("notice", NOTICE, SERIAL_NUMBER, **life)
+    assert (await bench.do("commands")).is_good
+    assert bench.host.acknowledged == {1: "done"}
+    if lasts_days < 365 or days < 0:
+        assert abs(bench.terminal.session.now_s - right) < 60
+
+
+async def test_only_what_the_host_gives_out_now_tells_the_year(bench: Bench) -> None:
+    """Whoever kept an order could put the clock of a till back by a year."""
+    assert (await bench.do("sign_in")).is_good
+    right = bench.terminal.session.now_s
+    year_s = 365 * 86_400
+    life = {"issued_at": right - year_s - 3_600, "expires_at": right - year_s + 3_600}
+    bench.host.commands[1] = bench.host.command("notice", NOTICE, SERIAL_NUMBER, **life)
+    bench.host.after.append(_with_another_proof)
+    assert (await bench.do("commands")).reason == "command.replayed"
+    assert abs(bench.terminal.session.now_s - right) < 60
+
+
+def _with_another_proof(answer: Answer) -> None:
+    if answer.kind == "command_fetch":
+        tags = unpack_tags(cast(bytes, answer.fields[F.PAYLOAD]), field=F.PAYLOAD)
+        answer.fields[F.PAYLOAD] = pack_tags((tags | {"AP": bytes(64)}).items())
 
 
 async def test_a_kept_command_is_not_carried_out_by_an_older_memory(bench: Bench) -> None:

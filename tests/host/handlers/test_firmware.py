@@ -33,11 +33,9 @@ def test_an_old_firmware_is_refused_commanded_once_downloaded_and_let_through(ac
         assert (reply.text(F.RESPONSE_CODE), refusal(reply).reason) == ("58", "firmware.too_old")
         assert reply.header is not None
         assert reply.header.processing_requirement == "E"
-    [row] = lab.rows("commands")
+    assert len(lab.rows("commands")) == 1
     document = active.tags(active.send(active.management("command_fetch")))["CM"]
-    command = open_command(
-        document, active.host_public_key, serial_number=active.serial_number, last_counter=0, now_s=row["created_at"]
-    )
+    command = open_command(document, active.host_public_key, serial_number=active.serial_number)
     assert command.kind == "update_firmware"
     assert command.body == {"version": "2.2.0", "size": str(len(IMAGE)), "sha256": sha256}
     assert download(active, "2.2.0") == IMAGE

@@ -30,17 +30,13 @@ def _signed_by_anybody(document: bytes, public_key: bytes, **names: Any) -> Remo
     return RemoteCommand(**json.loads(document[:-SIGNATURE_BYTES]))
 
 
-def _taken_again(document: bytes, public_key: bytes, *, last_counter: int, **names: Any) -> RemoteCommand:
-    return open_command(document, public_key, last_counter=0, **names)
-
-
-def _for_anybody(document: bytes, public_key: bytes, *, serial_number: str, **names: Any) -> RemoteCommand:
+def _for_anybody(document: bytes, public_key: bytes, *, serial_number: str) -> RemoteCommand:
     stated = json.loads(document[:-SIGNATURE_BYTES])
-    return open_command(document, public_key, serial_number=stated["serial_number"], **names)
+    return open_command(document, public_key, serial_number=stated["serial_number"])
 
 
-def _whenever(document: bytes, public_key: bytes, *, now_s: int, **names: Any) -> RemoteCommand:
-    return open_command(document, public_key, now_s=0, **names)
+def _never(session: Any, command: RemoteCommand) -> bool:
+    return False
 
 
 def _unasked(document: bytes, nonce: bytes, proof: bytes, public_key: bytes) -> None:
@@ -102,7 +98,7 @@ KEYS: Final[Mapping[str, Mutant]] = {
     "command_again": Mutant(
         "a command is carried out as often as it comes", "adversary", "C2 L8",
         {
-            "terminal.flows.commands.open_command": _taken_again,
+            "terminal.flows.commands._was_here": _never,
             **_NO_PROOF,
             **world_of("sale commands", "announce diagnose"),
         },
@@ -119,7 +115,7 @@ KEYS: Final[Mapping[str, Mutant]] = {
     "command_expired": Mutant(
         "a command is handed out and carried out for ever", "calm", "C3",
         {
-            "terminal.flows.commands.open_command": _whenever,
+            "terminal.flows.commands._has_expired": _never,
             "host.store.books.Books.waiting_commands": _ever_waiting,
             **world_of("sale commands", "announce diagnose pass_years"),
         },
