@@ -14,6 +14,7 @@ from host.policy import Policy
 from host.records import (
     Alert,
     Batch,
+    BatchState,
     DeviceModel,
     Fetch,
     FirmwareRelease,
@@ -248,6 +249,12 @@ class Case:
         """Did this very request come before, and is its reply stored?"""
         stored = self.snapshot.stored
         return stored is not None and stored.fingerprint == self.request.fingerprint
+
+    @property
+    def is_settled(self) -> bool:
+        """Is the batch of the request closed, and another one open?"""
+        batch = self.snapshot.batch
+        return batch is not None and batch.state is BatchState.CLOSED and batch.batch != self.terminal.batch
 
     @property
     def ends_old_keys(self) -> bool:

@@ -1,7 +1,9 @@
 """Answers to settlement, batch upload and its end (CUP 7.12, 7.13; invariants S2, S3, S4).
 
 Totals that agree close the batch at once. Totals or digests that disagree leave it waiting for the upload, whose end
-closes it and names every row on which the two books differ.
+closes it and names every row on which the two books differ. What is closed stays as it is: a terminal that never heard
+so, since a message without a MAC was changed on the way, is told again under whatever STAN it asks, as far as it says
+what the ledger has.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ _LAST_BATCH = 999_999
 
 
 def settlement(case: Case) -> Decision:
-    """Compares the terminal's totals, and its digest where it sends one, with the ledger."""
+    """Compares the terminal's totals, and its digest where it sends one, with the ledger.
+
+    Those of a closed batch agree once more, or name the wrong batch; what the ledger has is not told then.
+    """
     message, rows = case.request.message, case.snapshot.rows
     theirs = Totals.parse(message.text(F.TOTALS))
     domestic = _compare(theirs.domestic, group_totals(rows, foreign=False))
@@ -34,7 +39,9 @@ def settlement(case: Case) -> Decision:
         domestic, foreign = replace(domestic, result=UNBALANCED), replace(foreign, result=UNBALANCED)
     fields: dict[int, Value] = {F.TOTALS: str(Totals(domestic, foreign)), F.SETTLEMENT_DATE: f"{case.now:%m%d}"}
     if domestic.result == foreign.result == BALANCED:
-        return Decision(fields=fields, writes=_close(case, balanced=True))
+        return Decision(fields=fields, writes=() if case.is_settled else _close(case, balanced=True))
+    if case.is_settled:
+        return Decision(Refused("terminal.wrong_batch", {"batch": case.terminal.batch}), remember=False)
     batch = Batch(case.request.terminal_id, case.request.control.batch, case.merchant.merchant_id, BatchState.UPLOADING)
     key = {"terminal_id": batch.terminal_id, "batch": batch.batch}
     return Decision(Refused("settlement.unbalanced"), fields, (_batch(batch), Delete("uploads", key)))
@@ -43,7 +50,7 @@ def settlement(case: Case) -> Decision:
 def batch_upload(case: Case) -> Decision:
     """Keeps the rows of a batch that waits for them; a row that comes twice is kept once.
 
-    A terminal that never heard that its upload closed the batch begins it again: what is known is acknowledged.
+    A terminal that never heard that its batch is closed uploads it all the same: what is known is acknowledged.
     """
     items = unpack_upload(case.request.message.text(F.TOTALS))
     if _is_said_again(case, items):
@@ -82,9 +89,9 @@ def _is_uploading(case: Case) -> bool:
 
 
 def _is_said_again(case: Case, items: Sequence[UploadItem]) -> bool:
-    batch, uploaded = case.snapshot.batch, dict(case.snapshot.uploaded)
-    is_closed = batch is not None and batch.state is BatchState.CLOSED
-    return is_closed and bool(items) and all(uploaded.get(item.stan) == item.amount_fen for item in items)
+    """Of a closed batch, is each row one that was uploaded or that the ledger has?"""
+    known = {*case.snapshot.uploaded, *((row.stan, row.amount_fen) for row in case.snapshot.rows)}
+    return case.is_settled and bool(items) and known.issuperset((item.stan, item.amount_fen) for item in items)
 
 
 def _compare(theirs: GroupTotals, ours: GroupTotals) -> GroupTotals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from host.policy import Activation, Policy
 from pos_lab.doctor.examination import Verdict, examine
 from pos_lab.vendor import make_image
 from pos_lab.world import Over, World, world
+from protocol.codec import seal, unseal
+from protocol.fields import F
 from tests.end_to_end.shop import Till
 
 SALE_FEN = 60_00
@@ -104,3 +107,76 @@ async def test_tags_of_two_digits_are_refused_in_words_that_the_doctor_repeats(l
     [case] = examine(len(request).to_bytes(2, "big") + request)
     assert case.verdict is Verdict.FINDINGS
     assert [finding.code for finding in case.findings] == ["tag_length"]
+
+
+@dataclass(frozen=True)
+class Bent:
+    """A bit that falls over on the way, in a digit of a field of the first message of an MTI.
+
+    ``lost`` tells that its answer never arrives.
+    """
+
+    mti: str
+    number: F
+    at: int
+    lost: bool = False
+
+    def passes(self, payload: bytes) -> bytes:
+        """The message, as it arrives."""
+        message = unseal(payload).message
+        if message.mti != self.mti:
+            return payload
+        text = message.text(self.number)
+        other = str(int(text[self.at]) ^ 2)
+        return seal(message.with_fields({self.number: text[: self.at] + other + text[self.at + 1 :]}))
+
+
+BENT = {
+    "its trace number": Bent("0500", F.STAN, 5),
+    "its currency": Bent("0500", F.CURRENCY, 1, lost=True),
+    "the domestic result": Bent("0510", F.TOTALS, 30),
+    "the foreign result": Bent("0510", F.TOTALS, 61),
+}
+
+
+@pytest.mark.parametrize("what", BENT)
+@pytest.mark.parametrize("profile", ["no_commands", "old_protocol"])
+async def test_a_settlement_that_is_changed_on_the_way_comes_to_its_end(
+    lab: World, monkeypatch: pytest.MonkeyPatch, profile: str, what: str
+) -> None:
+    """A till that adds no MAC to a settlement would, after one bit, settle and sell no more."""
+    bent, till = BENT[what], await Till.open(lab, 1, model_of(profile).id)
+    assert (await till.sell(SALE_FEN, "debit_stripe")).is_good
+    line = till.device.terminal.board.line
+    send, receive, left = line.send, line.receive, [bent]
+
+    def passing(payload: bytes) -> bytes:
+        arrived = left[0].passes(payload) if left else payload
+        if arrived != payload:
+            left.clear()
+        return arrived
+
+    async def sent(payload: bytes) -> None:
+        await send(passing(payload))
+
+    async def received(timeout_s: float) -> bytes:
+        return passing(await receive(timeout_s))
+
+    monkeypatch.setattr(line, "send", sent)
+    monkeypatch.setattr(line, "receive", received)
+    if bent.lost:
+        till.device.hardware.faults.arm("line.drop_reply")
+    with till.impatient():
+        outcome = await till.do("settle")
+    if bent.mti == "0500":
+        assert outcome.reason == "terminal.no_answer"
+        outcome = await till.do("settle")
+    assert outcome.is_good
+    assert (await till.sell(SALE_FEN, "debit_stripe")).is_good
+    await till.assert_sound()
+    assert (await till.do("settle")).detail["balanced"] == "yes"
+    batches = await lab.read(lambda books: books.rows("batches"))
+    assert [(row["batch"], row["state"], row["balanced"]) for row in batches] == [
+        ("000001", "closed", True),
+        ("000002", "closed", True),
+    ]

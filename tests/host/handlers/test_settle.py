@@ -166,6 +166,77 @@ def test_another_batch_is_refused_with_the_one_that_is_open(active: Wire, kind: 
     assert active.batch in refusal(reply).chinese
 
 
+BOOKS = ("batches", "terminals", "uploads", "differences", "transactions", "postings")
+
+
+def closed(wire: Wire, *, batches_ago: int = 1) -> tuple[str, list[dict[str, Any]]]:
+    """A batch whose two sales were settled, and its rows."""
+    batch = wire.batch
+    wire.sell(1_000)
+    wire.sell(2_000, FOREIGN)
+    rows = ledger(wire)
+    for _ in range(batches_ago):
+        assert wire.settle().text(F.RESPONSE_CODE) == "00"
+    return batch, rows
+
+
+@pytest.mark.parametrize("batches_ago", [1, 2])
+def test_a_settled_batch_is_settled_again_under_any_stan(active: Wire, batches_ago: int) -> None:
+    """A till whose settlement arrived under another trace number than it was sent could settle and sell no more."""
+    batch, rows = closed(active, batches_ago=batches_ago)
+    before = [active.lab.rows(table) for table in BOOKS]
+    again = active.settlement(totals_of(rows), batch=batch, digest_rows=digest_rows(rows))
+    reply = active.send(again)
+    told = Totals.parse(reply.text(F.TOTALS))
+    assert (reply.text(F.RESPONSE_CODE), told.domestic.result, told.foreign.result) == ("00", 1, 1)
+    assert active.send(again) == reply
+    assert active.code(active.settlement(totals_of(rows), batch=batch)) == "00"
+    assert [active.lab.rows(table) for table in BOOKS] == before
+    _set_batch(active.lab, active.serial_number, batch)  # a million batches later
+    assert active.code(active.settlement(totals_of(rows), batch=batch)) == "00"
+    assert active.lab.terminal(active.serial_number)["batch"] == f"{int(batch) + 1:06d}"
+
+
+@pytest.mark.parametrize("what", ["nothing", "a row less", "another amount", "another row"])
+def test_a_settled_batch_is_not_settled_as_another(active: Wire, what: str) -> None:
+    """Whoever sends an old batch number could open books that were paid out, or read in the reply what was sold."""
+    batch, rows = closed(active)
+    first, second = rows
+    claimed = {
+        "nothing": [],
+        "a row less": [first],
+        "another amount": [first | {"amount_fen": 1_001}, second],
+        "another row": [first | {"stan": "000900"}, second],
+    }[what]
+    assert active.code(active.settlement(totals_of(rows), batch=batch)) == "00"
+    before = [active.lab.rows(table) for table in BOOKS]
+    payload = active.settlement(totals_of(claimed), batch=batch, digest_rows=digest_rows(claimed))
+    for _ in range(2):
+        reply = active.send(payload)
+        assert (refusal(reply).reason, reply.has(F.TOTALS)) == ("terminal.wrong_batch", False)
+        assert active.batch in refusal(reply).chinese
+    assert [active.lab.rows(table) for table in BOOKS] == before
+
+
+def test_a_batch_that_was_closed_as_balanced_takes_an_upload_of_what_the_ledger_has(active: Wire) -> None:
+    """A till whose settlement's answer was changed on the way to say "not balanced" could settle and sell no more."""
+    batch, rows = closed(active)
+    before = [active.lab.rows(table) for table in BOOKS]
+    first, second = ((row["stan"], row["amount_fen"]) for row in rows)
+    for items, code in (
+        ([first, second], "00"),
+        ([second], "00"),
+        ([], "12"),
+        ([first, ("000900", 1)], "12"),
+        ([(first[0], 1_001), second], "12"),
+    ):
+        reply = active.send(active.upload(items, batch=batch))
+        assert reply.text(F.RESPONSE_CODE) == code
+        assert code != "00" or reply.text(F.TOTALS) == f"{len(items):02d}"
+    assert active.code(active.upload_end(2, batch=batch)) == "00"
+    assert [active.lab.rows(table) for table in BOOKS] == before
+
+
 @pytest.mark.parametrize(("batch", "following"), [("000001", "000002"), ("999998", "999999"), ("999999", "000001")])
 def test_batches_are_counted_and_wrap(wire: Wire, batch: str, following: str) -> None:
     """The terminal after its millionth batch would never settle again."""
@@ -245,6 +316,18 @@ def test_an_upload_that_begins_again_behind_its_own_end_comes_to_that_end(active
         assert active.reason(active.upload(other, batch=batch)) == "upload.uncalled"
     assert active.code(active.upload_end(1, batch=batch)) == "00"
     assert [active.lab.rows(table) for table in ("batches", "terminals", "uploads", "differences")] == before
+
+
+def test_an_upload_that_was_changed_on_the_way_may_come_as_it_was(active: Wire) -> None:
+    """A till whose row arrived with another amount, and which never heard of the end, could settle and sell no more."""
+    active.sell(100)
+    batch, [row] = active.batch, ledger(active)
+    assert active.code(active.settlement(Totals())) == "95"
+    assert active.code(active.upload([(row["stan"], 101)])) == "00"
+    assert active.code(active.upload_end(1)) == "00"
+    assert active.code(active.upload([(row["stan"], 100)], batch=batch)) == "00"
+    [uploaded] = active.lab.rows("uploads")
+    assert uploaded["amount_fen"] == 101
 
 
 def test_the_end_of_an_upload_said_again_changes_nothing(active: Wire) -> None:
