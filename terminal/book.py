@@ -156,13 +156,17 @@ class Swap(Entry):
 
 
 class Form(Entry):
-    """The merchant's form; ``state`` is what the host said of it last, "" before it had it."""
+    """The merchant's form; ``state`` is what the host said of it last, "" while it is to be handed in.
+
+    ``number`` tells which of the terminal's forms it is at the host, 0 where the host has not said.
+    """
 
     name: str = Field(repr=False)
     contact: str = Field(repr=False)
     telephone: str = Field(repr=False)
     address: str = Field(repr=False)
     state: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,14 @@
 """Answers to the merchant's form handed in at the device, and to the question how it stands (product R2, R7, R8).
 
 Rules owned here: a terminal has one form that waits for its review, however often it is handed in; the same form again
-changes nothing, a corrected one takes its place; what is registered takes none. The rates are those posted.
+changes nothing, a corrected one takes its place, and which one waits is told; what is registered takes none. The rates
+are those posted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from host.case import Case
 from host.decision import Decision, Insert, Update, Write
@@ -18,42 +18,39 @@ from host.records import Merchant
 from host.retirement import audit, move
 from protocol.errors import DecodeError
 from protocol.fields import F
-from protocol.private import TEXT_CHARSET, pack_tags, text_tag, unpack_tags
+from protocol.private import FORM_TAGS, TEXT_CHARSET, Waiting, pack_tags, text_tag, unpack_tags
 
 ENTRY_MAX: Final = 80
-
-# tag of field 62 -> field of the form
-TAGS: Final[Mapping[str, str]] = MappingProxyType({"NA": "name", "CO": "contact", "TE": "telephone", "AD": "address"})
 _ACTOR: Final = "device"
 
 
 def registration(case: Case) -> Decision:
-    """File the form, if one came, and tell how it stands: tag ST, and RZ and RE for why it was rejected.
+    """File the form, if one came, and tell how it stands: tag ST, FN and FD for which one waits, RZ and RE for why one
+    was rejected.
 
     Raises DecodeError for a form that is not whole, or whose entries are no lines of text.
     """
     payload = case.request.message.octets(F.PAYLOAD)
     form = _read(unpack_tags(payload, field=F.PAYLOAD)) if payload else None
     open_to_forms = case.terminal.state in UNREGISTERED or _must_register_again(case)
-    writes = _file(case, form) if form and open_to_forms else []
+    filed = form if open_to_forms else None
     return Decision(
-        fields={F.PAYLOAD: pack_tags(_standing(case, is_filed=bool(form and open_to_forms)))},
-        writes=tuple(writes),
+        fields={F.PAYLOAD: pack_tags(_standing(case, filed))},
+        writes=tuple(_file(case, filed)) if filed else (),
         remember=False,
     )
 
 
 def _read(tags: Mapping[str, bytes]) -> dict[str, str]:
-    form = {field: text_tag(tags, tag) for tag, field in TAGS.items()}
-    for tag, field in TAGS.items():
+    form = {field: text_tag(tags, tag) for field, tag in FORM_TAGS.items()}
+    for field, tag in FORM_TAGS.items():
         if not form[field] or len(form[field]) > ENTRY_MAX or not form[field].isprintable():
             raise DecodeError(f"tag {tag} is no line of text", field=F.PAYLOAD, code="tags")
     return form
 
 
 def _file(case: Case, form: dict[str, str]) -> list[Write]:
-    terminal, forms = case.terminal, case.snapshot.forms
-    waiting = forms[-1] if forms and not forms[-1]["verdict"] else None
+    terminal, waiting = case.terminal, _waiting(case)
     if waiting:
         if all(waiting[field] == text for field, text in form.items()):
             return []
@@ -73,15 +70,22 @@ def _file(case: Case, form: dict[str, str]) -> list[Write]:
     return [Insert("registrations", row), *move(terminal, Event.SUBMIT, actor=_ACTOR, at=case.at)]
 
 
+def _waiting(case: Case) -> Mapping[str, Any] | None:
+    """The form that nobody has reviewed yet."""
+    forms = case.snapshot.forms
+    return forms[-1] if forms and not forms[-1]["verdict"] else None
+
+
 def _must_register_again(case: Case) -> bool:
     """Was it told to, perhaps for a day that is still ahead (product R13)?"""
     return any(hold.reason == REGISTRATION for hold in case.snapshot.holds)
 
 
-def _standing(case: Case, *, is_filed: bool) -> list[tuple[str, bytes]]:
-    forms = case.snapshot.forms
-    if is_filed or (forms and not forms[-1]["verdict"]):
-        return [("ST", State.SUBMITTED.encode("ascii"))]
+def _standing(case: Case, filed: Mapping[str, str] | None) -> list[tuple[str, bytes]]:
+    forms, waiting = case.snapshot.forms, _waiting(case)
+    if form := filed or waiting:
+        number = len(forms) if waiting else len(forms) + 1
+        return [("ST", State.SUBMITTED.encode("ascii")), *Waiting.of(number, form).tags]
     if case.terminal.state not in UNREGISTERED and not _must_register_again(case):
         return [("ST", b"registered")]
     if forms and forms[-1]["verdict"] == "rejected":

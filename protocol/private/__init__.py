@@ -21,6 +21,7 @@ from protocol.private.parameters import (
     unpack_status,
 )
 from protocol.private.reference import Control, Original
+from protocol.private.registration import FORM_TAGS, Waiting
 from protocol.private.sign_on import Batches, pack_sequence_number, unpack_sequence_number
 from protocol.private.tags import (
     TEXT_CHARSET,
@@ -44,6 +45,7 @@ from protocol.private.uploads import ChipDetail
 __all__ = [
     "CONTACTLESS",
     "DEVICE_TAGS",
+    "FORM_TAGS",
     "GROUP_TAGS",
     "PARAMETERS",
     "TEXT_CHARSET",
@@ -60,6 +62,7 @@ __all__ = [
     "Tag",
     "Totals",
     "UploadItem",
+    "Waiting",
     "keys_digest",
     "number_tag",
     "order_number",

@@ -60,6 +60,33 @@ async def test_a_shop_registers_itself(lab: World) -> None:
     assert (await device.terminal.do("sale", "1.00", "debit", "123456")).result == "approved"
 
 
+async def test_a_form_is_filed_as_it_was_entered_last(lab: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contract would go to an address that was corrected, or name a telephone number that nobody entered."""
+    device = await delivered(lab)
+    line = device.terminal.board.line
+    send, receive, sent, late = line.send, line.receive, list[bytes](), list[bytes]()
+
+    async def bent(payload: bytes) -> None:
+        if late:
+            await send(late.pop())
+            await receive(30.0)
+        sent.append(payload)
+        await send(payload.replace(FORM[2].encode(), b"13000000001") if len(sent) == 1 else payload)
+
+    async def filed() -> tuple[str, ...]:
+        [row] = await lab.read(lambda books: books.rows("registrations"))
+        return tuple(row[name] for name in ("name", "contact", "telephone", "address"))
+
+    monkeypatch.setattr(line, "send", bent)
+    first = (*FORM[:3], "实验路二号院")
+    assert (await device.terminal.do("register", *first)).detail["state"] == "submitted"
+    assert (await filed(), len(sent)) == (first, 2)
+    assert (await device.terminal.do("register", "", "", "", FORM[3])).detail["state"] == "submitted"
+    late.append(sent[1])
+    assert (await device.terminal.do("register")).detail["state"] == "submitted"
+    assert (await filed(), len(sent)) == (FORM, 5)
+
+
 async def test_a_pause_is_the_hosts_as_well(lab: World) -> None:
     """The merchant closes the shop, and the acquirer knows nothing."""
     till = await Till.open(lab, 1)

@@ -23,6 +23,7 @@ from protocol.private import (
     RefusalText,
     Totals,
     UploadItem,
+    Waiting,
     keys_digest,
     order_number,
     pack_sequence_number,
@@ -370,3 +371,19 @@ def test_a_customers_code_travels_with_the_device_and_is_not_printed() -> None:
 def test_an_order_number_is_found_or_not(raw: bytes, order: str) -> None:
     """A foreign host's field 59 would stop a sale that was approved."""
     assert order_number(raw) == order
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [(1, {"telephone": "13000000001"}), (1, {"name": "街角", "contact": "便利店王小明"}), (3, {})],
+    ids=["digit", "border", "number"],
+)
+def test_a_form_that_waits_is_known_by_its_digest(number: int, changes: dict[str, str]) -> None:
+    """A device would take another form, or the number of another one, for its own."""
+    form = {"name": "街角便利店", "contact": "王小明", "telephone": "13000000000", "address": "实验路一号院"}
+    waiting, other = Waiting.of(1, form | {"region": "110000"}), Waiting.of(number, form | changes)
+    assert Waiting.read(unpack_tags(pack_tags(waiting.tags), field=62)) == waiting == Waiting.of(1, form)
+    assert (len(waiting.digest), waiting.digest == other.digest) == (8, False)
+    assert Waiting.read({"ST": b"submitted"}) is None
+    with pytest.raises(DecodeError):
+        Waiting.read(dict(waiting.tags) | {"FN": b"x"})

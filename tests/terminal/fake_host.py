@@ -23,7 +23,17 @@ from protocol.framing import Len2Framer
 from protocol.header import Header, Tpdu
 from protocol.kinds import Identity, Kind, identify, missing_fields
 from protocol.message import Message
-from protocol.private import Control, Original, RefusalText, Totals, pack_tags, unpack_tags, unpack_upload
+from protocol.private import (
+    FORM_TAGS,
+    Control,
+    Original,
+    RefusalText,
+    Totals,
+    Waiting,
+    pack_tags,
+    unpack_tags,
+    unpack_upload,
+)
 from terminal.transaction import Key
 
 TMK = bytes(range(16))
@@ -95,6 +105,9 @@ class FakeHost:
     pauses: list[str] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
     standing: str = "delivered"
+    form_number: int = 0
+    tells_form: bool = True
+    """Does it say which form waits?"""
     reports: list[tuple[str, str]] = field(default_factory=list)
     image: bytes = b""
     signatures: dict[Key, bytes] = field(default_factory=dict)
@@ -321,8 +334,12 @@ class FakeHost:
         if payload := reply.request.octets(F.PAYLOAD):
             tags = unpack_tags(payload, field=F.PAYLOAD)
             self.forms.append({tag: value.decode("gb18030") for tag, value in tags.items()})
+            self.form_number += self.standing != "submitted"
             self.standing = "submitted"
         told = [("ST", self.standing.encode())]
+        if self.standing == "submitted" and self.tells_form:
+            form = {name: self.forms[-1][tag] for name, tag in FORM_TAGS.items()}
+            told += Waiting.of(self.form_number, form).tags
         if self.standing == "rejected":
             told += [("RZ", "地址".encode("gb18030")), ("RE", b"the address")]
         reply.fields[F.PAYLOAD] = pack_tags(told)

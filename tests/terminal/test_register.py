@@ -62,6 +62,72 @@ async def test_a_form_that_never_arrived_is_sent_again(bench: Bench) -> None:
     assert bench.host.forms == [SENT, SENT]
 
 
+def change_form(answer: Answer) -> None:
+    """The telephone number arrives with another digit."""
+    changed = answer.request.octets(F.PAYLOAD).replace(b"13000000000", b"13000000001")
+    answer.request = answer.request.with_fields({F.PAYLOAD: changed})
+
+
+async def test_a_form_that_was_changed_on_the_way_is_sent_again(bench: Bench) -> None:
+    """The acquirer would call a stranger, and the merchant wait for a review that nobody can end."""
+    bench.host.before.append(once("registration", change_form))
+    assert (await bench.do("register", *FORM)).detail["state"] == "submitted"
+    assert bench.host.forms == [SENT | {"TE": "13000000001"}, SENT]
+    assert (await bench.do("register")).detail["state"] == "submitted"
+    assert len(bench.host.forms) == 2
+
+
+async def test_a_form_that_never_arrives_as_it_was_is_no_form(bench: Bench) -> None:
+    """A device on a bad line would send its form for ever, or take another one for its own."""
+    bench.host.before.append(change_form)
+    assert (await bench.do("register", *FORM)).reason == "terminal.bad_reply"
+    assert len(bench.host.forms) == 2
+    bench.restart()
+    bench.host.before.clear()
+    assert (await bench.do("register")).detail["state"] == "submitted"
+    assert bench.host.forms[-1] == SENT
+
+
+async def test_a_form_that_was_held_back_does_not_take_the_place_of_its_correction(bench: Bench) -> None:
+    """The merchant corrects the address, and the contract goes to the old one."""
+    await bench.do("register", *FORM[:3], "实验路二号院")
+    await bench.do("register", "", "", "", FORM[3])
+    bench.host.forms.append(bench.host.forms[0])
+    assert (await bench.do("register")).detail["state"] == "submitted"
+    assert bench.host.forms[2:] == [bench.host.forms[0], SENT]
+    assert (await bench.do("register")).detail["state"] == "submitted"
+    assert len(bench.host.forms) == 4
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_form_by_hand_stays_where_it_is(bench: Bench, known: bool) -> None:
+    """What the acquirer's staff corrected would be filed over by what they had rejected."""
+    await bench.do("register", *FORM)
+    if known:
+        bench.host.standing = "rejected"
+        await bench.do("register")
+    by_hand = SENT | {"TE": "13000000009"}
+    bench.host.forms.append(by_hand)
+    bench.host.standing, bench.host.form_number = "submitted", 2
+    for _ in range(2):
+        assert (await bench.do("register")).detail["state"] == "submitted"
+    assert bench.host.forms == [SENT, by_hand]
+    assert (await bench.do("register", "", "", "13000000008")).detail["state"] == "submitted"
+    assert bench.host.forms[2:] == [SENT | {"TE": "13000000008"}]
+
+
+async def test_a_foreign_host_is_believed(bench: Bench) -> None:
+    """A device at a host that does not say which form waits would never be registered."""
+    bench.host.tells_form = False
+    assert (await bench.do("register", *FORM)).detail["state"] == "submitted"
+    assert (await bench.do("register")).detail["state"] == "submitted"
+    assert bench.host.forms == [SENT]
+    bench.host.tells_form = True
+    bench.host.forms.append(SENT | {"TE": "13000000009"})
+    assert (await bench.do("register")).detail["state"] == "submitted"
+    assert len(bench.host.forms) == 2
+
+
 async def test_the_host_refuses(bench: Bench) -> None:
     """A refusal would be shown as success."""
     bench.host.before.append(lambda answer: answer.refuse("97", "terminal.unknown", "终端号未登记"))
@@ -71,7 +137,11 @@ async def test_the_host_refuses(bench: Bench) -> None:
     assert bench.terminal.book.form.state == ""
 
 
-@pytest.mark.parametrize("payload", [b"ST004gone", b"garbage", b""], ids=["state", "garbage", "empty"])
+@pytest.mark.parametrize(
+    "payload",
+    [b"ST004gone", b"garbage", b"", b"ST009submittedFN001xFD00812345678"],
+    ids=["state", "garbage", "empty", "number"],
+)
 async def test_an_answer_that_makes_no_sense(bench: Bench, payload: bytes) -> None:
     """A foreign host's answer would be taken for a registration."""
 

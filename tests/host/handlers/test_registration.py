@@ -6,7 +6,7 @@ import pytest
 
 from protocol.fields import F
 from protocol.message import Message
-from protocol.private import pack_tags, text_tag
+from protocol.private import Waiting, pack_tags, text_tag
 from tests.host.wire import FORM, Lab, Wire, refusal
 
 TAGS = {"NA": "name", "CO": "contact", "TE": "telephone", "AD": "address"}
@@ -60,6 +60,31 @@ def test_a_repeated_form_is_one(delivered: Wire) -> None:
     assert standing(delivered, hand_in(delivered, contact="李小红"))[0] == "submitted"
     [row] = delivered.lab.rows("registrations")
     assert row["contact"] == "李小红"
+
+
+def test_a_device_is_told_which_form_waits(delivered: Wire) -> None:
+    """A form that was changed on the way, or came after its correction, would be reviewed for the merchant's own."""
+
+    def waits(reply: Message) -> Waiting | None:
+        return Waiting.read(delivered.tags(reply))
+
+    def asked() -> Waiting | None:
+        return waits(delivered.send(delivered.management("registration")))
+
+    act, serial_number = delivered.lab.act, delivered.serial_number
+    corrected = FORM | {"telephone": "12"}
+    assert asked() is None
+    for _ in range(2):
+        assert waits(hand_in(delivered)) == asked() == Waiting.of(1, FORM)
+    assert waits(hand_in(delivered, telephone="12")) == asked() == Waiting.of(1, corrected)
+    act("review", serial_number=serial_number)
+    assert asked() is None
+    assert waits(hand_in(delivered, telephone="12")) == asked() == Waiting.of(2, corrected)
+    act("review", serial_number=serial_number)
+    act("submit", serial_number=serial_number, **FORM)
+    assert asked() == Waiting.of(3, FORM)
+    act("review", serial_number=serial_number)
+    assert (asked(), waits(hand_in(delivered))) == (None, None)
 
 
 def test_a_rejected_form_tells_why_and_comes_again(delivered: Wire) -> None:
