@@ -31,6 +31,7 @@ LEFT_BEHIND: Final[Mapping[str, str]] = MappingProxyType(
         "clock_offset_s": "every clock is its own",
         "counter": "commands are signed for one device",
         "staged": "firmware is a device's own",
+        "report": "firmware is a device's own",
         "settling": "the batch is closed before",
         "commands": "commands are signed for one device",
         "signatures": "they are with the host, or on paper, before",

@@ -179,6 +179,7 @@ class Book:
     clock_offset_s: int = 0
     counter: int = 0
     staged: str = ""
+    report: Key | None = None
     settling: Settling | None = None
     commands: tuple[Accepted, ...] = ()
     notices: tuple[Notice, ...] = ()

@@ -38,7 +38,7 @@ def chunk(case: Case) -> Decision:
 
 
 def report(case: Case) -> Decision:
-    """How an update went, for the record and the count of failures (product G8).
+    """How an update went, for the record and the count of failures (product G8); one that comes again counts no more.
 
     The version itself is learnt from authenticated frames alone.
     """
@@ -49,7 +49,7 @@ def report(case: Case) -> Decision:
     known = case.snapshot.progress
     before = known.failures if known and known.version == version else 0
     if result in POSTPONED:
-        return Decision(writes=(line,), remember=False)
+        return Decision(writes=(line,))
     done = result == CONFIRMED
     row = Progress(serial_number, version, INSTALLED if done else FAILED, before + (not done), case.at)
-    return Decision(writes=(Insert("updates", columns(row), replace=True), line), remember=False)
+    return Decision(writes=(Insert("updates", columns(row), replace=True), line))

@@ -33,5 +33,5 @@ EXTENSION_ROWS: Final = (
     _extension("swap_report", "换机结果上报", "swap report", "921"),
     _extension("firmware_query", "固件查询", "firmware query", "930"),
     _extension("firmware_chunk", "固件下载", "firmware chunk", "931"),
-    _extension("firmware_report", "固件结果上报", "firmware report", "932"),
+    _extension("firmware_report", "固件结果上报", "firmware report", "932", has_stan=True),
 )

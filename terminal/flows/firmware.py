@@ -100,5 +100,5 @@ async def _chunk(session: Session, version: str, offset: int) -> bytes | Outcome
 async def _report(session: Session, version: str, outcome: Outcome) -> Outcome:
     """Tell the host of a failed update, as far as it hears it; how a staged one went is told after its boot."""
     tags = [("VN", version.encode()), ("RS", outcome.reason.encode())]
-    await session.ask("firmware_report", {F.PAYLOAD: session.pack(tags)})
+    await session.ask("firmware_report", {F.PAYLOAD: session.pack(tags)}, stan=session.take_stan())
     return outcome

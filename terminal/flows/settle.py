@@ -21,7 +21,7 @@ from protocol.private import UPLOAD_ITEMS_PER_MESSAGE, Totals, UploadItem, pack_
 from terminal.book import ClosedBatch
 from terminal.explain import explain, unapproved
 from terminal.flows.resolve import resolve
-from terminal.flows.sign_in import sign_in
+from terminal.flows.sign_in import REUSED_CODE, sign_in
 from terminal.flows.signature import flush
 from terminal.money import RENMINBI, unseal_card
 from terminal.outcome import Outcome, done, local
@@ -31,8 +31,6 @@ from terminal.session import Reply, Session, Silence, refused, silent
 
 BALANCED: Final = 1
 UNBALANCED_CODE: Final = "95"
-REUSED_CODE: Final = "94"
-"""The host has another request under the STAN: one that changed on the way, or of a memory that was set back."""
 CARD_GROUP: Final = {False: "00", True: "01"}
 ONLINE: Final = 1
 UPLOAD_ORDER: Final[Mapping[str, int]] = MappingProxyType(

@@ -23,6 +23,7 @@ from terminal.explain import unapproved
 from terminal.outcome import Outcome, done, local
 from terminal.records import SignedOff, SignedOn, UpdateStaged
 from terminal.session import Reply, Session, silent
+from terminal.transaction import Key
 
 # 60.3 -> the algorithm of the keys that it asks for (CUP 5.2)
 ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
@@ -34,6 +35,8 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = MappingProxyType(
         "006": Algorithm.SM4,
     }
 )
+REUSED_CODE: Final = "94"
+"""The host has another request under the STAN: one that changed on the way, or of a memory that was set back."""
 _NO_SIGN_ON: Final = {KeyState.NONE: "terminal.no_master_key", KeyState.TAMPERED: "terminal.tampered"}
 
 
@@ -132,14 +135,26 @@ async def _settle_firmware(session: Session) -> None:
         board.update.confirm()
     if not staged or session.reboot_due:
         return
-    if board.running.version != staged and board.running.outcome is not Boot.REVERT:
+    is_untold = session.book.report is None
+    if is_untold and board.running.version != staged and board.running.outcome is not Boot.REVERT:
         session.journal.append(UpdateStaged(version=""))  # the power went before it was staged
         return
     result = b"confirmed" if board.running.version == staged else b"reverted"
     told = not session.profile.extensions  # by its own version in field 59; it knows no report
-    if not told:
-        tags = session.pack([("VN", staged.encode()), ("RS", result)])
-        answer = await session.ask("firmware_report", {F.PAYLOAD: tags})
-        told = isinstance(answer, Reply) and answer.response.approved
-    if told:
+    if told or await _report(session, staged, result):
         session.journal.append(UpdateStaged(version=""))
+
+
+async def _report(session: Session, staged: str, result: bytes) -> bool:
+    """Tell the host how an update went; it counts failures, so that it is told under the same number until it heard."""
+    report = session.book.report
+    if report is None:
+        report = Key(session.book.batch, session.take_stan())
+        session.journal.append(UpdateStaged(version=staged, report=report))
+    tags = session.pack([("VN", staged.encode()), ("RS", result)])
+    answer = await session.ask("firmware_report", {F.PAYLOAD: tags}, stan=report.stan, batch=report.batch)
+    if not isinstance(answer, Reply) or not session.believes(answer):
+        return False
+    if answer.response.code == REUSED_CODE:
+        session.journal.append(UpdateStaged(version=staged))
+    return answer.response.approved

@@ -19,6 +19,7 @@ from terminal.book import (
     Swap,
 )
 from terminal.records.shop import with_operators
+from terminal.transaction import Key
 
 
 class Brought(Entry):
@@ -31,6 +32,7 @@ class Brought(Entry):
     clock_offset_s: int
     counter: int
     staged: str
+    report: Key | None = None
     settling: Settling | None
     training: bool = False
     paused: bool = False

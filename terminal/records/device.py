@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from terminal.book import EVENTS_KEPT, ROUTINE, Book, Downloaded, Entry, Happening
+from terminal.transaction import Key
 
 
 class ClockSet(Entry):
@@ -20,13 +21,17 @@ class ClockSet(Entry):
 
 
 class UpdateStaged(Entry):
-    """The next boot tries ``version``; "" once the host was told how that went."""
+    """The next boot tries ``version``; "" once the host was told how that went.
+
+    ``report`` is the batch and STAN under which it is told, None before it was tried.
+    """
 
     record: Literal["staged"] = "staged"
     version: str
+    report: Key | None = None
 
     def applied(self, book: Book) -> Book:
-        return replace(book, staged=self.version)
+        return replace(book, staged=self.version, report=self.report)
 
 
 class TableDownloaded(Entry):

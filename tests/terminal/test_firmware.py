@@ -67,6 +67,50 @@ async def test_firmware_that_does_not_work_goes_back(bench: Bench) -> None:
     assert bench.terminal.book.staged == ""
 
 
+async def _goes_back(bench: Bench) -> None:
+    """New firmware never signs on, and its failure waits to be told."""
+    offer(bench.host)
+    await bench.do("update")
+    for _ in range(4):
+        bench.restart()
+
+
+async def test_a_failed_update_that_is_told_again_is_one_failure(bench: Bench) -> None:
+    """Three lost replies would make three failures of one, and the shop would never be brought up to date."""
+    await bench.sell()
+    await _goes_back(bench)
+    for flow in ("settle", "sign_in"):
+        bench.host.after.append(once("firmware_report", swallow))
+        assert (await bench.do(flow)).result == "done"
+    bench.restart()
+    await bench.do("sign_in")
+    assert bench.terminal.book.batch == "000002"
+    first, *again = (message.without(F.MAC) for message in bench.host.asked("firmware_report"))
+    assert again == [first, first]
+    assert (bench.host.reports, bench.terminal.book.staged) == ([("2.2.0", "reverted")], "")
+
+
+async def test_a_report_whose_number_is_used_goes_under_the_next_one(bench: Bench) -> None:
+    """A device whose memory was set back would send a report at each sign-on that the host can never take."""
+    await _goes_back(bench)
+    bench.host.before.append(once("firmware_report", lambda answer: answer.refuse("94", "request.key_reused")))
+    for _ in range(2):
+        await bench.do("sign_in")
+    first, second = (message.text(F.STAN) for message in bench.host.asked("firmware_report"))
+    assert first < second
+    assert (bench.host.reports, bench.terminal.book.staged) == ([("2.2.0", "reverted")], "")
+
+
+async def test_an_answer_to_a_report_that_nobody_signed_is_none(bench: Bench) -> None:
+    """Whoever writes on the line could keep a failed update from the acquirer."""
+    await _goes_back(bench)
+    bench.host.after.append(once("firmware_report", lambda answer: setattr(answer, "mak", b"")))
+    await bench.do("sign_in")
+    assert bench.terminal.book.staged == "2.2.0"
+    await bench.do("sign_in")
+    assert bench.terminal.book.staged == ""
+
+
 async def test_no_update_while_money_is_in_flight(bench: Bench) -> None:
     """New firmware might not understand the old journal, and the reversal be lost (F4)."""
     offer(bench.host)

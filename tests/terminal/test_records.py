@@ -42,7 +42,7 @@ from terminal.records import (
     spell,
 )
 from terminal.recovery import recover
-from terminal.transaction import Event, State, Transaction
+from terminal.transaction import Event, Key, State, Transaction
 
 NOTICE = dict.fromkeys(("title_zh", "title_en", "text_zh", "text_en", "reason", "stop_at"), "文")
 ADVICES = ("refund", "completion_advice", "tip_adjustment", "offline_adjustment")
@@ -158,6 +158,7 @@ class LifeOfATerminal(RuleBasedStateMachine):
 
     @rule(record=st.sampled_from([
         SignedOff(), UpdateStaged(version="2.2.0"), UpdateStaged(version=""), ClockSet(offset_s=-7),
+        UpdateStaged(version="2.2.0", report=Key("000001", "000002")),
         NoticesRead(counter=1, at=1), NoticeConfirmed(counter=1, at=2),
         NoticeReadTold(counter=1), PauseSet(on=True), PauseSet(on=False), PauseTold(on=True),
         OperatorRemoved(number="01"),

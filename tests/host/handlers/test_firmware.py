@@ -127,6 +127,23 @@ def test_a_report_is_kept_for_people(active: Wire) -> None:
     assert active.lab.rows("audit", act="firmware report")[0]["detail"] == "2.2.0: hash"
 
 
+def test_copies_of_a_report_are_one_failure(active: Wire) -> None:
+    """A report that a line doubled would let firmware with a hole sell on, and no update be offered any more."""
+    publish(active.lab, active.model, "2.2.0")
+    active.lab.act("recommend_firmware", model=active.model, version="2.2.0", required_days=0, forced_days=60)
+    assert active.reason(active.sale(100)) == "firmware.too_old"
+    failed = active.management("firmware_report", pack_tags([("VN", b"2.2.0"), ("RS", b"update.hash")]))
+    for _ in range(3):
+        assert active.code(failed) == "00"
+    [row] = active.lab.rows("updates")
+    assert (row["state"], row["failures"]) == ("failed", 1)
+    assert active.reason(active.sale(100)) == "firmware.too_old"
+    confirmed = active.management("firmware_report", pack_tags([("VN", b"2.2.0"), ("RS", b"confirmed")]))
+    for payload in (confirmed, failed):
+        assert active.code(payload) == "00"
+    assert active.lab.rows("updates")[0]["state"] == "installed"
+
+
 @pytest.mark.parametrize("version", ["1.2", "1.2.256", "v1.2.3", ""])
 def test_a_version_that_is_none_is_not_required(active: Wire, version: str) -> None:
     """A typing error would refuse every terminal of the model."""
