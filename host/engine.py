@@ -97,11 +97,11 @@ def old_keys_die(case: Case) -> list[Write]:
     """The first good frame under the newer keys ends the older ones, whatever it is answered: a terminal that repeats
     what was decided before its sign-on, and gets the stored reply, has the new keys all the same (invariant K2).
 
-    The merchant's words under the older ones cannot come any more, so that none has to be told from a later one.
+    What it said of itself under the older ones cannot come any more, and need not be told from what came later.
     """
     if not case.ends_old_keys:
         return []
-    changes = {"previous_keys": b"", "pause_word": "", "missed_sign_on": False}
+    changes = {"previous_keys": b"", "last_word": "", "missed_sign_on": False}
     return [Update("terminals", {"serial_number": case.terminal.serial_number}, changes)]
 
 

@@ -124,7 +124,7 @@ def refurbish(desk: Desk, serial_number: str, reference: str) -> Result:
 def _as_new(desk: Desk, terminal: Terminal) -> dict[str, Any]:
     """The columns of a device in stock; its numbers go on, so that nothing of its last life fits into this one."""
     return {
-        "merchant_id": "", "terminal_id": "", "batch": "000001", "replaced_by": "", "line": "", "pause_word": "",
+        "merchant_id": "", "terminal_id": "", "batch": "000001", "replaced_by": "", "line": "", "last_word": "",
         "told_batch": "", "signed_on": False, "bound": True, "extended": False, "firmware": "", "download_until": 0,
         "tmk": desk.keys.new_tmk(terminal.serial_number), "working_keys": b"", "previous_keys": b"",
         "missed_sign_on": False,

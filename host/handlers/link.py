@@ -9,6 +9,7 @@ from host.case import Case
 from host.decision import Decision, Insert, Write
 from host.downloads import answered
 from host.holds import FAULT
+from host.last_word import as_last_word, is_outdated
 from host.records import Hold
 from host.retirement import audit
 from host.suspension import lift, put_on
@@ -28,7 +29,14 @@ def echo(case: Case) -> Decision:
 
 
 def status_upload(case: Case) -> Decision:
-    """What the device says of its parts is kept as it came (CUP 3.7: two-digit codes, 1 good, 0 bad)."""
+    """What the device says of its parts is kept as it came (CUP 3.7: two-digit codes, 1 good, 0 bad).
+
+    A device that is known to add a MAC is heard without, for it may have lost its keys; but only what it proves, behind
+    what it said before, holds it or lets it go.
+    """
+    is_proven = case.mac.good and bool(case.request.stan)
+    if is_proven and is_outdated(case):
+        return Decision()
     told = case.request.message.octets(F.PAYLOAD)
     row = {
         "serial_number": case.terminal.serial_number,
@@ -37,7 +45,9 @@ def status_upload(case: Case) -> Decision:
     }
     states, parameters = _read(told)
     met = answered(case.terminal, UPLOAD_STATUS + (UPLOAD_CONFIGURATION if parameters else ""))
-    return Decision(writes=(Insert("statuses", row, replace=True), *met, *_health(case, states)), remember=False)
+    health = _health(case, states) if is_proven or not case.terminal.extended else []
+    last = [as_last_word(case)] if is_proven else []
+    return Decision(writes=(Insert("statuses", row, replace=True), *met, *health, *last), remember=is_proven)
 
 
 def _read(told: bytes) -> tuple[dict[str, str], dict[str, str]]:

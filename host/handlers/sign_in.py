@@ -41,6 +41,6 @@ def sign_in(case: Case) -> Decision:
 
 def sign_off(case: Case) -> Decision:
     """The session ends; its keys serve nobody any more (faults A16)."""
-    changes = {"signed_on": False, "working_keys": b"", "previous_keys": b"", "pause_word": "", "missed_sign_on": False}
+    changes = {"signed_on": False, "working_keys": b"", "previous_keys": b"", "last_word": "", "missed_sign_on": False}
     key = {"serial_number": case.terminal.serial_number}
     return Decision(writes=(Update("terminals", key, changes),))

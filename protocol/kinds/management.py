@@ -50,10 +50,11 @@ _SESSION: Final = (
             Presence((*IDS, F.TEXT), (F.STAN, F.DEVICE, F.PAYLOAD)), NETWORK_REPLY, advances_stan=False,
         )
     ),
-    Kind(
-        "status_upload", "状态上送", "status upload", "0820", "00", ("362",),
-        Presence((*IDS, F.PAYLOAD), (F.STAN, F.DEVICE)), NETWORK_REPLY, advances_stan=False, other_mtis=("0800",),
-        masks=_OPEN,
+    with_our_mac(
+        Kind(
+            "status_upload", "状态上送", "status upload", "0820", "00", ("362",),
+            Presence((*IDS, F.PAYLOAD), (F.STAN, F.DEVICE)), NETWORK_REPLY, other_mtis=("0800",), masks=_OPEN,
+        )
     ),
 )  # fmt: skip
 

@@ -26,7 +26,8 @@ async def echo(session: Session) -> Outcome:
 async def status(session: Session) -> Outcome:
     """Test and upload the state of the parts; ``detail`` tells of the terminal as well, and all ``faults``."""
     results = self_test(session.board)
-    answer = await session.ask("status_upload", {F.PAYLOAD: part_states(results).encode("ascii")})
+    payload = part_states(results).encode("ascii")
+    answer = await session.ask("status_upload", {F.PAYLOAD: payload}, stan=session.take_stan())
     if not isinstance(answer, Reply) or not answer.response.approved:
         return await unapproved(session, "status", answer)
     faults = ", ".join(f"{part} {result}" for part, result in results.items() if result != GOOD)
@@ -36,7 +37,7 @@ async def status(session: Session) -> Outcome:
 async def configuration(session: Session) -> Outcome:
     """Upload the state of the parts and the parameters in force (CUP 1.9, D)."""
     payload = part_states(self_test(session.board)).encode("ascii") + pack_parameters(told(session.settings))
-    answer = await session.ask("status_upload", {F.PAYLOAD: payload})
+    answer = await session.ask("status_upload", {F.PAYLOAD: payload}, stan=session.take_stan())
     if not isinstance(answer, Reply) or not answer.response.approved:
         return await unapproved(session, "configuration", answer)
     return done("configuration", "配置已上送", "the configuration was uploaded")

@@ -299,7 +299,7 @@ class Wire:
 
     def management(self, kind: str, payload: bytes = b"", **options: Any) -> bytes:
         """A message without money: echo, status, sign-off, why, commands, firmware."""
-        fields: dict[int, Value] = {F.STAN: self.stan()} if F.STAN in KINDS[kind].request.must else {}
+        fields: dict[int, Value] = {F.STAN: self.stan()} if KINDS[kind].advances_stan else {}
         if payload:
             fields[F.PAYLOAD] = payload
         return self.build(kind, fields, **options)

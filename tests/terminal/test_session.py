@@ -158,6 +158,17 @@ async def test_status(bench: Bench) -> None:
     assert told == ["2.1.0", "no", "000001"]
 
 
+@pytest.mark.parametrize("flow", ["status", "configuration"])
+async def test_a_status_is_proven_and_numbered(bench: Bench, flow: str) -> None:
+    """One bit that fell over on the line would close the shop for a fault, and so would a copy of an older status."""
+    await bench.do("sign_in")
+    for _ in range(2):
+        assert (await bench.do(flow)).result == "done"
+    first, second = bench.host.asked("status_upload")
+    assert first.has(F.MAC)
+    assert first.text(F.STAN) < second.text(F.STAN)
+
+
 async def test_the_line_is_opened_again_after_the_host_hung_up(bench: Bench) -> None:
     """A host that ends idle connections would end the shop's day."""
     assert (await bench.do("echo")).result == "done"

@@ -163,6 +163,45 @@ def test_a_broken_part_holds_the_terminal_until_it_is_well(active: Wire) -> None
     active.sell(100)
 
 
+def parts(wire: Wire, said: str, **options: bool) -> bytes:
+    """A status of the PIN pad, "0" for bad and "1" for good, that has left the terminal and not arrived yet."""
+    code = next(code for code, part in PARTS.items() if part == "pin_pad")
+    return wire.management("status_upload", (code + said).encode(), **options)
+
+
+@pytest.mark.feature("U1")
+def test_a_status_that_nobody_proves_holds_nothing_and_releases_nothing(active: Wire) -> None:
+    """One bit that fell over on the line, or anybody at the port, would close the shop for a fault.
+
+    A terminal of another make proves no status, and is believed.
+    """
+    bad = parts(active, "0")
+    assert active.code(parts(active, "0", mac=False)) == "00"
+    assert active.reason(bad[:-1] + bytes([bad[-1] ^ 1])) == "message.mac"
+    active.sell(100)
+    active.send(parts(active, "0"))
+    assert active.code(parts(active, "1", mac=False)) == "00"
+    assert active.reason(active.sale(100)) == "hold.fault"
+    other = Wire(active.lab, "LD-0001", "10000002", extended=False).on_counter()
+    assert other.code(parts(other, "0")) == "00"
+    assert other.reason(other.sale(100)) == "hold.fault"
+
+
+@pytest.mark.feature("U1")
+def test_a_status_that_comes_late_or_again_changes_nothing(active: Wire) -> None:
+    """A shop whose device is well again would be closed by what a line held back, or by who recorded it."""
+    held_back, bad = parts(active, "0"), parts(active, "0")
+    for payload in (bad, parts(active, "1"), held_back, bad):
+        assert active.code(payload) == "00"
+    active.sell(100)
+    [row] = active.lab.rows("statuses")
+    assert row["status"] == "021"
+    held_back = parts(active, "1")
+    for payload in (parts(active, "0"), held_back):
+        assert active.code(payload) == "00"
+    assert active.reason(active.sale(100)) == "hold.fault"
+
+
 def test_the_services_own_fault_is_not_cleared_by_the_device(active: Wire) -> None:
     """A device that was called in for repair would talk itself back into service."""
     hold(active, "fault", note="burnt case")
