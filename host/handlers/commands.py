@@ -136,7 +136,12 @@ def enqueue(
 
 
 def enqueue_update(case: Case, *, is_refused: bool) -> list[Write]:
-    """Command the update that a refused firmware needs, or that is offered, once, where such an image is published."""
+    """Command the update that a refused firmware needs, or that is offered, once, where such an image is published.
+
+    What a report tells of the last one stands first; the next request shows whether there is another to command.
+    """
+    if case.request.kind.name == "firmware_report":
+        return []
     release, model, progress = case.snapshot.release, case.snapshot.model, case.snapshot.progress
     if release is None or model is None or not case.is_extended or not case.mac.good:
         return []

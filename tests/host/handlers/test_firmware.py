@@ -144,6 +144,23 @@ def test_copies_of_a_report_are_one_failure(active: Wire) -> None:
     assert active.lab.rows("updates")[0]["state"] == "installed"
 
 
+def test_a_failure_that_is_told_a_day_later_counts(active: Wire) -> None:
+    """A shop that settles late would be closed for ever by an update that fails each time: no failure would count."""
+    publish(active.lab, active.model, "2.2.0")
+    active.lab.act("recommend_firmware", model=active.model, version="2.2.0", required_days=9, forced_days=60)
+    for failures in (1, 2):
+        active.sell(100)
+        command = active.lab.rows("commands")[-1]
+        done = pack_tags([("CN", str(command["counter"]).encode()), ("RS", b"staged")])
+        assert active.code(active.management("command_ack", done)) == "00"
+        active.lab.later(days=2)
+        reverted = pack_tags([("VN", b"2.2.0"), ("RS", b"reverted")])
+        assert active.code(active.management("firmware_report", reverted)) == "00"
+        [row] = active.lab.rows("updates")
+        assert (row["state"], row["failures"]) == ("failed", failures)
+        active.lab.later(days=2)
+
+
 @pytest.mark.parametrize("version", ["1.2", "1.2.256", "v1.2.3", ""])
 def test_a_version_that_is_none_is_not_required(active: Wire, version: str) -> None:
     """A typing error would refuse every terminal of the model."""
