@@ -90,6 +90,7 @@ SETTLEMENT: Final[Mapping[str, Mutant]] = {
         {
             "terminal.records.batch.following": lambda batch: batch,
             "host.gates._asked": GatesWithout("wrong batch"),
+            "host.case.Case.is_settled": False,
         },
     ),
     "fee_floored": Mutant("a fee is rounded down", "calm", "S7", {"host.fees.Rate.fee_fen": _floored}),
