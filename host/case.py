@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, cast
 from host.holds import in_force
 from host.issuer import Issuer, find_issuer
 from host.keys import KeyDesk, MacCheck
+from host.lifecycle import HEARD_BARE
 from host.policy import Policy
 from host.records import (
     Alert,
@@ -245,9 +246,18 @@ class Case:
         return self._holds
 
     @property
+    def stored(self) -> StoredReply | None:
+        """The reply that is stored under the STAN of the request; none for a device that could prove its STAN and does
+        not.
+        """
+        stored = self.snapshot.stored
+        is_bare = stored is not None and self.request.kind.name in HEARD_BARE and not self.mac.good
+        return None if is_bare and self.terminal.extended else stored
+
+    @property
     def is_repeated(self) -> bool:
         """Did this very request come before, and is its reply stored?"""
-        stored = self.snapshot.stored
+        stored = self.stored
         return stored is not None and stored.fingerprint == self.request.fingerprint
 
     @property

@@ -47,7 +47,7 @@ def decide(case: Case) -> Decision:
     """The answer to a request that no stored reply answers. Changes nothing itself."""
     if refused := refusal_at(case, Stage.IDENTITY):
         return Decision(refused, remember=_may_come_again(case, refused))
-    if case.snapshot.stored and case.request.kind.name not in RENEWED:
+    if case.stored and case.request.kind.name not in RENEWED:
         alarm = audit("host", case.terminal.serial_number, "alarm", f"STAN {case.request.stan} reused", case.at)
         return Decision(Refused("request.key_reused"), writes=(alarm,), remember=False)
     refused = refusal_at(case, Stage.PERMISSION)
@@ -87,7 +87,7 @@ def _may_come_again(case: Case, refused: Refused) -> bool:
 
 def repeats(case: Case) -> bytes:
     """The stored reply of a request that came before with the same content, else nothing."""
-    stored = case.snapshot.stored
+    stored = case.stored
     if stored is None or not case.is_repeated or refusal_at(case, Stage.IDENTITY):
         return b""
     return stored.reply

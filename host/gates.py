@@ -28,6 +28,7 @@ from host.lifecycle import (
     CHINESE_STATES,
     DRAIN,
     FINISHING,
+    HEARD_BARE,
     NEW_BUSINESS,
     PERMITS,
     REGISTERING,
@@ -157,7 +158,7 @@ def _not_signed_on(case: Case) -> Refused | None:
 
 def _wrong_mac(case: Case) -> Refused | None:
     """Kinds that the dialect leaves without a MAC may lack it, but not from a device that is known to add one."""
-    may_lack = not case.terminal.extended or case.request.kind.name in _HEARD_BARE
+    may_lack = not case.terminal.extended or case.request.kind.name in HEARD_BARE
     bare = case.request.kind.may_mac and case.mac is MacCheck.ABSENT and may_lack
     return None if case.mac.good or bare else Refused("message.mac")
 
@@ -292,8 +293,6 @@ _NEED_SIGN_ON: Final = NEW_BUSINESS | REVERSALS | {"settlement", "batch_upload",
     "command_fetch", "command_ack", "firmware_query", "firmware_chunk", "firmware_report", "script_result",
     "signature_upload", "cashier_sign_in", "pause", "swap_report",
 } | DOWNLOAD_OF.keys()  # fmt: skip
-_HEARD_BARE: Final = frozenset({"status_upload"})
-"""Kinds that are kept from a device without keys, and believed where a MAC proves them."""
 _I, _P = Stage.IDENTITY, Stage.PERMISSION
 
 GATES: Final = (
@@ -304,7 +303,7 @@ GATES: Final = (
     Gate("bound elsewhere", _I, _WHY, _bound_elsewhere),
     Gate("replaced, retired, lost or tampered", _I, _WHY, _absent, moot=_is_there),
     Gate("not signed on", _I, ALL_KINDS - _NEED_SIGN_ON, _not_signed_on, moot=_is_signed_on),
-    Gate("MAC", _I, ALL_KINDS - _NEED_SIGN_ON - _HEARD_BARE, _wrong_mac),
+    Gate("MAC", _I, ALL_KINDS - _NEED_SIGN_ON - HEARD_BARE, _wrong_mac),
     Gate("superseded line", _I, _NONE, _superseded),
     Gate("books ahead", _P, ALL_KINDS - IN_OPEN_BATCH, books_ahead),
     Gate("wrong batch", _P, ALL_KINDS - IN_OPEN_BATCH, _wrong_batch),

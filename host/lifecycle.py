@@ -126,6 +126,9 @@ NEW_BUSINESS: Final = frozenset(name for name in ALL_KINDS if KINDS[name].moves_
 FINISHING: Final = REVERSALS | {"batch_end", "swap_query"}
 """What a device that is gone may still bring to an end."""
 
+HEARD_BARE: Final = frozenset({"status_upload"})
+"""What is kept from a device whose keys may be gone, and believed where a MAC proves it."""
+
 DRAIN: Final = ALL_KINDS - NEW_BUSINESS
 """What a suspended or stopped terminal may still send (product decision 5)."""
 

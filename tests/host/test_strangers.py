@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from host.lifecycle import ALL_KINDS
-from protocol.codec import unseal
+from protocol.codec import seal, unseal
 from protocol.downloads import DOWNLOAD_OF
 from protocol.elements import Value
 from protocol.fields import F
@@ -82,6 +82,17 @@ def test_a_bare_settlement_and_a_bare_end_close_nothing(active: Wire) -> None:
     assert active.code(active.upload_end(0, mac=False)) == "A0"
     assert books(active.lab) == before
     assert active.settle().text(F.RESPONSE_CODE) == "00"
+
+
+@pytest.mark.parametrize("payload", [b"011", b"010"])
+def test_a_bare_status_has_nothing_to_do_with_a_proven_one(active: Wire, payload: bytes) -> None:
+    """Whoever recorded a status would be answered under keys that are dead (K2), or fill the books with alarms."""
+    status = active.management("status_upload", b"011")
+    assert active.send(status).has(F.MAC)
+    bare = unseal(status).message.without(F.MAC).with_fields({F.PAYLOAD: payload})
+    reply = active.send(seal(bare))
+    assert (reply.text(F.RESPONSE_CODE), reply.has(F.MAC)) == ("00", False)
+    assert not active.lab.rows("audit", act="alarm")
 
 
 @pytest.mark.parametrize("extended", [False, True])

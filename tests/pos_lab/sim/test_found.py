@@ -292,6 +292,15 @@ def test_seeds_of_a_cable_and_of_keys_that_part_pass(seed: int, profile: str) ->
     assert run_seed(seed, profile, scale=Scale(2, 14)).passed
 
 
+def test_a_bare_copy_is_not_answered_as_what_was_proven() -> None:
+    """Dead keys would speak once more, to whoever recorded what they had proven.
+
+    Seed 4464 (adversary): a status upload came again without its MAC, behind another sign-on, and got the stored reply
+    as it was (K2).
+    """
+    assert run_seed(4464, "adversary", scale=Scale(2, 14)).passed
+
+
 def test_an_order_that_waits_keeps_no_table_back() -> None:
     """A shop would sell and settle no more: what must be updated had to settle first, which needed tables first.
 
