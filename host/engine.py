@@ -22,6 +22,7 @@ from host.handlers.commands import enqueue_update
 from host.handlers.firmware import INSTALLED
 from host.holds import is_mended
 from host.keys import MacCheck
+from host.last_word import NO_WORDS
 from host.lifecycle import NEW_BUSINESS
 from host.partners import delay_s
 from host.refusals import Refused
@@ -101,7 +102,7 @@ def old_keys_die(case: Case) -> list[Write]:
     """
     if not case.ends_old_keys:
         return []
-    changes = {"previous_keys": b"", "last_word": "", "missed_sign_on": False}
+    changes = {"previous_keys": b"", "missed_sign_on": False, **NO_WORDS}
     return [Update("terminals", {"serial_number": case.terminal.serial_number}, changes)]
 
 

@@ -127,7 +127,7 @@ FINISHING: Final = REVERSALS | {"batch_end", "swap_query"}
 """What a device that is gone may still bring to an end."""
 
 HEARD_BARE: Final = frozenset({"status_upload"})
-"""What is kept from a device whose keys may be gone, and believed where a MAC proves it."""
+"""What is heard without a MAC from a device whose keys may be gone, and believed with one."""
 
 DRAIN: Final = ALL_KINDS - NEW_BUSINESS
 """What a suspended or stopped terminal may still send (product decision 5)."""

@@ -100,9 +100,10 @@ class Terminal:
     Until the instant ``download_until`` it may fetch its master key over the line without proving its keys. ``due`` are
     the nibbles of what it was asked for in headers and has not done (CUP 1.9). ``line`` is the connection on which it
     proved its keys last, ``fence`` counts them (invariant I6). What it did before ``refurbished_at`` was another life.
-    ``told_batch`` is the batch in which it said to be at its last sign-on. ``last_word`` is batch and STAN of the last
-    that it said of a pause or of its parts, empty before the first under its keys. ``missed_sign_on`` says that it went
-    on under its previous keys when newer ones had been issued, and so never got these.
+    ``told_batch`` is the batch in which it said to be at its last sign-on. ``pause_word`` is batch and STAN of the last
+    word of its merchant on a pause, ``status_word`` of its own on its parts, empty before the first under its keys.
+    ``missed_sign_on`` says that it went on under its previous keys when newer ones had been issued, and so never got
+    these.
     """
 
     serial_number: str
@@ -131,8 +132,9 @@ class Terminal:
     warranty_until: int | None = None
     refurbished_at: int = 0
     told_batch: str = ""
-    last_word: str = ""
+    pause_word: str = ""
     missed_sign_on: bool = False
+    status_word: str = ""
 
 
 @value

@@ -8,6 +8,7 @@ from typing import Final
 
 from host.case import Case
 from host.decision import Decision
+from host.downloads import overdue
 from host.lifecycle import ABSENT, UNREGISTERED
 from host.records import Terminal
 from host.refusals import Refused
@@ -73,9 +74,10 @@ def requirement(case: Case, decision: Decision) -> str:
     terminal = case.snapshot.terminal
     if terminal is None or terminal.state in ABSENT | UNREGISTERED:
         return NO_REQUIREMENT
+    if decision.refused and decision.refused.reason == PARAMETERS_OLD:
+        return overdue(terminal.due)[0].requirement
     due = _due(terminal, decision)[:1]
-    is_lacking = decision.refused is not None and decision.refused.reason == PARAMETERS_OLD
-    if not case.is_extended or (due and (is_lacking or case.request.kind.name in _DUE_FIRST)):
+    if not case.is_extended or (due and case.request.kind.name in _DUE_FIRST):
         return due or NO_REQUIREMENT
     waiting = len(case.snapshot.commands) - (case.request.kind.name == "command_ack")
     waiting += sum("document" in getattr(write, "row", {}) for write in decision.writes if write.table == "commands")

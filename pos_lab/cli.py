@@ -83,7 +83,7 @@ class _LazyGroup(TyperGroup):
             )
             raise typer.Exit(Status.WRONG) from None
         except tuple(_statuses()) as error:
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and sys.stdout is not None:
                 sys.stdout.flush()  # where that is what fails, ``main`` tells so
             print_error(error, as_json=bool(ctx.obj))
             raise typer.Exit(next(status for kind, status in _statuses().items() if isinstance(error, kind))) from None
@@ -190,7 +190,8 @@ def main() -> None:
         try:
             app(prog_name="poslab")
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except OSError as error:
         sys.exit(_drop_output(error))
 

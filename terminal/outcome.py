@@ -167,7 +167,7 @@ _ROWS: Final = (
             ("malformed", "格式错误", "it is no command"),
             ("signature", "签名错误", "the host did not sign it"),
             ("other_device", "非本机指令", "it is for another device"),
-            ("replayed", "指令重复", "it came before"),
+            ("replayed", "非本次应答", "the host did not send it now"),
             ("expired", "指令过期", "it has expired"),
         )
     ),

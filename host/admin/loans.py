@@ -15,6 +15,7 @@ from host.admin.ending import drained, hand_till
 from host.admin.repairs import end_repair, open_repair
 from host.decision import Delete, Update
 from host.errors import AdminError
+from host.last_word import NO_WORDS
 from host.lifecycle import ABSENT, Event, State
 from host.notices import moment
 from host.policy import DAY_S
@@ -124,10 +125,10 @@ def refurbish(desk: Desk, serial_number: str, reference: str) -> Result:
 def _as_new(desk: Desk, terminal: Terminal) -> dict[str, Any]:
     """The columns of a device in stock; its numbers go on, so that nothing of its last life fits into this one."""
     return {
-        "merchant_id": "", "terminal_id": "", "batch": "000001", "replaced_by": "", "line": "", "last_word": "",
+        "merchant_id": "", "terminal_id": "", "batch": "000001", "replaced_by": "", "line": "",
         "told_batch": "", "signed_on": False, "bound": True, "extended": False, "firmware": "", "download_until": 0,
         "tmk": desk.keys.new_tmk(terminal.serial_number), "working_keys": b"", "previous_keys": b"",
-        "missed_sign_on": False,
+        "missed_sign_on": False, **NO_WORDS,
         "due": "".join(row.requirement for row in DOWNLOADS.values() if desk.books.published(row.name)),
         "activated_at": None, "registered_at": None, "activate_by": None, "refurbished_at": desk.at,
     }  # fmt: skip

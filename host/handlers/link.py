@@ -36,7 +36,7 @@ def status_upload(case: Case) -> Decision:
     """
     is_proven = case.mac.good and bool(case.request.stan)
     if is_proven and is_outdated(case):
-        return Decision()
+        return Decision(remember=False)
     told = case.request.message.octets(F.PAYLOAD)
     row = {
         "serial_number": case.terminal.serial_number,
@@ -47,7 +47,7 @@ def status_upload(case: Case) -> Decision:
     met = answered(case.terminal, UPLOAD_STATUS + (UPLOAD_CONFIGURATION if parameters else ""))
     health = _health(case, states) if is_proven or not case.terminal.extended else []
     last = [as_last_word(case)] if is_proven else []
-    return Decision(writes=(Insert("statuses", row, replace=True), *met, *health, *last), remember=is_proven)
+    return Decision(writes=(Insert("statuses", row, replace=True), *met, *health, *last), remember=False)
 
 
 def _read(told: bytes) -> tuple[dict[str, str], dict[str, str]]:

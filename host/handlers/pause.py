@@ -28,7 +28,7 @@ def pause(case: Case) -> Decision:
     if said not in _PAUSES:
         raise DecodeError("tag PA is neither 1 nor 0", field=F.PAYLOAD, code="tags")
     if is_outdated(case):
-        return Decision(Refused("pause.superseded"))
+        return Decision(Refused("pause.superseded"), remember=False)  # a line that holds words back takes no seat
     serial_number = case.terminal.serial_number
     held = [hold for hold in case.snapshot.holds if hold.reason == REASON]
     writes: list[Write] = []

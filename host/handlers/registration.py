@@ -83,11 +83,12 @@ def _must_register_again(case: Case) -> bool:
 
 def _standing(case: Case, filed: Mapping[str, str] | None) -> list[tuple[str, bytes]]:
     forms, waiting = case.snapshot.forms, _waiting(case)
-    if form := filed or waiting:
-        number = len(forms) if waiting else len(forms) + 1
-        return [("ST", State.SUBMITTED.encode("ascii")), *Waiting.of(number, form).tags]
     if case.terminal.state not in UNREGISTERED and not _must_register_again(case):
         return [("ST", b"registered")]
+    if form := filed or waiting:
+        number = len(forms) if waiting else len(forms) + 1
+        which = Waiting.of(number, form).tags if form["name"] else []  # of one that was erased there is nothing to tell
+        return [("ST", State.SUBMITTED.encode("ascii")), *which]
     if forms and forms[-1]["verdict"] == "rejected":
         told = {"RZ": forms[-1]["reasons_zh"], "RE": forms[-1]["reasons"]}
         return [("ST", b"rejected"), *((tag, text.encode(TEXT_CHARSET)) for tag, text in told.items())]

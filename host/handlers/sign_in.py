@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from host.case import Case
 from host.decision import Decision, Update
+from host.last_word import NO_WORDS
 from protocol.elements import Value
 from protocol.fields import F
 from protocol.private import Batches
@@ -41,6 +42,6 @@ def sign_in(case: Case) -> Decision:
 
 def sign_off(case: Case) -> Decision:
     """The session ends; its keys serve nobody any more (faults A16)."""
-    changes = {"signed_on": False, "working_keys": b"", "previous_keys": b"", "last_word": "", "missed_sign_on": False}
+    changes = {"signed_on": False, "working_keys": b"", "previous_keys": b"", "missed_sign_on": False, **NO_WORDS}
     key = {"serial_number": case.terminal.serial_number}
     return Decision(writes=(Update("terminals", key, changes),))

@@ -88,7 +88,7 @@ Table(
     _number("command_counter"), _text("replaced_by"), _text("due"),
     _number("activated_at", may_lack=True), _number("registered_at", may_lack=True),
     _number("activate_by", may_lack=True), _number("fence"), _text("line"), _number("warranty_until", may_lack=True),
-    _number("refurbished_at"), _text("told_batch"), _text("last_word"), _flag("missed_sign_on"),
+    _number("refurbished_at"), _text("told_batch"), _text("pause_word"), _flag("missed_sign_on"), _text("status_word"),
     Index("terminals_by_terminal_id", "terminal_id"), Index("terminals_by_model", "model"),
 )  # fmt: skip
 Table(

@@ -94,8 +94,10 @@ async def commands(session: Session) -> Outcome:
         if not _was_here(session, taken):
             session.journal.append(CommandAccepted(command=_accepted(taken)))
             carried_out += 1
-        elif stopped := await _acknowledge(session, taken.counter, _WAS_HERE):
-            return stopped
+        else:
+            session.note("command again", str(taken.counter))
+            if stopped := await _acknowledge(session, taken.counter, _WAS_HERE):
+                return stopped
     if stopped := await _finish_accepted(session):
         return stopped
     return done(
@@ -168,6 +170,7 @@ def _was_here(session: Session, command: RemoteCommand) -> bool:
 
 
 def _has_expired(session: Session, command: RemoteCommand) -> bool:
+    """Is it too late for it, by the clock of this device?"""
     return session.now_s >= command.expires_at
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from firmware_sim.errors import NotRecorded
 from firmware_sim.self_test import GOOD, self_test
 from protocol.codes import PARTS
 from protocol.fields import F
@@ -27,7 +28,7 @@ async def status(session: Session) -> Outcome:
     """Test and upload the state of the parts; ``detail`` tells of the terminal as well, and all ``faults``."""
     results = self_test(session.board)
     payload = part_states(results).encode("ascii")
-    answer = await session.ask("status_upload", {F.PAYLOAD: payload}, stan=session.take_stan())
+    answer = await session.ask("status_upload", {F.PAYLOAD: payload}, stan=_number(session))
     if not isinstance(answer, Reply) or not answer.response.approved:
         return await unapproved(session, "status", answer)
     faults = ", ".join(f"{part} {result}" for part, result in results.items() if result != GOOD)
@@ -37,7 +38,7 @@ async def status(session: Session) -> Outcome:
 async def configuration(session: Session) -> Outcome:
     """Upload the state of the parts and the parameters in force (CUP 1.9, D)."""
     payload = part_states(self_test(session.board)).encode("ascii") + pack_parameters(told(session.settings))
-    answer = await session.ask("status_upload", {F.PAYLOAD: payload}, stan=session.take_stan())
+    answer = await session.ask("status_upload", {F.PAYLOAD: payload}, stan=_number(session))
     if not isinstance(answer, Reply) or not answer.response.approved:
         return await unapproved(session, "configuration", answer)
     return done("configuration", "配置已上送", "the configuration was uploaded")
@@ -74,3 +75,13 @@ def summary(session: Session) -> dict[str, str]:
 def part_states(results: Mapping[str, str]) -> str:
     """Two digits for each part that the host knows and the device has, then 1 for good or 0 for bad (CUP 3.7)."""
     return "".join(f"{code}{int(results[part] == GOOD)}" for code, part in PARTS.items() if part in results)
+
+
+def _number(session: Session) -> str:
+    """The STAN by which the host tells a status from a later one; none where the memory takes nothing more, of which it
+    is to hear all the same.
+    """
+    try:
+        return session.take_stan()
+    except NotRecorded:
+        return ""

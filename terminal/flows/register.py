@@ -23,6 +23,7 @@ from terminal.session import Session, Silence, refused, silent
 FLOW: Final = "register"
 ENTRY_MAX: Final = 80
 TRIES: Final = 2
+"""How often a form is sent in one flow until the host has it as it is."""
 
 # entry of the form -> what is asked
 ENTRIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(

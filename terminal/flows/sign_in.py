@@ -156,5 +156,5 @@ async def _report(session: Session, staged: str, result: bytes) -> bool:
     if not isinstance(answer, Reply) or not session.believes(answer):
         return False
     if answer.response.code == REUSED_CODE:
-        session.journal.append(UpdateStaged(version=staged))
+        session.journal.append(UpdateStaged(version=staged, report=Key(session.book.batch, session.take_stan())))
     return answer.response.approved

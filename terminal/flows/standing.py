@@ -16,6 +16,7 @@ from protocol.errors import DecodeError
 from protocol.fields import F
 from protocol.image import SHA256
 from protocol.private import number_tag, text_tag
+from protocol.responses import Action
 from protocol.swap import NUMBER_MAX, Report, Role, SwapState
 from terminal.explain import unapproved
 from terminal.flows.sign_in import sign_in
@@ -60,7 +61,7 @@ async def report(session: Session, flow: str, what: Report, *tags: tuple[str, by
     """Tell what was done here; how the swap stands then."""
     payload = session.pack([("OP", what.encode()), *tags])
     answer = await session.ask("swap_report", {F.PAYLOAD: payload})
-    if session.sign_on_again:
+    if isinstance(answer, Reply) and answer.response.action is Action.SIGN_ON_AGAIN:
         if not (outcome := await sign_in(session)).is_good:
             return outcome.of(flow)
         answer = await session.ask("swap_report", {F.PAYLOAD: payload})

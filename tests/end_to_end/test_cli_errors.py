@@ -129,6 +129,17 @@ def test_a_reader_who_has_gone_is_told_nothing(tmp_path: Path, words: tuple[str,
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("words", ["--version", "--help", "check nowhere.yaml", "check nowhere.yaml --json"])
+def test_a_closed_output_is_none(words: str) -> None:
+    """Whoever starts it without a standard output would find pages of Python in his log."""
+    command = f'exec "$@" {words} >&-'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *POSLAB], env=environment(), stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (2 if "nowhere" in words else 0)
+
+
 # the call: 2
 
 

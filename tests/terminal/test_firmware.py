@@ -211,6 +211,17 @@ async def test_firmware_with_another_journal_waits_for_the_settlement(bench: Ben
     assert bench.terminal.reboot_due
 
 
+async def test_a_failure_whose_number_was_taken_is_told_after_the_power_went(bench: Bench) -> None:
+    """The host would offer an update that fails for ever, where it had heard something else under the number (G8)."""
+    await _goes_back(bench)
+    bench.host.before.append(once("firmware_report", lambda answer: answer.refuse("94", "request.key_reused")))
+    assert (await bench.do("sign_in")).is_good
+    bench.restart()
+    assert (await bench.do("sign_in")).is_good
+    assert bench.host.reports == [("2.2.0", "reverted")]
+    assert bench.terminal.book.staged == ""
+
+
 async def _bring_up_to_date(bench: Bench) -> None:
     """As a cashier would, who switches on again whatever goes dark."""
     for _ in range(6):

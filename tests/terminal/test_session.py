@@ -169,6 +169,16 @@ async def test_a_status_is_proven_and_numbered(bench: Bench, flow: str) -> None:
     assert first.text(F.STAN) < second.text(F.STAN)
 
 
+@pytest.mark.parametrize("flow", ["status", "configuration"])
+async def test_a_device_whose_memory_takes_nothing_tells_of_it(bench: Bench, flow: str) -> None:
+    """The one device that must be exchanged would be the one that cannot say so."""
+    await bench.do("sign_in")
+    bench.hardware.faults.arm("journal.stuck_bit", times=None)
+    assert (await bench.do(flow)).result == "done"
+    [told] = bench.host.asked("status_upload")
+    assert (told.has(F.MAC), told.has(F.STAN)) == (True, False)
+
+
 async def test_the_line_is_opened_again_after_the_host_hung_up(bench: Bench) -> None:
     """A host that ends idle connections would end the shop's day."""
     assert (await bench.do("echo")).result == "done"

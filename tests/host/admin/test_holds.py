@@ -9,9 +9,11 @@ import pytest
 from host.admin.acts import desk_at
 from host.admin.holds import release
 from host.errors import AdminError
+from host.guard import Line
 from host.holds import HOLDS, Keeper, Release
 from host.policy import Activation, Policy, Registration
 from host.store.books import Books
+from protocol.codec import unseal
 from protocol.codes import PARTS
 from protocol.fields import F
 from protocol.private import pack_tags
@@ -200,6 +202,33 @@ def test_a_status_that_comes_late_or_again_changes_nothing(active: Wire) -> None
     for payload in (parts(active, "0"), held_back):
         assert active.code(payload) == "00"
     assert active.reason(active.sale(100)) == "hold.fault"
+
+
+@pytest.mark.feature("U1")
+def test_a_word_on_another_matter_is_no_later_one(active: Wire) -> None:
+    """A fault that a line held back would be lost where the merchant pauses and resumes meanwhile."""
+    held_back = parts(active, "0")
+    for said in (b"1", b"0"):
+        assert active.code(active.management("pause", pack_tags([("PA", said)]))) == "00"
+    assert active.code(held_back) == "00"
+    assert active.reason(active.sale(100)) == "hold.fault"
+
+
+@pytest.mark.parametrize("kind", ["status_upload", "pause"])
+def test_a_word_that_comes_late_takes_no_line_over(active: Wire, kind: str) -> None:
+    """A sale would be reversed because something that was said before it arrives on another line."""
+    payload = {"status_upload": b"021", "pause": pack_tags([("PA", b"0")])}[kind]
+    acquirer = active.lab.acquirer
+    live, late = acquirer.line("10.0.0.1"), acquirer.line("10.0.0.2")
+
+    def said(request: bytes, line: Line) -> str:
+        return unseal(acquirer.submit(request, line).result(20).payload).message.text(F.RESPONSE_CODE)
+
+    held_back = active.management(kind, payload)
+    assert said(active.management(kind, payload), live) == "00"
+    assert said(active.sale(100), live) == "00"
+    said(held_back, late)
+    assert said(active.sale(100), live) == "00"
 
 
 def test_the_services_own_fault_is_not_cleared_by_the_device(active: Wire) -> None:

@@ -140,6 +140,17 @@ def test_old_parameters_stop_the_sale_where_the_policy_says_so(wire: Wire) -> No
     assert wire.code(wire.sale(100, CREDIT)) == "00"
 
 
+def test_a_refusal_for_old_tables_names_a_table(wire: Wire) -> None:
+    """A terminal that is asked for something else first, and cannot do it, would sell no more."""
+    wire.sell(100)
+    wire.lab.policy = wire.lab.acquirer.policy = Policy(downloads=Downloads(required=True))
+    publish(wire.lab, "contactless", {"FF8054": "0"})
+    wire.lab.act("ask_for", serial_number=wire.serial_number, name="status")
+    wire.lab.act("diagnose", serial_number=wire.serial_number)
+    assert due(wire) == "29"
+    assert nibble(wire.send(wire.sale(100))) == "9"
+
+
 def test_a_terminal_is_asked_for_other_things(wire: Wire) -> None:
     """The acquirer could neither renew the keys of a running terminal nor learn its state."""
     for name in ("sign_in", "status", "configuration"):

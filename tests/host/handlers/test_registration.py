@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from host.decision import Update
 from protocol.fields import F
 from protocol.message import Message
 from protocol.private import Waiting, pack_tags, text_tag
@@ -85,6 +86,22 @@ def test_a_device_is_told_which_form_waits(delivered: Wire) -> None:
     assert asked() == Waiting.of(3, FORM)
     act("review", serial_number=serial_number)
     assert (asked(), waits(hand_in(delivered))) == (None, None)
+
+
+def test_a_terminal_that_need_not_register_any_more_is_registered(lab: Lab) -> None:
+    """A form that nobody reviews any more would be told of for ever, and its correction never be taken."""
+    wire = Wire(lab).activated()
+    lab.act("reregister", days=0, merchant_id=wire.merchant_id)
+    assert wire.tags(hand_in(wire))["ST"] == b"submitted"
+    lab.act("release", serial_number=wire.serial_number, reason="registration")
+    assert wire.tags(hand_in(wire, telephone="13000000008")) == {"ST": b"registered"}
+
+
+def test_a_form_that_was_erased_is_not_told_of(delivered: Wire) -> None:
+    """A device would hand in once more what its merchant had erased."""
+    hand_in(delivered)
+    delivered.lab.store.run(lambda books: books.write(Update("registrations", {"number": 1}, dict.fromkeys(FORM, ""))))
+    assert delivered.tags(delivered.send(delivered.management("registration"))) == {"ST": b"submitted"}
 
 
 def test_a_rejected_form_tells_why_and_comes_again(delivered: Wire) -> None:

@@ -334,7 +334,7 @@ def upgrade() -> None:
     op.add_column("terminals", number("warranty_until", may_lack=True))
     op.add_column("terminals", number("refurbished_at", filled=True))
     op.add_column("terminals", words("told_batch", filled=True))
-    op.add_column("terminals", words("last_word", filled=True))
+    op.add_column("terminals", words("pause_word", filled=True))
     op.add_column("terminals", flag("missed_sign_on", filled=True))
     op.create_table(
         "tokens",
