@@ -262,13 +262,8 @@ def test_nobody_can_sign_at_a_device_that_is_lost() -> None:
     assert not _when_quiet(examiner, "G1")
 
 
-@pytest.mark.parametrize("rewritten_after", [None, 1, 3])
-@pytest.mark.parametrize("tries", [2, 3])
-def test_what_was_tried_counts_in_a_rewritten_journal(tries: int, rewritten_after: int | None) -> None:
-    """A till would be accused of giving a signature up too soon, or get away with it.
-
-    Seed 148723 (everything): the journal was compacted between the third try and the next request (G3).
-    """
+def _signed() -> tuple[Bench, Examiner]:
+    """A sale with a signature that waits, and an examiner who has seen it."""
     bench, driver = Bench(), _database()
     bench.write(_row("000002", signature=Signing.DUE), _moved("000002", Event.APPROVE))
     signature = Signature(batch=BATCH, stan="000002", amount_fen=6_000, rrn="000000000001", image="AAAA")
@@ -276,6 +271,18 @@ def test_what_was_tried_counts_in_a_rewritten_journal(tries: int, rewritten_afte
     examiner = Examiner(driver)
     examiner.watch(TILL, bench.chip.read, SIZE_BYTES)
     examiner.look_at(TILL)
+    driver.close()
+    return bench, examiner
+
+
+@pytest.mark.parametrize("rewritten_after", [None, 1, 3])
+@pytest.mark.parametrize("tries", [2, 3])
+def test_what_was_tried_counts_in_a_rewritten_journal(tries: int, rewritten_after: int | None) -> None:
+    """A till would be accused of giving a signature up too soon, or get away with it.
+
+    Seed 148723 (everything): the journal was compacted between the third try and the next request (G3).
+    """
+    bench, examiner = _signed()
     for tried in range(1, tries + 1):
         bench.write(SignatureTried(batch=BATCH, stan="000002"))
         if tried == rewritten_after:
@@ -286,19 +293,12 @@ def test_what_was_tried_counts_in_a_rewritten_journal(tries: int, rewritten_afte
     said = [violation.finding for violation in examiner.violations if violation.id == "G3"]
     too_soon = [f"the signature of {TILL}/{BATCH}/000002 is given up after {tries + 1} tries"]
     assert said == ([] if tries == RESENDS_MAX else too_soon)
-    driver.close()
 
 
 @pytest.mark.parametrize("is_closed", [False, True])
 def test_a_rewritten_journal_says_who_signed_on_paper(is_closed: bool) -> None:
     """A till would be accused of a lost signature that its journal gave up and took up before anybody looked."""
-    bench, driver = Bench(), _database()
-    bench.write(_row("000002", signature=Signing.DUE), _moved("000002", Event.APPROVE))
-    signature = Signature(batch=BATCH, stan="000002", amount_fen=6_000, rrn="000000000001", image="AAAA")
-    bench.write(SignatureTaken(signature=signature))
-    examiner = Examiner(driver)
-    examiner.watch(TILL, bench.chip.read, SIZE_BYTES)
-    examiner.look_at(TILL)
+    bench, examiner = _signed()
     assert not _when_quiet(examiner, "G5")
     bench.nvram.rewrite(spell(record) for record in compacted(replace(bench.book, signatures=())))
     examiner.look_at(TILL)
@@ -312,7 +312,6 @@ def test_a_rewritten_journal_says_who_signed_on_paper(is_closed: bool) -> None:
     bench.nvram.rewrite(spell(record) for record in compacted(bench.book))
     examiner.look_at(TILL)
     assert not _when_quiet(examiner, "G5")
-    driver.close()
 
 
 @pytest.mark.parametrize("is_noted", [True, False])
