@@ -15,7 +15,8 @@ from protocol.elements import Value
 from protocol.fields import F
 from protocol.image import version_digits
 from protocol.kinds import KINDS
-from protocol.private import DeviceInfo, GroupTotals, Totals
+from protocol.message import Message
+from protocol.private import DeviceInfo, GroupTotals, Totals, pack_tags
 from tests.host.wire import Lab, Wire, refusal, totals_of
 
 NEWER = version_digits("9.9.9")
@@ -84,13 +85,15 @@ def test_a_bare_settlement_and_a_bare_end_close_nothing(active: Wire) -> None:
     assert active.settle().text(F.RESPONSE_CODE) == "00"
 
 
+@pytest.mark.parametrize("proven", ["status_upload", "pause"])
 @pytest.mark.parametrize("payload", [b"011", b"010"])
-def test_a_bare_status_has_nothing_to_do_with_a_proven_one(active: Wire, payload: bytes) -> None:
-    """Whoever recorded a status would be answered under keys that are dead (K2), or fill the books with alarms."""
-    status = active.management("status_upload", b"011")
-    assert active.send(status).has(F.MAC)
-    bare = unseal(status).message.without(F.MAC).with_fields({F.PAYLOAD: payload})
-    reply = active.send(seal(bare))
+def test_a_bare_status_has_nothing_to_do_with_what_was_proven(active: Wire, proven: str, payload: bytes) -> None:
+    """Whoever recorded a message would be answered under keys that are dead (K2), or fill the books with alarms."""
+    said = active.management(proven, {"status_upload": b"011", "pause": pack_tags([("PA", b"0")])}[proven])
+    assert active.send(said).has(F.MAC)
+    heard, bare = (unseal(each).message for each in (said, active.management("status_upload", payload, mac=False)))
+    same_key = {**bare.fields, F.STAN: heard.text(F.STAN)}
+    reply = active.send(seal(Message(heard.mti, same_key, bare.tpdu, bare.header)))
     assert (reply.text(F.RESPONSE_CODE), reply.has(F.MAC)) == ("00", False)
     assert not active.lab.rows("audit", act="alarm")
 
