@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -15,7 +16,11 @@ pytest_plugins = ["pos_lab.pytest_plugin"]
 
 
 def pytest_configure() -> None:
-    """Databases lie where writing is quick, unless somebody has said where."""
+    """Databases lie where writing is quick, unless somebody has said where; whom a test starts hears Ctrl-C.
+
+    A shell that runs the tests in the background has SIGINT ignored, and every process of theirs would inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if QUICK_FOLDER:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", QUICK_FOLDER)
 

@@ -294,16 +294,19 @@ def test_a_report_that_cannot_be_written_is_known_before(tmp_path: Path) -> None
 def test_somebody_who_stops_it_leaves_nothing_behind(tmp_path: Path) -> None:
     """A half-written report would be taken for a whole one."""
     words = ["--terminals", "100", "--days", "365", "--html", "report.html", "--csv", "figures"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "pos_lab", "rehearse", *words],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    while not (tmp_path / "figures").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=30)
+    ) as process:  # fmt: skip
+        try:
+            while not (tmp_path / "figures").exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            out, error = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (process.returncode, out) == (130, b"")
     assert b"Traceback" not in error
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -42,20 +42,16 @@ with MUTANTS["silence_is_no"].at_work():
 
 @contextmanager
 def _started(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """A command in a session of its own, whose leader heeds Ctrl-C even where this one does not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env=environment(PYTHONPATH=str(ROOT)),
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
+    """A command in a session of its own."""
+    process = subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=environment(PYTHONPATH=str(ROOT)),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     with process:
         try:
             yield process
@@ -153,9 +149,8 @@ def test_who_kills_it_leaves_no_process(tmp_path: Path) -> None:
 
 @pytest.fixture
 def _unheard() -> Iterator[None]:
-    """Handlers as in a shell, and afterwards as they were: who runs tests in the background has SIGINT ignored."""
+    """Handlers as they were, afterwards."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
     for number, handler in before.items():
