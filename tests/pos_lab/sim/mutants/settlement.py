@@ -136,7 +136,7 @@ SETTLEMENT: Final[Mapping[str, Mutant]] = {
     "upload_begun_once": Mutant(
         "an upload whose end was not heard of is refused when it begins again", "network", "D3",
         {"host.handlers.settle._is_said_again": lambda case, items: False},
-        seed=3223,
+        seed=3285,
     ),
     "closed_batch_edited": Mutant(
         "what is undone late is undone in its closed batch", "network", "S6",
