@@ -130,19 +130,25 @@ def _one_line(evidence: Evidence, event: Answered) -> Iterator[str]:
     """A line that another has taken over from is served no more: the newest that proves the keys speaks.
 
     With a question that was decided before it proves nothing, be it answered or not: whoever has heard one can say it
-    again. Such a line takes over from none, and is left like any other once one does. A device that was replaced and
-    undoes what it began takes nothing from the one that has its till. A cable cannot be cut: a session ends there, and
-    the next one begins, in place.
+    again. Such a line takes over from none, and is left like any other once one does. A refusal may be such a decision
+    or a new one: who is first answered behind it is not left, should its line turn out to speak. A device that was
+    replaced and undoes what it began takes nothing from the one that has its till. A cable cannot be cut: a session
+    ends there, and the next one begins, in place.
     """
     reply, line = event.fact, event.question.line
-    if reply.mti not in SPEAKS_FOR or reply.code not in APPROVALS:
+    if reply.mti not in SPEAKS_FOR:
         return
     seat = evidence.seats[_speaker(evidence, event.question.fact)]
+    if reply.code not in APPROVALS:
+        if not _is_undecided(reply):
+            seat.refused.setdefault(line, frozenset(seat.served))
+        return
     if line in seat.left:
         yield f"{spelt(reply.key)} is answered on {line}, and {seat.line} had taken over from it"
     elif line != seat.line and not event.question.is_copy and (reply.key, reply.mti) not in seat.heard:
-        seat.left |= seat.served - {line} - evidence.cables
+        seat.left |= seat.refused.get(line, seat.served) - {line} - evidence.cables
         seat.line = line
+        seat.refused.clear()
     seat.served.add(line)
     seat.heard.add((reply.key, reply.mti))
 

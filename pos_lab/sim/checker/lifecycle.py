@@ -13,7 +13,7 @@ from typing import Any, Final
 from pos_lab.sim.checker.evidence import Committed, Entered, Evidence, Quiet, Replied
 from pos_lab.sim.checker.invariant import Invariant, is_new_business, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
-from pos_lab.sim.checker.talk import reason_of, told_of
+from pos_lab.sim.checker.talk import firmware_of, reason_of, told_of
 from protocol.image import parse_version
 from protocol.money import yuan
 
@@ -149,9 +149,18 @@ def _gate(evidence: Evidence, event: Change) -> Iterator[str]:
     model = evidence.ledger.tables["models"].get((terminal.get("model", ""),), {})
     if model.get("retired_at") is not None and row["at"] >= model["retired_at"]:
         yield f"{spelt(name_of(row))} is captured by a {model['model']}, which may not sell any more"
-    firmware = terminal.get("firmware", "")
+    firmware = _runs(evidence, row) or terminal.get("firmware", "")
     if firmware and model and _is_barred(firmware, model):
         yield f"{spelt(name_of(row))} is captured under firmware {firmware}, which {model['model']} may not run"
+
+
+def _runs(evidence: Evidence, row: Mapping[str, Any]) -> str:
+    """The firmware that a device names with the request of a row, "" where it names none: what it proved before may be
+    what it ran before, and is put right in the same commit.
+    """
+    asked = (question.fact for waiting in evidence.questions.values() for question in waiting)
+    named = (firmware_of(fact) for fact in asked if fact.key == name_of(row) and evidence.is_proven(fact))
+    return next(filter(None, named), "")
 
 
 def _is_barred(firmware: str, model: Mapping[str, Any]) -> bool:

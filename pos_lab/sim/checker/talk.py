@@ -18,6 +18,7 @@ from protocol.crypto.cipher import SM4
 from protocol.crypto.keys import KEY_CIPHERS, open_keys
 from protocol.errors import DecodeError, KeyLoadError
 from protocol.fields import F
+from protocol.image import version_from_digits
 from protocol.private import DeviceInfo, RefusalText, unpack_tags
 
 SIGN_IN: Final = "00"
@@ -165,6 +166,15 @@ def device_of(fact: Fact) -> DeviceInfo:
         return DeviceInfo.parse(fact.unsealed.message.octets(F.DEVICE))
     except DecodeError:
         return DeviceInfo()
+
+
+def firmware_of(fact: Fact) -> str:
+    """The firmware that a device of ours names in a request, which others do not; "" where it cannot be read."""
+    told = device_of(fact)
+    try:
+        return version_from_digits(told.version) if told.model else ""
+    except DecodeError:
+        return ""
 
 
 def _is_dated(fact: Fact, said_at: int) -> bool:

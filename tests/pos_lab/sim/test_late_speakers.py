@@ -44,12 +44,21 @@ class Scene:
         """The host decides a question, and keeps the answer."""
         self.write("replies", terminal_id=TILL, batch=BATCH, stan=stan, mti=mti)
 
-    def found(self, line: str, stan: str, *, mti: str = SALE, serial_number: str = OLD, is_decided: bool = True) -> int:
+    def found(
+        self,
+        line: str,
+        stan: str,
+        *,
+        mti: str = SALE,
+        serial_number: str = OLD,
+        is_decided: bool = True,
+        code: str = "00",
+    ) -> int:
         """A question comes on a line, and is answered there, as soon as it is decided: how often I6 is broken then."""
         question = self.ask(line, stan, mti, serial_number)
         if is_decided:
             self.decide(stan, mti)
-        return self.answered(question)
+        return self.answered(question, code)
 
     def ask(self, line: str, stan: str, mti: str = SALE, serial_number: str = OLD) -> Question:
         """A question comes on a line."""
@@ -57,10 +66,10 @@ class Scene:
         assert question is not None
         return question
 
-    def answered(self, question: Question) -> int:
+    def answered(self, question: Question, code: str = "00") -> int:
         """It is answered there: how often I6 is broken then."""
         control = {F.TERMINAL_ID: TILL, F.CONTROL: f"22{BATCH}"}
-        fields: dict[int, Value] = {**control, F.STAN: question.fact.stan, F.RESPONSE_CODE: "00"}
+        fields: dict[int, Value] = {**control, F.STAN: question.fact.stan, F.RESPONSE_CODE: code}
         reply = fact_of(seal(Message(f"{question.fact.mti[:2]}10", fields)))
         assert reply is not None
         asked = next(row for row in INVARIANTS if row.id == "I6")
@@ -120,6 +129,22 @@ def test_a_line_on_which_only_copies_came_takes_over_from_none_and_is_left(scene
     assert not scene.found("third", "000004")
     assert scene.found("second", "000002", is_decided=False), "but from both of them now"
     assert scene.found("first", "000005")
+
+
+@pytest.mark.parametrize(("code", "is_left"), [("58", False), ("77", True)])
+def test_a_line_that_was_refused_first_has_spoken(scene: Scene, code: str, is_left: bool) -> None:
+    """A host would be accused that answers a copy behind a till whose sales it refuses; or a till that had to sign on
+    first would take its line from nobody.
+
+    Seed 301426 (adversary, 3 shops of 60): a till on hold was refused, somebody said again what it had sold, and then
+    it was released.
+    """
+    assert not scene.found("first", "000001")
+    assert not scene.found("till", "000002", code=code, is_decided=code == "58")
+    assert not scene.found("stranger", "000001", is_decided=False)
+    assert not scene.found("till", "000003")
+    assert bool(scene.found("stranger", "000001", is_decided=False)) is is_left
+    assert scene.found("first", "000004"), "which it took over from, whenever that was"
 
 
 @pytest.mark.parametrize("is_committed", [True, False])
@@ -213,6 +238,31 @@ def test_what_stands_against_a_device_does_not_keep_it_from_undoing(
     scene.write(table, **{"kinds": "", "min_firmware": "", "blocked_firmware": "", **row})
     scene.write("transactions", **new, **about, kind=kind, state="captured", card_type="debit")
     assert set(scene.ids()) - {"C1"} == ({finds} if kind == "sale" else set())
+
+
+@pytest.mark.parametrize(
+    ("known", "barred", "asked", "finds"),
+    [
+        ("0.9.0", "0.9.0", True, []), ("0.9.0", "1.0.0", True, ["L4"]), ("1.0.0", "1.0.0", True, ["L4"]),
+        ("0.9.0", "0.9.0", False, ["L4"]), ("0.9.0", "1.0.0", False, []),
+    ],
+)  # fmt: skip
+def test_a_device_sells_under_the_firmware_that_it_names(
+    scene: Scene, known: str, barred: str, asked: bool, finds: list[str]
+) -> None:
+    """A host would be accused that lets a device sell which has just updated; or not, where the old one was better.
+
+    Seed 303064 (network, 3 shops of 60): the report of a new firmware came late, and the next sale was the first that
+    named it.
+    """
+    scene.write("merchants")
+    scene.write("terminals", serial_number=OLD, terminal_id=TILL, state="activated", model="PX-E90", firmware=known)
+    scene.write("models", model="PX-E90", retired_at=None, min_firmware="", blocked_firmware=barred)
+    if asked:
+        scene.ask("line", "000001")
+    row = {"terminal_id": TILL, "batch": BATCH, "stan": "000001", "serial_number": OLD, "amount_fen": 6_000, "at": 1}
+    scene.write("transactions", **row, kind="sale", state="captured", card_type="debit", original_stan="")
+    assert [each for each in scene.ids() if each == "L4"] == finds
 
 
 @pytest.mark.parametrize(

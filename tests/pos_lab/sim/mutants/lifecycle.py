@@ -66,6 +66,11 @@ LIFECYCLE: Final[Mapping[str, Mutant]] = {
     "hold_ignored": Mutant(
         "a suspended terminal sells", "adversary", "L4", {"host.gates._asked": GatesWithout("held")}
     ),
+    "any_firmware_sells": Mutant(
+        "a terminal sells under firmware that is too old or blocked", "adversary", "L4",
+        {"host.gates._asked": GatesWithout("firmware")},
+        seed=2,
+    ),
     "stop_ignored": Mutant(
         "a stopped terminal sells", "adversary", "L5",
         {"host.gates._asked": GatesWithout("stopped", "not activated")},
