@@ -243,7 +243,7 @@ class Acquirer:
         payload = seal(build_reply(case, decision), mac)
         books.apply(decision.writes)
         if decision.remember and request.stan:
-            books.write(_remembered(request, payload))
+            books.write(_remembered(request, payload, again=snapshot.stored is not None))
             if snapshot.terminal and line and check.good and not fenced:
                 self._take_line(books, snapshot.terminal, line, at, once)
         reason = decision.refused.reason if decision.refused else ""
@@ -322,10 +322,10 @@ def _never(books: Books) -> Answer:
     raise AssertionError("this job has ended")
 
 
-def _remembered(request: Request, payload: bytes) -> Insert:
+def _remembered(request: Request, payload: bytes, *, again: bool) -> Insert:
     row = request.key
     row["mti"], row["fingerprint"], row["reply"] = request.message.mti, request.fingerprint, payload
-    return Insert("replies", row, replace=request.kind.name in RENEWED)
+    return Insert("replies", row, replace=again or request.kind.name in RENEWED)
 
 
 def _malformed(payload: bytes, error: DecodeError, now: datetime) -> Answer:

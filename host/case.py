@@ -34,11 +34,18 @@ from host.records import (
 from host.refusals import Refused
 from host.transactions import COMPLETIONS, LATE_REVERSAL
 from host.value import value
+from protocol.codec import unseal
 from protocol.fields import F
 from protocol.kinds import KINDS, Kind
 from protocol.message import Message
 from protocol.private import Control, DeviceInfo, unpack_sequence_number
 from protocol.private.security import unpack_sm4_pin
+from protocol.responses import RESPONSES, Action
+
+SENT_AGAIN: Final = frozenset(code for code, row in RESPONSES.items() if row.action is Action.SIGN_ON_AGAIN)
+"""Codes on which a terminal signs on, and may send the same request again. They answer copies of it until then: a sale
+is over for the terminal that was told so, and whatever it was refused for may have changed when a copy comes. Behind
+the sign-on they answer nothing any more, or an offline sale could never be booked."""
 
 
 class Request:
@@ -202,12 +209,13 @@ class Case:
 
     ``fenced`` tells that another line has taken over the terminal since this one spoke for it. ``terminal`` and
     ``merchant`` are those of the snapshot: the gates have made sure that there are any. ``firmware`` is the version
-    that runs, as the device says under a good MAC, else as it last said.
+    that runs, as the device says under a good MAC, else as it last said. ``stored`` is the reply that a request under
+    this STAN got before, where it still speaks.
     """
 
     __slots__ = (
         "_holds", "at", "fenced", "firmware", "keys", "mac", "merchant", "now", "policy", "policy_version", "request",
-        "snapshot", "terminal",
+        "snapshot", "stored", "terminal",
     )  # fmt: skip
 
     def __init__(
@@ -234,7 +242,21 @@ class Case:
         self.merchant: Final = cast("Merchant", snapshot.merchant)
         known = snapshot.terminal.firmware if snapshot.terminal else ""
         self.firmware: Final = request.firmware if request.firmware and mac.good else known
+        stored = snapshot.stored
+        self.stored: Final = stored if stored and self._still_speaks(stored) else None
         self._holds: tuple[Hold, ...] | None = None
+
+    def _still_speaks(self, stored: StoredReply) -> bool:
+        """Is the reply that is stored under the STAN of the request, which is there for copies, an answer to it?
+
+        Not to a device that could prove its STAN and does not. Nor to one that was told to sign on first and did: what
+        it sends again under its new keys is decided, and a copy of what it sent under the old ones is not.
+        """
+        if not self.mac.good:
+            return not (self.request.kind.name in HEARD_BARE and self.terminal.extended)
+        told = unseal(stored.reply)
+        asked_for_keys = told.message.text(F.RESPONSE_CODE) in SENT_AGAIN
+        return not asked_for_keys or self.keys.check(self.terminal, told) is self.mac
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -246,19 +268,9 @@ class Case:
         return self._holds
 
     @property
-    def stored(self) -> StoredReply | None:
-        """The reply that is stored under the STAN of the request; none for a device that could prove its STAN and does
-        not.
-        """
-        stored = self.snapshot.stored
-        is_bare = stored is not None and self.request.kind.name in HEARD_BARE and not self.mac.good
-        return None if is_bare and self.terminal.extended else stored
-
-    @property
     def is_repeated(self) -> bool:
         """Did this very request come before, and is its reply stored?"""
-        stored = self.stored
-        return stored is not None and stored.fingerprint == self.request.fingerprint
+        return self.stored is not None and self.stored.fingerprint == self.request.fingerprint
 
     @property
     def is_settled(self) -> bool:

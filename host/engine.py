@@ -31,16 +31,11 @@ from host.risk import SUSPECTED, risk_writes
 from host.suspension import lift
 from host.transactions import SIGNS
 from protocol.header import SIGN_ON_AGAIN
-from protocol.responses import RESPONSES, Action
 
 NEEDS_UPDATE: Final = frozenset({"firmware.too_old", "firmware.blocked", "firmware.incompatible", "protocol.too_old"})
 """Refusals after which a terminal is commanded to update."""
 RENEWED: Final = frozenset({"sign_in"})
 """Kinds that may come under a used key: a device that replaced another, or lost its memory, counts from one again."""
-SENT_AGAIN: Final = frozenset(code for code, row in RESPONSES.items() if row.action is Action.SIGN_ON_AGAIN)
-"""Codes on which a terminal does what it is told and sends the same request again: their replies are not remembered, or
-an offline sale could never be booked."""
-
 FORMAT_ERROR: Final = "30"
 
 
@@ -52,10 +47,7 @@ def decide(case: Case) -> Decision:
         alarm = audit("host", case.terminal.serial_number, "alarm", f"STAN {case.request.stan} reused", case.at)
         return Decision(Refused("request.key_reused"), writes=(alarm,), remember=False)
     refused = refusal_at(case, Stage.PERMISSION)
-    if refused:
-        decision = Decision(refused, remember=_ends_it(case, refused))
-    else:
-        decision = HANDLERS[case.request.kind.name](case)
+    decision = Decision(refused, remember=_ends_it(case)) if refused else HANDLERS[case.request.kind.name](case)
     follows = _consequences(case, decision, refused)
     wait_s = delay_s(case)
     if not follows and not wait_s:
@@ -63,13 +55,13 @@ def decide(case: Case) -> Decision:
     return replace(decision, writes=(*decision.writes, *follows), delay_s=wait_s)
 
 
-def _ends_it(case: Case, refused: Refused) -> bool:
+def _ends_it(case: Case) -> bool:
     """Is the refusal of a gate the last word about a request?
 
     Not about what a terminal sends under one STAN until it is done, a reversal, a settlement, a signature: it would be
     refused for ever, whatever has changed since.
     """
-    return refused.code not in SENT_AGAIN and case.request.kind.name in NEW_BUSINESS
+    return case.request.kind.name in NEW_BUSINESS
 
 
 def _may_come_again(case: Case, refused: Refused) -> bool:
@@ -79,9 +71,9 @@ def _may_come_again(case: Case, refused: Refused) -> bool:
     superseded is left in doubt, and reverses. What is malformed stays so, and leaves its number free.
     """
     terminal, snapshot = case.snapshot.terminal, case.snapshot
-    if terminal is None or snapshot.stored or not case.mac.good or refused.reason == "terminal.superseded":
+    if terminal is None or case.stored or not case.mac.good or refused.reason == "terminal.superseded":
         return False
-    if refused.code == FORMAT_ERROR or not _ends_it(case, refused):
+    if refused.code == FORMAT_ERROR or not _ends_it(case):
         return False
     return snapshot.tenant is None and terminal.terminal_id == case.request.terminal_id
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from host.policy import Downloads, Policy
 from protocol.codec import unseal
 from protocol.fields import F
 from tests.host.wire import CREDIT, DEBIT, Wire, refusal, totals_of
@@ -74,6 +75,64 @@ def test_a_refusal_is_repeated_too(active: Wire) -> None:
     active.lab.act("release", serial_number=active.serial_number, reason="dispute")
     assert unseal(first).message.text(F.RESPONSE_CODE) == "58"
     assert active.lab.answer(payload).payload == first
+
+
+@pytest.fixture
+def behind(active: Wire) -> Wire:
+    """A terminal whose tables are old, under rules that let it sell no more until it has signed on and fetched them."""
+    active.lab.act("publish_parameters", name="rates", content=b'{"840": "67100000"}')
+    active.lab.policy = active.lab.acquirer.policy = Policy(downloads=Downloads(required=True))
+    return active
+
+
+@pytest.mark.parametrize("kind", ["sale", "preauth", "offline_sale"])
+def test_a_copy_of_what_wanted_a_sign_on_first_is_not_decided(behind: Wire, kind: str) -> None:
+    """The cashier was told no, the guest paid cash; a copy that the line had kept would charge his card all the same.
+
+    Seed 305135 (network, 3 shops of 60): one of two copies of a sale was answered 77, other rules came into force, and
+    the second one was captured.
+    """
+    payload = behind.build(kind, behind.money(1_234, CREDIT, behind.stan()))
+    first = behind.lab.answer(payload).payload
+    assert refusal(unseal(first).message).reason == "terminal.parameters_old"
+    behind.lab.policy = behind.lab.acquirer.policy = Policy()
+    ledger = behind.lab.rows("transactions")
+    assert behind.lab.answer(payload).payload == first
+    behind.sign_on()
+    assert behind.lab.answer(payload).payload == first, "nor while the old keys still serve"
+    assert behind.lab.rows("transactions") == ledger
+
+
+def test_what_is_sent_again_behind_the_sign_on_that_was_wanted_is_decided_once(behind: Wire) -> None:
+    """An offline sale could never be booked, or would be booked twice."""
+    lab, fields = behind.lab, behind.money(1_234, CREDIT, behind.stan())
+    old = behind.build("offline_sale", fields)
+    assert behind.code(old) == "77"
+    behind.sign_on()
+    assert behind.code(behind.build("offline_sale", fields)) == "77", "the tables are as old as before"
+    lab.policy = lab.acquirer.policy = Policy()
+    behind.sign_on()
+    payload = behind.build("offline_sale", fields)
+    first = lab.answer(payload).payload
+    assert unseal(first).message.text(F.RESPONSE_CODE) == "00"
+    assert lab.answer(payload).payload == first
+    behind.sign_on()
+    again = unseal(lab.answer(behind.build("offline_sale", fields)).payload).message
+    assert again.without(F.MAC) == unseal(first).message.without(F.MAC)
+    assert behind.code(old) == "A0"
+    assert len(lab.rows("transactions", kind="offline_sale")) == 1
+    assert lab.violations() == []
+
+
+def test_a_device_that_was_lost_since_sells_nothing_by_sending_again(behind: Wire) -> None:
+    """What it had been refused would be the one thing that a stolen device still sells."""
+    lab, fields = behind.lab, behind.money(1_234, CREDIT, behind.stan())
+    assert behind.code(behind.build("sale", fields)) == "77"
+    behind.sign_on()
+    lab.policy = lab.acquirer.policy = Policy()
+    lab.act("lose", serial_number=behind.serial_number)
+    assert behind.reason(behind.build("sale", fields)) == "terminal.lost"
+    assert lab.rows("transactions", batch=behind.batch) == []
 
 
 def test_after_a_new_sign_on_the_answer_is_the_same_under_the_new_keys(active: Wire) -> None:

@@ -173,14 +173,14 @@ class Moves:
 @dataclass(slots=True)
 class Seat:
     """Which line speaks for a terminal, those on which it was answered, those of them that others took over from, and
-    what was answered on any of them. ``refused`` are lines that may have spoken since by what was refused there, each
-    with those that were served before.
+    what was approved on any of them. ``before`` has, of lines that may speak since the last one took over, those that
+    had been served by then.
     """
 
     line: str = ""
     served: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
-    refused: dict[str, frozenset[str]] = field(default_factory=dict)
+    before: dict[str, frozenset[str]] = field(default_factory=dict)
     heard: set[tuple[Name, str]] = field(default_factory=set)
 
 

@@ -130,27 +130,27 @@ def _one_line(evidence: Evidence, event: Answered) -> Iterator[str]:
     """A line that another has taken over from is served no more: the newest that proves the keys speaks.
 
     With a question that was decided before it proves nothing, be it answered or not: whoever has heard one can say it
-    again. Such a line takes over from none, and is left like any other once one does. A refusal may be such a decision
-    or a new one: who is first answered behind it is not left, should its line turn out to speak. A device that was
-    replaced and undoes what it began takes nothing from the one that has its till. A cable cannot be cut: a session
-    ends there, and the next one begins, in place.
+    again. Such a line takes over from none, and is left like any other once one does. What is refused, or was asked
+    before and never approved, may be such a question or a new one: should its line turn out to speak, it has done so
+    since then, and who came behind is not left. A device that was replaced and undoes what it began takes nothing from
+    the one that has its till. A cable cannot be cut: a session ends there, and the next one begins, in place.
     """
     reply, line = event.fact, event.question.line
     if reply.mti not in SPEAKS_FOR:
         return
-    seat = evidence.seats[_speaker(evidence, event.question.fact)]
+    seat, said = evidence.seats[_speaker(evidence, event.question.fact)], (reply.key, reply.mti)
+    if said not in seat.heard:
+        seat.before.setdefault(line, frozenset(seat.served))
     if reply.code not in APPROVALS:
-        if not _is_undecided(reply):
-            seat.refused.setdefault(line, frozenset(seat.served))
         return
     if line in seat.left:
         yield f"{spelt(reply.key)} is answered on {line}, and {seat.line} had taken over from it"
-    elif line != seat.line and not event.question.is_copy and (reply.key, reply.mti) not in seat.heard:
-        seat.left |= seat.refused.get(line, seat.served) - {line} - evidence.cables
+    elif line != seat.line and not event.question.is_copy and said not in seat.heard:
+        seat.left |= seat.before[line] - {line} - evidence.cables
         seat.line = line
-        seat.refused.clear()
+        seat.before.clear()
     seat.served.add(line)
-    seat.heard.add((reply.key, reply.mti))
+    seat.heard.add(said)
 
 
 def _speaker(evidence: Evidence, asked: Fact) -> str:

@@ -8,7 +8,7 @@ from firmware_sim.chip import Chip
 from firmware_sim.faults import Faults
 from firmware_sim.nvram import Nvram
 from firmware_sim.power import Power
-from host.engine import SENT_AGAIN
+from host.case import SENT_AGAIN
 from host.refusals import REFUSALS
 from pos_lab.sim.run import run_seed
 from pos_lab.sim.world import Scale
@@ -346,3 +346,11 @@ def test_a_commit_of_the_stores_own_leaves_no_doubt_about_what_waits_behind_it()
     waited for it was decided after that, and its own commit held (J6).
     """
     assert run_seed(42074, scale=Scale(2, 14)).passed
+
+
+def test_a_copy_of_a_sale_that_wanted_a_sign_on_first_is_not_captured() -> None:
+    """A guest would be charged for a sale that the till had refused, and nobody would know of it.
+
+    Seed 305135 (network, 3 shops of 60): tests/host/test_duplicates.py has what happened.
+    """
+    assert run_seed(305135, "network", scale=Scale(3, 60)).passed

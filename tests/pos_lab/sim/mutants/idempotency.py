@@ -39,7 +39,7 @@ def _retold(self: Any, books: Books, opened: Any, line: Any, once: Any) -> Any:
     return last
 
 
-def _not_remembered(request: Any, payload: bytes) -> Any:
+def _not_remembered(request: Any, payload: bytes, *, again: bool) -> Any:
     return Update("counters", {"name": ""}, {"value": 0})
 
 

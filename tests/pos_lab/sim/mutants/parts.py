@@ -59,9 +59,9 @@ def world_of(intents: str, errands: str) -> Mapping[str, Any]:
     }
 
 
-def remembered_again(request: Any, payload: bytes) -> Insert:
+def remembered_again(request: Any, payload: bytes, *, again: bool) -> Insert:
     """The newest answer is kept in the place of the first."""
-    return dataclasses.replace(_remembered(request, payload), replace=True)
+    return dataclasses.replace(_remembered(request, payload, again=again), replace=True)
 
 
 _remembered = _acquirer._remembered
