@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from zlib import crc32
 
 from firmware_sim.chip import BLANK, PAGE_BYTES, Chip
@@ -177,7 +178,8 @@ class Nvram(Powered):
         if not _is_blank(rest):
             self._end = self._bank_bytes
             if not self._is_worn:
-                self.rewrite(self._records)
+                with suppress(NvramWorn):  # which it is then, and says so; what is there can be read
+                    self.rewrite(self._records)
 
 
 def _aligned(length: int) -> int:

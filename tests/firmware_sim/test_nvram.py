@@ -320,6 +320,19 @@ def test_a_torn_tail_in_worn_memory_can_be_read_and_nothing_be_added() -> None:
         again.append(b"", reserved=True)
 
 
+def test_a_torn_tail_in_memory_that_takes_nothing_any_more_can_be_read_fault() -> None:
+    """A till whose last cell wears out as the plug is pulled would not start again, with its sales inside."""
+    faults, chip, power = Faults(), Chip(CHIP_BYTES, name="journal"), powered()
+    nvram = Nvram(chip, power)
+    nvram.append(b"unsettled")
+    power.cut_at(1, Phase.TORN)
+    with pytest.raises(PowerLost):
+        nvram.append(b"torn")
+    faults.arm("journal.stuck_bit", times=None)
+    again = Nvram(chip, powered(), faults=faults)
+    assert (again.is_worn, again.records(), again.reserved_room_bytes) == (True, (b"unsettled",), 0)
+
+
 def test_a_record_that_a_cell_did_not_take_moves_with_those_before_it_fault() -> None:
     """A sale would be acknowledged that nobody can read in the evening."""
     faults = Faults()

@@ -238,12 +238,13 @@ def test_a_recorded_pause_closes_no_shop() -> None:
     assert F.STAN in KINDS["pause"].request.must
 
 
-@pytest.mark.parametrize("seed", [14765, 17628, 19285, 27916])
+@pytest.mark.parametrize("seed", [14765, 17628, 19285, 27916, 201856])
 def test_memory_that_takes_nothing_more_is_told_and_read(seed: int) -> None:
     """A till whose memory wears out would crash at its settlement, or never start again, with its sales inside.
 
     Seeds 14765, 19285, 27916 and 17628 (power): memory that could not be erased any more, and behind its last record
     the torn part of another, so that nothing could be put there; a settlement raised (D4), and the boot of 17628 (J5).
+    Seed 201856 (power): the same, with memory that only showed in the boot that it was worn.
     """
     assert run_seed(seed, "power", scale=Scale(2, 14)).passed
 
