@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from host.amendments import take_effect
 from host.case import Case, Request
 from host.decision import Decision, Insert, Update
-from host.engine import RENEWED, decide, old_keys_die, repeats
+from host.engine import RENEWED, decide, old_keys_die, repeats, told_again
 from host.errors import HostError
 from host.guard import Guard, Line
 from host.keys import MacCheck
@@ -238,7 +238,9 @@ class Acquirer:
         mac = keys.mac_maker(snapshot.terminal, check) if snapshot.terminal else None
         if stored := repeats(case):
             # The same bytes, unless the terminal signed on since: then the same body under the keys that it has now.
-            return Answer(seal(unseal(stored).message, mac), _line(request, "the stored reply"), kind=request.kind.name)
+            told_before = unseal(stored).message
+            books.apply(told_again(case, told_before))
+            return Answer(seal(told_before, mac), _line(request, "the stored reply"), kind=request.kind.name)
         decision = decide(case)
         payload = seal(build_reply(case, decision), mac)
         books.apply(decision.writes)

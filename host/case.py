@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, cast
 from host.holds import in_force
 from host.issuer import Issuer, find_issuer
 from host.keys import KeyDesk, MacCheck
-from host.lifecycle import HEARD_BARE
+from host.lifecycle import ABSENT, HEARD_BARE
 from host.policy import Policy
 from host.records import (
     Alert,
@@ -45,7 +45,7 @@ from protocol.responses import RESPONSES, Action
 SENT_AGAIN: Final = frozenset(code for code, row in RESPONSES.items() if row.action is Action.SIGN_ON_AGAIN)
 """Codes on which a terminal signs on, and may send the same request again. They answer copies of it until then: a sale
 is over for the terminal that was told so, and whatever it was refused for may have changed when a copy comes. Behind
-the sign-on they answer nothing any more, or an offline sale could never be booked."""
+the sign-on they answer nothing any more, or an offline sale could never be booked, unless a row was written."""
 
 
 class Request:
@@ -249,14 +249,16 @@ class Case:
     def _still_speaks(self, stored: StoredReply) -> bool:
         """Is the reply that is stored under the STAN of the request, which is there for copies, an answer to it?
 
-        Not to a device that could prove its STAN and does not. Nor to one that was told to sign on first and did: what
-        it sends again under its new keys is decided, and a copy of what it sent under the old ones is not.
+        Not to a device that could prove its STAN and does not. One that was told to sign on first, and nothing was
+        written of its request, has the answer until it did: what it sends again under its new keys is decided, and a
+        copy of what it sent under the old ones is not. Who may not sign on any more is told so instead.
         """
         if not self.mac.good:
             return not (self.request.kind.name in HEARD_BARE and self.terminal.extended)
         told = unseal(stored.reply)
-        asked_for_keys = told.message.text(F.RESPONSE_CODE) in SENT_AGAIN
-        return not asked_for_keys or self.keys.check(self.terminal, told) is self.mac
+        if self.snapshot.existing or told.message.text(F.RESPONSE_CODE) not in SENT_AGAIN:
+            return True
+        return self.terminal.state not in ABSENT and self.keys.check(self.terminal, told) is self.mac
 
     @property
     def holds(self) -> tuple[Hold, ...]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from host.activation import READINGS, activation
 from host.books_ahead import raise_alarm
-from host.case import Case
+from host.case import SENT_AGAIN, Case
 from host.decision import Decision, Insert, Update, Write
 from host.downloads import answered
 from host.gates import Stage, refusal_at
@@ -30,7 +30,9 @@ from host.retirement import audit
 from host.risk import SUSPECTED, risk_writes
 from host.suspension import lift
 from host.transactions import SIGNS
+from protocol.fields import F
 from protocol.header import SIGN_ON_AGAIN
+from protocol.message import Message
 
 NEEDS_UPDATE: Final = frozenset({"firmware.too_old", "firmware.blocked", "firmware.incompatible", "protocol.too_old"})
 """Refusals after which a terminal is commanded to update."""
@@ -98,6 +100,19 @@ def old_keys_die(case: Case) -> list[Write]:
     return [Update("terminals", {"serial_number": case.terminal.serial_number}, changes)]
 
 
+def told_again(case: Case, reply: Message) -> list[Write]:
+    """What a copy is good for that is told once more to sign on first: it may be the terminal itself, which has heard
+    nothing of the keys that it was issued then.
+    """
+    return _miss_sign_on(case) if reply.text(F.RESPONSE_CODE) in SENT_AGAIN else []
+
+
+def _miss_sign_on(case: Case) -> list[Write]:
+    if case.mac is not MacCheck.PREVIOUS or case.terminal.missed_sign_on:
+        return []
+    return [Update("terminals", {"serial_number": case.terminal.serial_number}, {"missed_sign_on": True})]
+
+
 def _consequences(case: Case, decision: Decision, refused: Refused | None) -> list[Write]:
     """What is written besides; ``refused`` is by a gate, the decision may be a refusal by its handler."""
     writes: list[Write] = []
@@ -135,9 +150,8 @@ def _learn(case: Case) -> list[Write]:
         cleared = _updated(case)
     if case.is_extended and not terminal.extended:
         changes["extended"] = True
-    if case.mac is MacCheck.PREVIOUS and not terminal.missed_sign_on:
-        changes["missed_sign_on"] = True
-    return [Update("terminals", {"serial_number": terminal.serial_number}, changes), *cleared] if changes else []
+    learnt = [Update("terminals", {"serial_number": terminal.serial_number}, changes)] if changes else []
+    return [*learnt, *_miss_sign_on(case), *cleared]
 
 
 def _updated(case: Case) -> list[Write]:

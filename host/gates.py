@@ -2,7 +2,8 @@
 
 A gate is a row: a name, when it is asked, which kinds it spares, and a test that gives a refusal or None. Identity
 gates come before a repeated request finds its stored reply, permission gates after it: what was answered once is
-answered so again, whatever happened to the terminal since. For the same reason the batch is compared after the MAC.
+answered so again, whatever happened to the terminal since (but for what wanted a sign-on first, ``Case.stored``). For
+the same reason the batch is compared after the MAC.
 
 A gate that can refuse nothing at a till, as its rows stand, is not asked there: most of them, most of the time. Which
 those are is worked out once for a till, its rules and a kind.

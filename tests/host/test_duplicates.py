@@ -135,6 +135,41 @@ def test_a_device_that_was_lost_since_sells_nothing_by_sending_again(behind: Wir
     assert lab.rows("transactions", batch=behind.batch) == []
 
 
+@pytest.mark.parametrize("act", ["lose", "tamper"])
+def test_who_may_not_sign_on_any_more_is_told_so(behind: Wire, act: str) -> None:
+    """A device would keep its offline sale for ever, and settle, update and hand over nothing for its sake."""
+    lab = behind.lab
+    payload = behind.build("offline_sale", behind.money(1_234, CREDIT, behind.stan()))
+    assert behind.code(payload) == "77"
+    lab.act(act, serial_number=behind.serial_number)
+    reason = behind.reason(payload)
+    assert reason in ("terminal.lost", "terminal.tampered")
+    lab.policy = lab.acquirer.policy = Policy()
+    assert behind.reason(payload) == reason
+
+
+def test_the_keys_of_who_is_told_again_to_sign_on_serve_on(behind: Wire) -> None:
+    """A reversal could not be brought to its end: two sign-ons unheard, and the keys that the terminal has are gone."""
+    sold = behind.lab.rows("transactions")
+    payload = behind.build("offline_sale", behind.money(1_234, CREDIT, behind.stan()))
+    first = behind.lab.answer(payload).payload
+    for _ in range(3):
+        behind.send(behind.sign_in("003"))
+        assert behind.lab.answer(payload).payload == first
+    assert behind.lab.rows("transactions") == sold
+
+
+def test_a_pin_that_could_not_be_read_is_refused_for_good(active: Wire) -> None:
+    """A sale that stands in the books as declined would be told to be another one."""
+    stan = active.stan()
+    fields = active.money(500, CREDIT, stan) | {F.PIN_BLOCK: b"12345678"}
+    first = active.send(active.build("sale", fields))
+    assert refusal(first).reason == "card.pin_block"
+    active.sign_on()
+    again = active.send(active.build("sale", fields))
+    assert again.without(F.MAC) == first.without(F.MAC)
+
+
 def test_after_a_new_sign_on_the_answer_is_the_same_under_the_new_keys(active: Wire) -> None:
     """A reversal that was answered into the void would be sent for ever: the terminal could not believe the answer."""
     sold = active.sell(5_000)

@@ -9,13 +9,14 @@ from pos_lab.sim.checker.evidence import Answered, Evidence, Moved, Name, Quiet,
 from pos_lab.sim.checker.invariant import Invariant, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import device_of, reason_of
-from pos_lab.sim.checker.wire import APPROVALS, APPROVED, Fact
+from pos_lab.sim.checker.wire import APPROVALS, APPROVED, REPLIES, Fact
 
-REPLIES: Final = ("0110", "0210", "0230")
 DECISIONS: Final = frozenset({*REPLIES, "0410"})
 OPEN: Final = ("pending", "offline", "must_reverse", "cleared")
 """Where an effect is in order; what a supervisor dropped may be under way still."""
-SIGN_ON_FIRST: Final = frozenset({"77", "A0"})
+SIGN_ON: Final = "77"
+"""What decides nothing for good, and is kept until the terminal has signed on."""
+SIGN_ON_FIRST: Final = frozenset({SIGN_ON, "A0"})
 UNDECIDED: Final = frozenset({"96", "98"})
 UNDECIDED_BY: Final = frozenset({"", "host.failure", "terminal.superseded"})
 """Refusals that decide nothing about the question itself: who asks has to sign on, to try later or to hang up. 96 and
@@ -131,15 +132,16 @@ def _one_line(evidence: Evidence, event: Answered) -> Iterator[str]:
 
     With a question that was decided before it proves nothing, be it answered or not: whoever has heard one can say it
     again. Such a line takes over from none, and is left like any other once one does. What is refused, or was asked
-    before and never approved, may be such a question or a new one: should its line turn out to speak, it has done so
-    since then, and who came behind is not left. A device that was replaced and undoes what it began takes nothing from
-    the one that has its till. A cable cannot be cut: a session ends there, and the next one begins, in place.
+    before and never approved, may be such a question or a new one, unless the refusal decides nothing: should its line
+    turn out to speak, it has done so since then, and who came behind is not left. A device that was replaced and undoes
+    what it began takes nothing from the one that has its till. A cable cannot be cut: a session ends there, and the
+    next one begins, in place.
     """
     reply, line = event.fact, event.question.line
     if reply.mti not in SPEAKS_FOR:
         return
     seat, said = evidence.seats[_speaker(evidence, event.question.fact)], (reply.key, reply.mti)
-    if said not in seat.heard:
+    if said not in seat.heard and (reply.code == SIGN_ON or not _is_undecided(reply)):
         seat.before.setdefault(line, frozenset(seat.served))
     if reply.code not in APPROVALS:
         return

@@ -14,6 +14,7 @@ from pos_lab.sim.checker.evidence import Committed, Entered, Evidence, Quiet, Re
 from pos_lab.sim.checker.invariant import Invariant, is_new_business, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import firmware_of, reason_of, told_of
+from pos_lab.sim.checker.wire import REPLIES
 from protocol.image import parse_version
 from protocol.money import yuan
 
@@ -149,18 +150,19 @@ def _gate(evidence: Evidence, event: Change) -> Iterator[str]:
     model = evidence.ledger.tables["models"].get((terminal.get("model", ""),), {})
     if model.get("retired_at") is not None and row["at"] >= model["retired_at"]:
         yield f"{spelt(name_of(row))} is captured by a {model['model']}, which may not sell any more"
-    firmware = _runs(evidence, row) or terminal.get("firmware", "")
-    if firmware and model and _is_barred(firmware, model):
-        yield f"{spelt(name_of(row))} is captured under firmware {firmware}, which {model['model']} may not run"
+    firmware = _runs(evidence, row) or {terminal.get("firmware", "")} - {""}
+    if firmware and model and all(_is_barred(version, model) for version in firmware):
+        versions = " or ".join(sorted(firmware))
+        yield f"{spelt(name_of(row))} is captured under firmware {versions}, which {model['model']} may not run"
 
 
-def _runs(evidence: Evidence, row: Mapping[str, Any]) -> str:
-    """The firmware that a device names with the request of a row, "" where it names none: what it proved before may be
-    what it ran before, and is put right in the same commit.
+def _runs(evidence: Evidence, row: Mapping[str, Any]) -> set[str]:
+    """The firmware that a device names with the request of a row: what it proved before may be what it ran before, and
+    is put right in the same commit. Several where what it sent before an update was not answered, and came again.
     """
     asked = (question.fact for waiting in evidence.questions.values() for question in waiting)
-    named = (firmware_of(fact) for fact in asked if fact.key == name_of(row) and evidence.is_proven(fact))
-    return next(filter(None, named), "")
+    theirs = (fact for fact in asked if fact.key == name_of(row) and fact.reply_mti in REPLIES)
+    return {firmware_of(fact) for fact in theirs if evidence.is_proven(fact)} - {""}
 
 
 def _is_barred(firmware: str, model: Mapping[str, Any]) -> bool:

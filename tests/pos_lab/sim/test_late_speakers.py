@@ -146,6 +146,15 @@ def test_a_line_that_was_refused_first_has_spoken(scene: Scene, code: str) -> No
     assert scene.found("first", "000004"), "which it took over from, whenever that was"
 
 
+def test_a_line_on_which_nothing_was_proven_has_not_spoken(scene: Scene) -> None:
+    """A host could serve somebody who came before the till did, and is left by it."""
+    assert not scene.found("first", "000001")
+    assert not scene.found("till", "000002", code="A0", is_decided=False)
+    assert not scene.found("stranger", "000001", is_decided=False)
+    assert not scene.found("till", "000003")
+    assert scene.found("stranger", "000001", is_decided=False)
+
+
 def test_a_line_on_which_a_refused_question_came_again_has_spoken(scene: Scene) -> None:
     """A host would be accused that answers a copy behind a till which signed on as it was told, and asked once more."""
     assert not scene.found("first", "000001")
@@ -270,6 +279,7 @@ def test_a_device_sells_under_the_firmware_that_it_names(
     scene.write("models", model="PX-E90", retired_at=None, min_firmware="", blocked_firmware=barred)
     if asked:
         scene.ask("line", "000001")
+        scene.ask("line", "000001", REVERSAL)
     row = {"terminal_id": TILL, "batch": BATCH, "stan": "000001", "serial_number": OLD, "amount_fen": 6_000, "at": 1}
     scene.write("transactions", **row, kind="sale", state="captured", card_type="debit", original_stan="")
     assert [each for each in scene.ids() if each == "L4"] == finds
