@@ -38,9 +38,9 @@ STEP_MAX_S: Final = 86_400.0
 LAST_WORDS: Final = frozenset({"terminal.tampered", "swap.wiped", "terminal.replaced"})
 """What a device says that settles nothing any more."""
 NO_KEY: Final = "terminal.no_master_key"
-FORCED: Final = "replace"
+FORCED: Final = frozenset({"replace", "lend_spare"})
 SERIAL: Final = "serial_number"
-"""The act by which an administrator gives a till to another device whatever the first still has, and its argument."""
+"""Acts by which an administrator gives a till to another device whatever the first still has, and their argument."""
 REPLACED: Final = "replaced"
 """The state of a device that has given its till to another."""
 ENDS: Final = frozenset(row.id for row in INVARIANTS if row.phase == "quiet")
@@ -54,6 +54,8 @@ class ExaminedWorld(ScenarioWorld):
         super().__init__(loop, seed, policy, fates)
         self.results: dict[str, int] = {}
         self._ended: set[str] = set()
+        self._forced = ""
+        """The terminal id of a till that is being given to another device by force."""
         self._tills: dict[str, str] = {}
         """Terminal id -> the device whose journal is read."""
 
@@ -117,12 +119,15 @@ class ExaminedWorld(ScenarioWorld):
 
     async def act(self, act: str, **arguments: Any) -> dict[str, object]:
         """An administrative act; a device that is replaced by force takes with it what it has not told."""
-        if act != FORCED:
+        if act not in FORCED:
             return await super().act(act, **arguments)
         device = next((one for one in self.devices.values() if one.member.serial_number == arguments[SERIAL]), None)
-        result = await super().act(act, **arguments)
-        if device is not None:
-            self.examiner.write_off(device.member.terminal_id)
+        self._forced = device.member.terminal_id if device else ""
+        try:
+            result = await super().act(act, **arguments)
+            self._write_off(self._forced)
+        finally:
+            self._forced = ""
         return result
 
     async def play_on(self, play: Play, index: int, step: Step) -> StepResult:
@@ -204,7 +209,14 @@ class ExaminedWorld(ScenarioWorld):
             has_it = row.get("terminal_id") == device.member.terminal_id and row["state"] != REPLACED
             if has_it and not self._is_till(device.name):
                 self._look(self.devices[self._tills[device.member.terminal_id]])
+                self._write_off(self._forced)
                 self._look_into(device)
+
+    def _write_off(self, terminal_id: str) -> None:
+        """What is replaced by force is so in the commit that says it, before anybody looks at the next device."""
+        if terminal_id:
+            self._forced = ""
+            self.examiner.write_off(terminal_id)
 
 
 def is_asked(invariant: str) -> bool:
