@@ -39,19 +39,15 @@ def _same_decision(evidence: Evidence, event: Answered) -> Iterator[str]:
     """A question that came under the terminal's keys is decided once, for yes or no: code, RRN and authorisation id.
 
     A device whose till another has is refused anew each time, as is another question under a used number, and each such
-    refusal has an RRN of its own. Where the examiner knows no keys, it asks of the codes of
-    copies alone, for a refusal of what nobody has proven is kept by nobody.
+    refusal has an RRN of its own. Where the examiner knows no keys, a reply under a MAC tells that the host does.
     """
     asked, reply = event.question.fact, event.fact
-    if reply.mti not in DECISIONS or not asked.stan or _is_undecided(reply) or not evidence.is_proven(asked):
+    if reply.mti not in DECISIONS or not asked.stan or _is_undecided(reply):
         return
-    if not evidence.talks:
-        before = evidence.decided.setdefault((asked.key, asked.verbatim), reply)
-        is_same = before.code == reply.code
-    else:
-        before = evidence.decided.setdefault((asked.key, asked.content), reply)
-        is_same = _decision_of(before) == _decision_of(reply)
-    if not is_same:
+    if not (evidence.is_proven(asked) if evidence.talks else reply.unsealed.mac):
+        return
+    before = evidence.decided.setdefault((asked.key, asked.content), reply)
+    if _decision_of(before) != _decision_of(reply):
         yield (
             f"the {asked.mti} {spelt(asked.key)} was answered {before.code} {before.rrn}, "
             f"and {reply.code} {reply.rrn} the next time"

@@ -61,12 +61,6 @@ class Fact:
         return sha256(repr((self.mti, fields)).encode()).hexdigest()
 
     @property
-    def verbatim(self) -> str:
-        """A digest of every byte of it: what nobody can prove is the same question where nothing differs at all."""
-        message, mac = self.unsealed.message, self.unsealed.mac
-        return sha256(repr((message.tpdu, message.header, self.unsealed.mac_input, mac)).encode()).hexdigest()
-
-    @property
     def reply_mti(self) -> str:
         """The type of its reply, "" where it wants none."""
         return f"{self.mti[:2]}{int(self.mti[2]) + 1}0" if self.mti[2:3] in set("02468") else ""

@@ -80,7 +80,7 @@ class Scene:
         assert self.examiner.asked("line", asking(SALE, "000008"))
         fields: dict[int, Value] = {F.STAN: "000008", F.TERMINAL_ID: TILL, F.CONTROL: f"22{BATCH}", F.RRN: rrn}
         fields |= {F.RESPONSE_CODE: code, F.TEXT: str(RefusalText(reason, "", "CUP"))}
-        payload = seal(Message("0210", fields))
+        payload = seal(Message("0210", fields), lambda data: bytes(8))
         self.examiner.replied(len(payload).to_bytes(2, "big") + payload, "line")
 
     def ids(self) -> list[str]:
