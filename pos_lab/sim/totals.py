@@ -15,8 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Self
+
+from pydantic import TypeAdapter
 
 from pos_lab.sim.device import PART_FAULTS
 from pos_lab.sim.faults import KINDS
@@ -138,18 +141,29 @@ class Totals:
         os.replace(part, path)
 
     @classmethod
+    def _kept(cls, path: Path) -> Self:
+        wrong = TotalsError(f"{path} holds no totals", hint="name another file", code="totals")
+        if not path.is_file():  # a device may never end
+            raise wrong
+        content = path.read_bytes()
+        try:
+            totals = TypeAdapter(cls).validate_json(content, strict=True)
+            are_all_told = json.loads(content).keys() == set(cls.__slots__)
+        except ValueError:
+            raise wrong from None
+        counts = [*totals.faults.values(), *(count for name in _COUNTERS for count in getattr(totals, name).values())]
+        figures = (totals.first, totals.seeds, totals.virtual_s, totals.processor_s, totals.lasted_s, *counts)
+        is_whole = are_all_told and totals.faults.total() == totals.seeds
+        if not is_whole or not all(isfinite(figure) and figure >= 0 for figure in figures):
+            raise wrong
+        return totals
+
+    @classmethod
     def load(cls, path: Path, first: int, asked: str, *, any_version: bool) -> Self:
         """Those in the file, none where there is none. Raises TotalsError, and OSError."""
         if not path.exists():
             return cls(first, asked)
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            for name in _COUNTERS:
-                kept[name] = Counter(kept[name])
-            kept["faults"] = Counter({int(faults): count for faults, count in kept["faults"].items()})
-            totals = cls(**kept)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise TotalsError(f"{path} holds no totals", hint="name another file", code="totals") from None
+        totals = cls._kept(path)
         if (totals.first, totals.asked) != (first, asked):
             raise TotalsError(
                 f"{path} is of seeds from {totals.first} on, asked for by {totals.asked or 'no options'}",

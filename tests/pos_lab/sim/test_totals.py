@@ -65,6 +65,51 @@ def test_other_totals_are_refused(tmp_path: Path, first: int, asked: str, conten
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": "x"}, {"seeds": 10.5}, {"seeds": -5}, {"lasted_s": None}, {"lasted_s": float("nan")},
+        {"virtual_s": "1"}, {"failures": None}, {"failures": "none"}, {"kinds": None}, {"kinds": {"net.lost": "1"}},
+        {"kinds": {"net.lost": -1}}, {"faults": {"8": 1}}, {"faults": {"x": 2}}, {"faults": {}}, {"more": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_that_somebody_has_spoilt_is_refused(
+    results: list[Result], change: dict[str, object], tmp_path: Path
+) -> None:
+    """Seeds would be counted that nobody has lived, or a night end in a stack trace."""
+    totals, path = Totals(0, "x"), tmp_path / "totals.json"
+    for result in results[:2]:
+        totals.add(result, 0.5)
+    totals.save(path)
+    assert Totals.load(path, 0, "x", any_version=False).document() == totals.document()
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(TotalsError):
+        Totals.load(path, 0, "x", any_version=True)
+
+
+@pytest.mark.parametrize("left_out", ["version", "seeds", "kinds"])
+def test_a_file_that_lacks_something_is_refused(left_out: str, tmp_path: Path) -> None:
+    """Totals of an older version would be taken for those of this one."""
+    path = tmp_path / "totals.json"
+    Totals(0, "x").save(path)
+    kept = json.loads(path.read_text())
+    del kept[left_out]
+    path.write_text(json.dumps(kept))
+    with pytest.raises(TotalsError):
+        Totals.load(path, 0, "x", any_version=True)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, ""], ids=["deep", "empty"])
+def test_no_file_of_totals_ends_in_a_stack_trace(content: str, tmp_path: Path) -> None:
+    """Whoever names a wrong file would be told of the program's inside."""
+    path = tmp_path / "totals.json"
+    path.write_text(content)
+    for wrong in (path, tmp_path, Path("/dev/full")):
+        with pytest.raises(TotalsError):
+            Totals.load(wrong, 0, "x", any_version=True)
+
+
 def test_another_version_of_the_code_is_refused_unless_told(tmp_path: Path) -> None:
     """Half of the seeds would have proven another program."""
     path = tmp_path / "totals.json"
