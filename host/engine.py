@@ -1,5 +1,5 @@
 """The acquirer's mind, pure: ``old_keys_die`` is asked about every request, ``repeats`` knows one that came before,
-``decide`` turns any other into a Decision.
+``told_again`` what follows from that one, ``decide`` turns any other into a Decision.
 
 Order: identity gates, the stored reply of a repeated request, permission gates, the kind's handler, and what follows
 from every decision: activation, the update command for a refused firmware, what the device told under a good MAC.

@@ -125,7 +125,8 @@ class ExaminedWorld(ScenarioWorld):
         self._forced = device.member.terminal_id if device else ""
         try:
             result = await super().act(act, **arguments)
-            self._write_off(self._forced)
+            if self._forced:  # nobody has the till yet
+                self.examiner.write_off(self._forced)
         finally:
             self._forced = ""
         return result
@@ -209,14 +210,10 @@ class ExaminedWorld(ScenarioWorld):
             has_it = row.get("terminal_id") == device.member.terminal_id and row["state"] != REPLACED
             if has_it and not self._is_till(device.name):
                 self._look(self.devices[self._tills[device.member.terminal_id]])
-                self._write_off(self._forced)
+                if device.member.terminal_id == self._forced:  # before anybody looks at the next device
+                    self._forced = ""
+                    self.examiner.write_off(device.member.terminal_id)
                 self._look_into(device)
-
-    def _write_off(self, terminal_id: str) -> None:
-        """What is replaced by force is so in the commit that says it, before anybody looks at the next device."""
-        if terminal_id:
-            self._forced = ""
-            self.examiner.write_off(terminal_id)
 
 
 def is_asked(invariant: str) -> bool:

@@ -9,8 +9,9 @@ from pos_lab.sim.checker.evidence import Answered, Evidence, Moved, Name, Quiet,
 from pos_lab.sim.checker.invariant import Invariant, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import device_of, reason_of
-from pos_lab.sim.checker.wire import APPROVALS, APPROVED, REPLIES, Fact
+from pos_lab.sim.checker.wire import APPROVALS, APPROVED, Fact
 
+REPLIES: Final = ("0110", "0210", "0230")
 DECISIONS: Final = frozenset({*REPLIES, "0410"})
 OPEN: Final = ("pending", "offline", "must_reverse", "cleared")
 """Where an effect is in order; what a supervisor dropped may be under way still."""

@@ -14,7 +14,7 @@ from pos_lab.sim.checker.evidence import Committed, Entered, Evidence, Quiet, Re
 from pos_lab.sim.checker.invariant import Invariant, is_new_business, name_of, spelt
 from pos_lab.sim.checker.ledger import Change
 from pos_lab.sim.checker.talk import firmware_of, reason_of, told_of
-from pos_lab.sim.checker.wire import REPLIES
+from pos_lab.sim.checker.wire import FINANCIAL
 from protocol.image import parse_version
 from protocol.money import yuan
 
@@ -161,7 +161,7 @@ def _runs(evidence: Evidence, row: Mapping[str, Any]) -> set[str]:
     is put right in the same commit. Several where what it sent before an update was not answered, and came again.
     """
     asked = (question.fact for waiting in evidence.questions.values() for question in waiting)
-    theirs = (fact for fact in asked if fact.key == name_of(row) and fact.reply_mti in REPLIES)
+    theirs = (fact for fact in asked if fact.key == name_of(row) and fact.mti in FINANCIAL)
     return {firmware_of(fact) for fact in theirs if evidence.is_proven(fact)} - {""}
 
 

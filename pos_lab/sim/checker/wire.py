@@ -16,8 +16,6 @@ FINANCIAL: Final = frozenset({"0100", "0200", "0220"})
 APPROVED: Final = "00"
 APPROVALS: Final = frozenset({APPROVED, "11", "16", "A2", "A4", "A5", "A6"})
 """What a terminal takes for an approval; a sign-on has no MAC, and its 00 may become another on the way."""
-REPLIES: Final = ("0110", "0210", "0230")
-"""What answers new business."""
 NOT_CONTENT: Final = frozenset({F.PIN_BLOCK, F.PRIVATE57, F.RESPONSE_CODE, F.DEVICE, F.TEXT, F.MAC})
 """What differs when the same is asked again: keys, firmware or operator of the day, why something is reversed."""
 FACTS_KEPT: Final = 64

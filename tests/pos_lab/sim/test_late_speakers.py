@@ -88,9 +88,9 @@ class Scene:
         return sorted({violation.id for violation in self.examiner.violations} & {"C1", "I1", "L4", "L5", "W1", "W2"})
 
 
-def asking(mti: str, stan: str, serial_number: str = OLD, amount_fen: int = 6_000) -> bytes:
+def asking(mti: str, stan: str, serial_number: str = OLD, amount_fen: int = 6_000, version: str = "01000000") -> bytes:
     """What a device asks."""
-    device = DeviceInfo(serial_number, "01000000", "PX-E90").pack()
+    device = DeviceInfo(serial_number, version, "PX-E90").pack()
     fields: dict[int, Value] = {
         F.AMOUNT: f"{amount_fen:012d}",
         F.STAN: stan,
@@ -280,6 +280,21 @@ def test_a_device_sells_under_the_firmware_that_it_names(
     if asked:
         scene.ask("line", "000001")
         scene.ask("line", "000001", REVERSAL)
+    row = {"terminal_id": TILL, "batch": BATCH, "stan": "000001", "serial_number": OLD, "amount_fen": 6_000, "at": 1}
+    scene.write("transactions", **row, kind="sale", state="captured", card_type="debit", original_stan="")
+    assert [each for each in scene.ids() if each == "L4"] == finds
+
+
+@pytest.mark.parametrize(("barred", "finds"), [("0.9.0", []), ("1.0.0", []), ("0.9.0 1.0.0", ["L4"])])
+def test_a_device_that_was_updated_between_two_tries_sells_under_either(
+    scene: Scene, barred: str, finds: list[str]
+) -> None:
+    """A host would be accused for what a device ran when it asked the first time, and heard no answer."""
+    scene.write("merchants")
+    scene.write("terminals", serial_number=OLD, terminal_id=TILL, state="activated", model="PX-E90", firmware="0.9.0")
+    scene.write("models", model="PX-E90", retired_at=None, min_firmware="", blocked_firmware=barred)
+    assert scene.examiner.asked("dead", asking(SALE, "000001", version="00090000"))
+    assert scene.examiner.asked("line", asking(SALE, "000001"))
     row = {"terminal_id": TILL, "batch": BATCH, "stan": "000001", "serial_number": OLD, "amount_fen": 6_000, "at": 1}
     scene.write("transactions", **row, kind="sale", state="captured", card_type="debit", original_stan="")
     assert [each for each in scene.ids() if each == "L4"] == finds
